@@ -1,0 +1,1 @@
+"""The blocks of the papers, each usable on its own."""
