@@ -60,8 +60,8 @@ def with_output_stride(net: Net, output_stride: int) -> Net:
 
 def _keeps_its_stride(net: nn.Module, output_stride: int, what: str) -> ArgumentError:
     return ArgumentError(
-        f"{type(net).__name__} cannot have output stride {output_stride}: {what}. Only stride carried by Conv2d, MaxPool2d "
-        "and AvgPool2d, and maps that halve exactly, can be made denser; use the network at its own stride."
+        f"{type(net).__name__} cannot have output stride {output_stride}: {what}. Only stride carried by Conv2d, "
+        "MaxPool2d and AvgPool2d, and maps that halve exactly, can be made denser; use the network at its own stride."
     )
 
 

@@ -1,0 +1,31 @@
+"""What is on disk becomes samples: formats, classes, pictures, transforms, and two built-in sets of real data."""
+
+from intarsia.data.classes import Classes
+from intarsia.data.dataset import Dataset, FileSample, Sample
+from intarsia.data.images import IMAGE_EXTENSIONS, read_image
+from intarsia.data.masks import MASK_EXTENSIONS, read_mask, write_mask
+from intarsia.data.open import SAMPLES, open_dataset
+from intarsia.data.pictures import colourise, contact_sheet, overlay
+from intarsia.data.transforms import Augmentation, augment, generator_for
+from intarsia.data.write import write_folder
+
+__all__ = [
+    "IMAGE_EXTENSIONS",
+    "MASK_EXTENSIONS",
+    "SAMPLES",
+    "Augmentation",
+    "Classes",
+    "Dataset",
+    "FileSample",
+    "Sample",
+    "augment",
+    "colourise",
+    "contact_sheet",
+    "generator_for",
+    "open_dataset",
+    "overlay",
+    "read_image",
+    "read_mask",
+    "write_folder",
+    "write_mask",
+]

@@ -1,0 +1,141 @@
+"""Mask files become arrays of class indices, and back."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image
+
+from intarsia.data.classes import Classes
+from intarsia.data.images import opened
+from intarsia.errors import ArgumentError, DataError
+from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask
+
+MASK_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
+
+_INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
+
+
+def read_mask(path: Path | str, classes: Classes) -> Mask:
+    """The class indices in a mask file, spelled as `classes.encoding` says, with `classes.ignore` where no class is.
+
+    In index files 65535 means ignore, and so does 255 unless it is a class.
+
+    Raises:
+        DataError: the file cannot be read, or a value or colour is none of the classes'.
+    """
+    pixels = decode_mask(path)
+    if classes.encoding == "colour":
+        return _from_colours(pixels, classes, path)
+    if pixels.ndim == 3:
+        raise DataError(
+            f"`{path}` holds RGB colours, but its classes are spelled as `{classes.encoding}`: save it as class "
+            f"indices, or state the encoding `colour` in classes.json."
+        )
+    if classes.encoding == "binary":
+        return _from_binary(pixels, path)
+    return _from_indices(pixels, classes, path)
+
+
+def decode_mask(path: Path | str) -> np.ndarray[Any, Any]:
+    """The pixels of a mask file: (H, W) indices (a palette's, too), or (H, W, 3) uint8 colours; one-bit files are bool.
+
+    Raises:
+        DataError: the file cannot be read or holds fractions.
+    """
+    with opened(path) as picture:
+        if picture.mode == "F":
+            raise DataError(f"`{path}` holds fractions, which are no class indices: save it as an 8-bit PNG.")
+        if picture.mode not in _INDEX_MODES:
+            return np.array(picture.convert("RGB"))
+        pixels = np.array(picture)
+        return pixels[:, :, 0] if pixels.ndim == 3 else pixels  # LA and PA: without alpha
+
+
+def write_mask(path: Path | str, mask: Mask, classes: Classes) -> None:
+    """Write a mask as an index PNG with the classes' palette embedded; 16 bits, without palette, above 254 classes.
+
+    The file appears whole or not at all: it is written under a temporary name beside its place and renamed.
+
+    Raises:
+        ArgumentError: a value of the mask is no class and not ignore.
+    """
+    stray = _stray_value(mask, classes)
+    if stray is not None:
+        raise ArgumentError(
+            f"The mask for `{path}` holds {stray}, but there are {classes.count} classes (0 … {classes.count - 1}) and "
+            f"ignore ({classes.ignore}): correct the mask."
+        )
+    picture = Image.fromarray(np.ascontiguousarray(mask, classes.dtype))
+    if classes.dtype == np.uint8:
+        picture.putpalette(classes.palette().tobytes())
+    save_png(picture, Path(path))
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Save under a temporary name in the same folder, then rename; nothing is left behind when that fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        picture.save(temporary, format="PNG")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _from_indices(pixels: Int[np.ndarray, "H W"], classes: Classes, path: Path | str) -> Mask:
+    ignored = pixels == IGNORE_UINT16
+    if classes.count <= IGNORE:
+        ignored |= pixels == IGNORE
+    stray = ~ignored & ((pixels < 0) | (pixels >= classes.count))
+    if stray.any():
+        raise DataError(
+            f"`{path}` holds the value {int(pixels[stray][0])}, but there are {classes.count} classes, 0 … "
+            f"{classes.count - 1} (and {classes.ignore}: ignore): correct the mask or add the class to classes.json."
+        )
+    mask = pixels.astype(classes.dtype)
+    mask[ignored] = classes.ignore
+    return mask
+
+
+def _from_binary(pixels: Int[np.ndarray, "H W"], path: Path | str) -> UInt8[np.ndarray, "H W"]:
+    foreground = pixels if pixels.dtype == bool else pixels == 255
+    stray = ~foreground & (pixels != 0)
+    if stray.any():
+        raise DataError(
+            f"`{path}` holds the value {int(pixels[stray][0])}, but a binary mask holds 0 and 255 only: correct the "
+            f"mask, or state the encoding `index` in classes.json."
+        )
+    return foreground.astype(np.uint8)
+
+
+def _from_colours(pixels: np.ndarray[Any, Any], classes: Classes, path: Path | str) -> Mask:
+    if pixels.ndim == 2:
+        raise DataError(
+            f"`{path}` holds indices, but its classes are spelled as RGB colours: save it as RGB, or state the "
+            f"encoding `index` in classes.json."
+        )
+    codes = _code(np.array(classes.colours))
+    order = np.argsort(codes)
+    wanted = _code(pixels)
+    nearest = np.searchsorted(codes[order], wanted).clip(max=classes.count - 1)
+    stray = codes[order][nearest] != wanted
+    if stray.any():
+        colour = tuple(int(c) for c in pixels[stray][0])
+        raise DataError(
+            f"`{path}` holds the colour {colour}, which is none of the {classes.count} classes' colours: correct the "
+            f"mask or add the colour to classes.json."
+        )
+    return order.astype(classes.dtype)[nearest]
+
+
+def _code(colours: Int[np.ndarray, "*N 3"]) -> Int[np.ndarray, "*N"]:
+    """One integer a colour, in the order of (red, green, blue)."""
+    red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
+    return red << 16 | green << 8 | blue
+
+
+def _stray_value(mask: Mask, classes: Classes) -> int | None:
+    stray = mask[(mask >= classes.count) & (mask != classes.ignore)]
+    return int(stray[0]) if stray.size else None

@@ -1,0 +1,83 @@
+"""The pictures of a report: overlays and errors as small JPEGs inside data URIs."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+from PIL import Image
+
+from intarsia.data import Classes, overlay
+from intarsia.shapes import Mask, RGBImage
+
+LONGEST_SIDE = 448  # a panel is at most 224 CSS pixels wide on a wide screen; twice that is sharp on a dense one
+_OPACITY = 0.6
+_WRONG = np.array([214, 40, 40], dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image of the evaluated set with its truth and its prediction, all of one height and width.
+
+    Args:
+        name: what stands under the pictures, as a rule the file's stem.
+        image: the picture.
+        truth: its true mask; 255 (65535 in ``uint16``) is left out of the errors.
+        prediction: its predicted mask.
+        mean_iou: of this image alone; the examples are shown with the lowest first. It may be nan.
+    """
+
+    name: str
+    image: RGBImage
+    truth: Mask
+    prediction: Mask
+    mean_iou: float
+
+
+def panels(example: Example, classes: Classes) -> list[tuple[str, str]]:
+    """Caption and data URI of the image, the truth over it, the prediction over it, and its errors.
+
+    The overlays lie on the grey picture, so that every colour in them is the colour of a class.
+    """
+    small_image = _shrink_image(example.image)
+    height, width, _ = small_image.shape
+    small_truth, small_prediction = (_shrink_mask(mask, height, width) for mask in (example.truth, example.prediction))
+    grey = _grey(small_image)
+    return [
+        ("image", _data_uri(small_image)),
+        ("truth", _data_uri(overlay(grey, small_truth, classes, _OPACITY))),
+        ("prediction", _data_uri(overlay(grey, small_prediction, classes, _OPACITY))),
+        ("errors", _data_uri(_errors(grey, small_truth, small_prediction, classes.ignore))),
+    ]
+
+
+def _shrink_image(image: RGBImage) -> UInt8[np.ndarray, "h w 3"]:
+    picture = Image.fromarray(image)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
+
+
+def _shrink_mask(mask: Mask, height: int, width: int) -> UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]:
+    """The value under the centre of each new pixel."""
+    rows = (np.arange(height) * 2 + 1) * mask.shape[0] // (2 * height)
+    columns = (np.arange(width) * 2 + 1) * mask.shape[1] // (2 * width)
+    return mask[rows[:, None], columns]
+
+
+def _grey(image: RGBImage) -> RGBImage:
+    return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+
+
+def _errors(grey: RGBImage, truth: Mask, prediction: Mask, ignore: int) -> RGBImage:
+    """Wrong pixels in red on a pale picture; a pixel that either mask ignores is not wrong."""
+    wrong = (truth != prediction) & (truth != ignore) & (prediction != ignore)
+    pale = 110 + 0.5 * grey.astype(np.float32)
+    return np.where(wrong[..., None], 0.85 * _WRONG + 0.15 * pale, pale).astype(np.uint8)
+
+
+def _data_uri(image: RGBImage) -> str:
+    buffer = io.BytesIO()
+    # Without chroma subsampling, which would blur the borders between class colours.
+    Image.fromarray(image).save(buffer, format="JPEG", quality=85, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,132 @@
+"""Every system by name: one dict, plain imports."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from intarsia.backbones import Backbone, create_backbone
+from intarsia.backbones.pretrained import Pretrained
+from intarsia.errors import ArgumentError, UnknownNameError
+from intarsia.models import deeplab_v3plus, pspnet, unet
+from intarsia.models.segmentation_network import SegmentationNetwork
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A system: where it comes from, how it is built, and a tiny form of it for tests."""
+
+    title: str
+    paper: str
+    year: int
+    build: Callable[[Backbone, int, Any, bool], SegmentationNetwork]
+    forms: Mapping[str, Any]
+    output_stride: int
+    backbone: str
+    tiny: Mapping[str, Any]
+    unused: tuple[str, ...] = field(default=())  # parameters that exist only for the names in others' weights
+
+
+CATALOG: Mapping[str, Entry] = MappingProxyType(
+    {
+        "unet": Entry(
+            title="U-Net",
+            paper="arXiv:1505.04597",
+            year=2015,
+            build=unet.unet,
+            forms=unet.FORMS,
+            output_stride=32,
+            backbone="resnet34",
+            tiny={"backbone": "test_resnet", "widths": (16, 16, 16, 8, 8)},
+        ),
+        "pspnet": Entry(
+            title="PSPNet",
+            paper="arXiv:1612.01105",
+            year=2016,
+            build=pspnet.pspnet,
+            forms=pspnet.FORMS,
+            output_stride=8,
+            backbone="resnet50",
+            tiny={"backbone": "test_resnet", "channels": 16},
+        ),
+        "deeplabv3plus": Entry(
+            title="DeepLab v3+",
+            paper="arXiv:1802.02611",
+            year=2018,
+            build=deeplab_v3plus.deeplab_v3plus,
+            forms=deeplab_v3plus.FORMS,
+            output_stride=16,
+            backbone="resnet50",
+            tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
+        ),
+    }
+)
+
+
+def list_models() -> tuple[str, ...]:
+    """The names of all systems, oldest first.
+
+    >>> list_models()
+    ('unet', 'pspnet', 'deeplabv3plus')
+    """
+    return tuple(CATALOG)
+
+
+def entry(name: str) -> Entry:
+    """The catalog's entry of that name, or the nearest names in an error."""
+    if name not in CATALOG:
+        raise UnknownNameError("model", name, CATALOG, "`intarsia models`")
+    return CATALOG[name]
+
+
+def create_model(
+    name: str,
+    backbone: str | None = None,
+    classes: int = 21,
+    output_stride: int | None = None,
+    in_channels: int = 3,
+    pretrained: Pretrained = False,
+    backbone_weights: str | Path | None = None,
+    form: str = "paper",
+    auxiliary: bool = False,
+    **options: Any,
+) -> SegmentationNetwork:
+    """Build a network: normalised images (B, C, H, W) → float32 logits (B, K, H, W) at the image's own size.
+
+    ``backbone`` and ``output_stride`` default to the system's own. ``pretrained`` and ``backbone_weights`` fill the
+    backbone only (:func:`intarsia.create_backbone`). ``form`` names a published variant; ``options`` replace single
+    fields of it, e.g. ``rates=(12, 24, 36)``. ``classes=1`` is one logit for a sigmoid, from 2 on softmax. With
+    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode.
+
+    Raises ``ArgumentError`` for unknown names and impossible combinations.
+
+    >>> import torch
+    >>> net = create_model("deeplabv3plus", backbone="test_resnet", classes=5).eval()
+    >>> net(torch.randn(1, 3, 65, 97)).shape
+    torch.Size([1, 5, 65, 97])
+    """
+    chosen = entry(name)
+    if classes < 1:
+        raise ArgumentError(f"`classes` (={classes}) must be at least 1: one logit for a sigmoid, or K for softmax.")
+    variant = _form(name, chosen, form, options)
+    network = create_backbone(
+        backbone or chosen.backbone,
+        chosen.output_stride if output_stride is None else output_stride,
+        in_channels,
+        pretrained,
+        variant.dilation,
+        backbone_weights,
+    )
+    return chosen.build(network, classes, variant, auxiliary)
+
+
+def _form(name: str, chosen: Entry, form: str, options: Mapping[str, Any]) -> Any:
+    if form not in chosen.forms:
+        raise UnknownNameError(f"form of {name}", form, chosen.forms, f"`intarsia models {name}`")
+    variant = chosen.forms[form]
+    known = [f.name for f in fields(variant)]
+    for option in options:
+        if option not in known:
+            raise ArgumentError(f"`{option}` is no option of {name}; it has {', '.join(known)}.")
+    return replace(variant, **options)

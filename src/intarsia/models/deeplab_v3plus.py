@@ -1,0 +1,70 @@
+"""DeepLab v3+."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from intarsia.backbones import Backbone, BackboneSpec
+from intarsia.backbones.output_stride import Dilation
+from intarsia.layers.aspp import ASPP
+from intarsia.layers.convolutions import convolution, separable_convolution
+from intarsia.layers.resizing import resize
+from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_head
+
+
+@dataclass(frozen=True)
+class DeepLabV3PlusForm:
+    """The paper's choices; ``rates`` are those at output stride 16 and scale with 16 / output stride."""
+
+    rates: tuple[int, ...] = (6, 12, 18)
+    aspp_channels: int = 256
+    low_level_channels: int = 48  # section 4.1: 48 beat 32 and 64
+    decoder_channels: int = 256
+    separable: bool = True
+    dropout: float = 0.1  # the authors' code keeps 0.9
+    align_corners: bool = True
+    dilation: Dilation = "exact"
+
+
+FORMS = MappingProxyType({"paper": DeepLabV3PlusForm()})
+
+
+class DeepLabV3PlusDecoder(nn.Module):
+    """ASPP on the last map, joined at stride 4 with the narrowed low-level map, refined by two 3×3 convolutions.
+
+    arXiv:1802.02611, section 3.1 and figure 2.
+    """
+
+    def __init__(self, spec: BackboneSpec, form: DeepLabV3PlusForm) -> None:
+        super().__init__()
+        self.low_level = spec.index_of(4)
+        self.align_corners = form.align_corners
+        rates = tuple(max(1, rate * 16 // spec.output_stride) for rate in form.rates)
+        block = separable_convolution if form.separable else convolution
+        self.aspp = ASPP(spec.channels[-1], form.aspp_channels, rates, separable=form.separable, dropout=form.dropout)
+        self.narrow = convolution(spec.channels[self.low_level], form.low_level_channels, 1)
+        self.refine = nn.Sequential(
+            block(form.aspp_channels + form.low_level_channels, form.decoder_channels),
+            block(form.decoder_channels, form.decoder_channels),
+        )
+
+    def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> Float[Tensor, "B D H W"]:
+        """The refined map at stride 4."""
+        low_level = self.narrow(features[self.low_level])
+        context = resize(self.aspp(features[-1]), low_level.shape[-2:], self.align_corners)
+        return self.refine(torch.cat([context, low_level], dim=1))
+
+
+def deeplab_v3plus(backbone: Backbone, classes: int, form: DeepLabV3PlusForm, auxiliary: bool) -> SegmentationNetwork:
+    """Dilated backbone, ASPP, decoder at stride 4, bilinear upsampling."""
+    spec = backbone.spec
+    return SegmentationNetwork(
+        backbone,
+        DeepLabV3PlusDecoder(spec, form),
+        nn.Conv2d(form.decoder_channels, classes, 1),
+        auxiliary_head=auxiliary_head(spec.channels[-2], classes) if auxiliary else None,
+        align_corners=form.align_corners,
+    )

@@ -1,0 +1,98 @@
+"""The recipe of a run: everything that was decided before training, frozen, validated and dumped with the run."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from intarsia.errors import ArgumentError, RunError
+from intarsia.files import write_text
+
+LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
+WEIGHT_DECAYS = {"adamw": 1e-2, "sgd": 1e-4}
+
+
+class Recipe(BaseModel):
+    """How to train. Every default works; only ``data`` must be given.
+
+    >>> Recipe(data="photos/", epochs=5).model
+    'deeplabv3plus'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field(description="Folder of pictures and masks, or a built-in set such as sample:materials.")
+
+    model: str = Field("deeplabv3plus", description="A name that `intarsia models` lists.")
+    backbone: str = Field("tf_efficientnet_lite0", description="A name that `intarsia models --backbones` lists.")
+    output_stride: int | None = Field(None, description="8, 16 or 32; by default the model's own.")
+    form: str = Field("paper", description="A published variant of the model.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Single fields of the form, replaced.")
+    auxiliary: bool = Field(False, description="Train with an auxiliary head, its loss weighted 0.4.")
+    pretrained: bool | Literal["auto", "offline"] = Field("auto", description="Where the backbone's weights come from.")
+    backbone_weights: str | None = Field(None, description="A file with weights of one's own for the backbone.")
+
+    epochs: int = Field(20, ge=1, description="Passes over the training images.")
+    batch_size: int = Field(8, ge=1, description="Images a step.")
+    crop_size: int = Field(256, ge=16, description="Rows and columns of a training crop, pixels.")
+    scale: tuple[float, float] = Field((0.5, 2.0), description="Range of the random scale.")
+    flip: float = Field(0.5, ge=0, le=1, description="Probability of a mirror image.")
+    colour: float = Field(0.25, ge=0, lt=1, description="Strength of random brightness, contrast and saturation.")
+
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="SGD has momentum 0.9.")
+    learning_rate: float | None = Field(None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
+    weight_decay: float | None = Field(None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
+    power: float = Field(0.9, ge=0, description="Of the polynomial decay of the learning rate, per step.")
+
+    seed: int = Field(0, ge=0, description="Of weights, order and augmentation.")
+    workers: int | None = Field(None, ge=0, description="Loading processes; by default chosen by the machine.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto measures which is faster.")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field("auto", description="auto measures too.")
+
+    @property
+    def base_learning_rate(self) -> float:
+        """The learning rate at the first step."""
+        return LEARNING_RATES[self.optimiser] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def decay(self) -> float:
+        """The weight decay in force."""
+        return WEIGHT_DECAYS[self.optimiser] if self.weight_decay is None else self.weight_decay
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Read back what :meth:`write` wrote."""
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise RunError(f"There is no recipe `{path}`; give the path of a recipe.json.") from None
+        except (ValueError, ValidationError) as error:
+            raise RunError(f"`{path}` is not a recipe: {first_mistake(error)}") from error
+
+
+def make_recipe(**values: Any) -> Recipe:
+    """A recipe, or one clear sentence about the first value that breaks a rule.
+
+    >>> make_recipe(data="photos/", epochs=0)
+    Traceback (most recent call last):
+    intarsia.errors.ArgumentError: `epochs` (=0): input should be greater than or equal to 1.
+    """
+    try:
+        return Recipe(**values)
+    except ValidationError as error:
+        raise ArgumentError(first_mistake(error)) from error
+
+
+def first_mistake(error: ValueError) -> str:
+    """The first broken rule of a validation error, as a sentence."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    mistake = error.errors()[0]
+    name = ".".join(str(part) for part in mistake["loc"])
+    rule = mistake["msg"][0].lower() + mistake["msg"][1:]
+    return f"`{name}` (={mistake['input']!r}): {rule}."

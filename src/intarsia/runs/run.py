@@ -1,0 +1,122 @@
+"""The run folder: everything that training leaves behind, and nothing that needs a pickle to read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from intarsia.data import Classes
+from intarsia.errors import RunError
+from intarsia.files import write_text
+from intarsia.runs.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """What it takes to build the network again, and to feed it as it was fed in training.
+
+    ``mean`` and ``std`` are per channel for images in [0, 1]. ``precision`` and ``memory_format`` were the fastest on
+    ``device``, by measurement or by the recipe.
+    """
+
+    model: str
+    backbone: str
+    output_stride: int
+    form: str
+    options: dict[str, Any]
+    auxiliary: bool
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    weights_source: str
+    precision: Literal["float32", "bfloat16"]
+    memory_format: Literal["contiguous", "channels_last"]
+    device: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Paths and small files of one run folder."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """A run that holds trained weights; otherwise one sentence says what is missing."""
+        run = cls(Path(folder))
+        if not run.folder.is_dir():
+            raise RunError(f"There is no run `{folder}`; `intarsia train DATA --out {folder}` makes one.")
+        for path in (run.network_path, run.classes_path, run.weights_path):
+            if not path.is_file():
+                raise RunError(
+                    f"`{folder}` is not a finished run: `{path.name}` is missing; "
+                    f"`intarsia train DATA --out {folder}` makes one, `--resume` finishes one."
+                )
+        return run
+
+    @property
+    def recipe_path(self) -> Path:
+        """The recipe as given."""
+        return self.folder / "recipe.json"
+
+    @property
+    def network_path(self) -> Path:
+        """The network as built."""
+        return self.folder / "network.json"
+
+    @property
+    def classes_path(self) -> Path:
+        """Names and colours."""
+        return self.folder / "classes.json"
+
+    @property
+    def weights_path(self) -> Path:
+        """Weights of the epoch with the best validation mean IoU."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def metrics_path(self) -> Path:
+        """One JSON object an epoch."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The training state, for ``--resume``."""
+        return self.folder / "checkpoint.safetensors"
+
+    def picture_path(self, epoch: int) -> Path:
+        """The same validation images after each epoch."""
+        return self.folder / "pictures" / f"epoch_{epoch:03d}.png"
+
+    def begin(self, recipe: Recipe, classes: Classes) -> None:
+        """Make the folder and write what is known before training."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        recipe.write(self.recipe_path)
+        write_text(self.classes_path, classes.to_json())
+
+    def write_network(self, record: NetworkRecord) -> None:
+        """Write the network's record."""
+        write_text(self.network_path, json.dumps(asdict(record), indent=2) + "\n")
+
+    def network(self) -> NetworkRecord:
+        """The network's record."""
+        try:
+            values = json.loads(self.network_path.read_text(encoding="utf-8"))
+            return NetworkRecord(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"`{self.network_path}` cannot be read ({error}); train the run again.") from error
+
+    def classes(self) -> Classes:
+        """Names and colours."""
+        return Classes.from_json(self.classes_path.read_text(encoding="utf-8"), str(self.classes_path))
+
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs so far, oldest first."""
+        if not self.metrics_path.is_file():
+            return []
+        return [json.loads(line) for line in self.metrics_path.read_text(encoding="utf-8").splitlines() if line]
+
+    def write_history(self, history: list[Mapping[str, Any]] | list[dict[str, Any]]) -> None:
+        """Write all epochs, whole or not at all: a resumed run must not hold an epoch twice."""
+        write_text(self.metrics_path, "".join(json.dumps(epoch) + "\n" for epoch in history))

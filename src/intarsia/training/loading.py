@@ -1,0 +1,58 @@
+"""Augmented samples as batches of tensors."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from intarsia.data import Augmentation, Sample, augment, generator_for
+from intarsia.errors import IntarsiaError
+from intarsia.training.samplers import Draw, StepBatches
+
+Batch = tuple[UInt8[Tensor, "B H W C"], Tensor]
+Item = tuple[Tensor, Tensor] | IntarsiaError
+
+
+class AugmentedSamples(Dataset[Item]):
+    """(epoch, index) → image (H, W, 3) and mask (H, W), a pure function of the seed."""
+
+    def __init__(self, samples: Sequence[Sample], augmentation: Augmentation, seed: int) -> None:
+        self.samples = samples
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __getitem__(self, draw: Draw) -> Item:
+        epoch, index = draw
+        sample = self.samples[index]
+        try:
+            image, mask = augment(
+                sample.image(), sample.mask(), self.augmentation, generator_for(self.seed, epoch, index)
+            )
+        except IntarsiaError as error:  # a worker's exception would arrive as a traceback
+            return error
+        return torch.from_numpy(image), torch.from_numpy(mask)
+
+
+def collate(items: list[Item]) -> Batch | IntarsiaError:
+    """Stack, or hand on the first complaint."""
+    good: list[tuple[Tensor, Tensor]] = []
+    for item in items:
+        if isinstance(item, IntarsiaError):
+            return item
+        good.append(item)
+    images, masks = zip(*good, strict=True)
+    return torch.stack(images), torch.stack(masks).long()
+
+
+def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) -> "DataLoader[Batch | IntarsiaError]":
+    """One loader for the whole training. Workers start fresh: a forked child of a process with threads may hang."""
+    return DataLoader(
+        dataset,  # pyright: ignore[reportArgumentType]
+        batch_sampler=batches,  # pyright: ignore[reportArgumentType]
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        multiprocessing_context="forkserver" if workers else None,
+    )

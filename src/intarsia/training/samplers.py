@@ -1,0 +1,52 @@
+"""Which images a step sees: a pure function of (seed, step), so that a resumed run replays nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Draw = tuple[int, int]  # (epoch, index): together with the seed they fix the augmentation too
+
+
+@dataclass(frozen=True)
+class StepBatches:
+    """Batches of (epoch, index) from ``start`` to the last step; each epoch is its own permutation.
+
+    With several processes every process takes its share of each global batch. A last batch that is not full is
+    dropped, unless it is the epoch's only one.
+
+    >>> batches = StepBatches(images=5, batch_size=2, epochs=2, seed=0)
+    >>> len(batches), [len(batch) for batch in batches]
+    (4, [2, 2, 2, 2])
+    """
+
+    images: int
+    batch_size: int
+    epochs: int
+    seed: int
+    start: int = 0
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps a pass over the images takes."""
+        return max(1, self.images // (self.batch_size * self.processes))
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+    def __len__(self) -> int:
+        return self.steps - self.start
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        whole = self.batch_size * self.processes
+        for step in range(self.start, self.steps):
+            epoch, position = divmod(step, self.steps_per_epoch)
+            order = self._order(epoch)[position * whole : (position + 1) * whole]
+            yield [(epoch, int(index)) for index in order[self.rank :: self.processes]]
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence((self.seed, epoch)))).permutation(self.images)

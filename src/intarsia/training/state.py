@@ -1,0 +1,74 @@
+"""Everything that changes during training, saved and restored whole."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from intarsia.errors import RunError
+from intarsia.runs.weights import read_tensors, save_tensors
+
+
+@dataclass
+class TrainingState:
+    """Weights, optimiser, random state, and the position in the schedule; ``step`` counts finished steps.
+
+    ``loss_sum`` and ``loss_steps`` accumulate over the current epoch, ``seconds`` over the whole training.
+    """
+
+    net: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    best_mean_iou: float = -1.0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file, whole or not at all; no pickle."""
+        tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
+        for index, entries in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": t for name, t in entries.items() if isinstance(t, Tensor)}
+        tensors |= _random_states()
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        save_tensors(path, tensors, {"state": json.dumps(numbers)})
+
+    def restore(self, path: Path) -> None:
+        """Continue exactly where :meth:`save` stood."""
+        tensors, metadata = read_tensors(path)
+        if "state" not in metadata:
+            raise RunError(f"`{path}` is not a checkpoint of a training run; start the run anew.")
+        self.net.load_state_dict(_part(tensors, "net."))
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _part(tensors, "optimiser.").items():
+            index, _, entry = name.partition(".")
+            entries.setdefault(int(index), {})[entry] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": entries, "param_groups": groups})
+        _restore_random_states(_part(tensors, "random."))
+        for name, value in json.loads(metadata["state"]).items():
+            setattr(self, name, value)
+
+
+_NUMBERS = ("step", "best_mean_iou", "loss_sum", "loss_steps", "seconds", "history")
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _restore_random_states(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])

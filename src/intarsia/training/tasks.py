@@ -1,0 +1,84 @@
+"""What a training loop has to know of segmentation: batches, loss, scores, picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from intarsia.data import Augmentation, Dataset, Sample, colourise, contact_sheet
+from intarsia.errors import ArgumentError
+from intarsia.files import atomic
+from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
+from intarsia.inference.execution import Execution
+from intarsia.losses import cross_entropy
+from intarsia.metrics import Scores
+from intarsia.models import Outputs, SegmentationNetwork
+from intarsia.runs import Recipe
+from intarsia.training.loading import AugmentedSamples
+
+AUXILIARY_WEIGHT = 0.4  # PSPNet, section 3.3
+PICTURED = 6  # validation images in the picture of each epoch
+
+
+@dataclass(frozen=True)
+class SegmentationTask:
+    """Four methods; everything else of training does not depend on what is learned."""
+
+    recipe: Recipe
+    dataset: Dataset
+    preprocessing: Preprocessing
+
+    def training_samples(self) -> AugmentedSamples:
+        """The training images, augmented as the recipe says."""
+        augmentation = Augmentation(
+            crop_size=(self.recipe.crop_size, self.recipe.crop_size),
+            scale=self.recipe.scale,
+            flip=self.recipe.flip,
+            brightness=self.recipe.colour,
+            contrast=self.recipe.colour,
+            saturation=self.recipe.colour,
+        )
+        return AugmentedSamples(self.dataset.split("train"), augmentation, self.recipe.seed)
+
+    def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
+        """Cross-entropy over valid pixels; an auxiliary head's counts 0.4."""
+        ignore = self.dataset.classes.ignore
+        if isinstance(outputs, Outputs):
+            return cross_entropy(outputs.logits, masks, ignore) + AUXILIARY_WEIGHT * cross_entropy(
+                outputs.auxiliary, masks, ignore
+            )
+        return cross_entropy(outputs, masks, ignore)
+
+    def validate(self, net: SegmentationNetwork, execution: Execution) -> Scores:
+        """Scores on the validation split at full resolution."""
+        return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val"))
+
+    def picture(self, net: SegmentationNetwork, execution: Execution, path: Path) -> None:
+        """Write image | truth | prediction of the same few validation images."""
+        segmenter, classes = self._segmenter(net, execution), self.dataset.classes
+        rows = []
+        for sample in _spread(self.dataset.split("val"), PICTURED):
+            result = segmenter.predict(sample.image())
+            rows.append([result.image, colourise(sample.mask(), classes), colourise(result.mask, classes)])
+        sheet = contact_sheet(rows, titles=("image", "truth", "prediction"))
+        with atomic(path) as temporary:
+            Image.fromarray(sheet).save(temporary)
+
+    def _segmenter(self, net: SegmentationNetwork, execution: Execution) -> Segmenter:
+        return Segmenter(net, self.preprocessing, self.dataset.classes, execution)
+
+
+def check_trainable(dataset: Dataset) -> None:
+    """Training needs a training and a validation split."""
+    for split in ("train", "val"):
+        if not dataset.splits.get(split):
+            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if split == 'train' else 'validate'}.")
+
+
+def _spread(items: Sequence[Sample], count: int) -> list[Sample]:
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[i] for i in chosen]
