@@ -100,6 +100,11 @@ def test_generators_of_neighbours_differ():
     assert len(firsts) == 27
 
 
+def test_negative_numbers_seed_nothing():
+    with pytest.raises(ArgumentError, match=re.escape("seed, epoch and index (=0, -1, 2) must not be negative")):
+        generator_for(0, -1, 2)
+
+
 def test_flipping_mirrors_image_and_mask_and_changes_nothing_else():
     image, mask = picture(50, 60)
     straight, mirrored = (
@@ -153,6 +158,7 @@ def test_scales_fill_their_range_evenly_in_the_logarithm():
         ({"crop_size": (0, 5)}, "`crop_size` (=(0, 5)) must be at least one row"),
         ({"scale": (0.0, 1.0)}, "`scale` (=(0.0, 1.0)) must be (smallest, largest)"),
         ({"scale": (2.0, 1.0)}, "`scale` (=(2.0, 1.0)) must be (smallest, largest)"),
+        ({"scale": (1.0, float("inf"))}, "`scale` (=(1.0, inf)) must be (smallest, largest)"),
         ({"flip": 1.5}, "`flip` (=1.5) must lie between 0 and 1"),
         ({"contrast": -0.1}, "`contrast` (=-0.1) must lie between 0 and 1"),
     ],

@@ -33,6 +33,11 @@ def test_no_name_changes_side_when_files_are_added():
     assert _names(before["train"]) < _names(after["train"])
 
 
+def test_names_that_are_no_unicode_are_split_too():
+    splits, _ = split_by_hash(_pairs(["\udce9", "a"]))
+    assert len(splits["train"]) == len(splits["val"]) == 1
+
+
 def test_a_single_pair_is_both_and_this_is_said():
     splits, words = split_by_hash(_pairs(["a"]))
     assert splits["train"] == splits["val"] == tuple(_pairs(["a"]))

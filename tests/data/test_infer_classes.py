@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_above_254_classes_255_is_one(masks):
     assert [classes.names[i] for i in (0, 1, 255)] == ["class 0", "unused 1", "class 255"]
 
 
-def test_colours_are_sorted_and_binary_masks_are_read_as_0_and_1(masks):
+def test_colours_are_sorted(masks):
     assert open_dataset(masks([[RED, BLACK]], [[BLUE, RED]])).classes.colours == (BLACK, BLUE, RED)
 
 
@@ -107,8 +108,6 @@ THREE = [*TWO, {"name": "car", "colour": [0, 0, 200]}]
     ],
 )
 def test_names_from_json_take_the_encoding_of_the_masks(masks, pictures, entries, encoding, expected):
-    import json
-
     folder = masks(*pictures)
     (folder / "classes.json").write_text(json.dumps(entries))
     dataset = open_dataset(folder)

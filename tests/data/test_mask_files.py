@@ -95,13 +95,18 @@ def test_written_masks_carry_the_palette_and_any_integer_type_will_do(tmp_path):
         assert np.array(picture.convert("RGB")).tolist() == [[[0, 0, 0], [255, 0, 0], [232, 232, 232]]]
 
 
-@pytest.mark.parametrize("value", [3, 254])
+@pytest.mark.parametrize("value", [3, 254, -1])
 def test_a_mask_with_a_stray_value_is_not_written(tmp_path, value):
     with pytest.raises(
         ArgumentError, match=rf"a.png` holds {value}, but there are 3 classes \(0 … 2\) and ignore \(255\)"
     ):
-        write_mask(tmp_path / "a.png", np.array([[0, value]], np.uint8), THREE)
+        write_mask(tmp_path / "a.png", np.array([[0, value]]), THREE)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_made(tmp_path):
+    write_mask(tmp_path / "x/y/a.png", np.array([[1]], np.uint8), THREE)
+    assert read_mask(tmp_path / "x/y/a.png", THREE).tolist() == [[1]]
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

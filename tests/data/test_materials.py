@@ -36,6 +36,12 @@ def test_a_mosaic_is_a_pure_function_of_seed_split_and_index():
     np.testing.assert_array_equal(few.split("val")[1].image(), first)
 
 
+def test_the_splits_do_not_share_their_shapes():
+    dataset = materials(4, 4, 48)
+    for train, val in zip(dataset.split("train"), dataset.split("val"), strict=True):
+        assert (train.mask() != val.mask()).any()
+
+
 def test_mosaics_are_grey_and_exact():
     for sample in open_dataset("sample:materials").split("val")[:8]:
         image, mask = sample.image(), sample.mask()
@@ -75,6 +81,11 @@ def test_neither_brightness_nor_contrast_tells_the_class():
     points = (points - points.mean(0)) / points.std(0)
     distances = np.linalg.norm(points[:, None] - points, axis=-1) + 1e9 * np.eye(len(points))
     assert (labels[distances.argmin(1)] == labels).mean() < 0.5
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ArgumentError, match=r"`seed` \(=-1\) must not be negative"):
+        materials(seed=-1)
 
 
 @pytest.mark.parametrize("change", [{"train": 0}, {"val": -1}, {"size": 0}])

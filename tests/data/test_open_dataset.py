@@ -2,6 +2,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from intarsia.errors import DataError, UnknownNameError
     [
         ("sample:material", UnknownNameError, "There is no built-in sample `material`; did you mean materials?"),
         ("nowhere/photos", DataError, "There is no folder `nowhere/photos`: correct the path, or name a built-in set"),
+        ("~nobody-has-this-name/photos", DataError, "There is no folder `~nobody-has-this-name/photos`"),
         (__file__, DataError, "is a file: name the folder that holds the images and masks"),
     ],
 )
@@ -29,7 +31,7 @@ def test_given_classes_come_before_the_folders_but_its_encoding_stays(put, tmp_p
     dataset = open_dataset(tmp_path, given)
     assert (dataset.classes.names, dataset.classes.encoding) == (given.names, "binary")
     (tmp_path / "classes.json").write_text('{"encoding": "index", "classes": [{"name": "a"}, {"name": "b"}]}')
-    assert open_dataset(tmp_path, given).classes == given
+    assert open_dataset(tmp_path, replace(given, encoding="binary")).classes == given
 
 
 def test_given_classes_rename_a_sample_of_the_same_count():
@@ -44,6 +46,17 @@ def test_a_broken_classes_json_is_named(put, tmp_path):
     put("masks/a.png")
     (tmp_path / "classes.json").write_text("[")
     with pytest.raises(DataError, match=r"classes.json` is not JSON"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbf", b""])
+def test_a_byte_order_mark_does_not_matter_but_latin_1_is_refused(put, tmp_path, text):
+    put("images/a.png")
+    put("masks/a.png")
+    (tmp_path / "classes.json").write_bytes(text + Classes.numbered(4).to_json().encode())
+    assert open_dataset(tmp_path).classes == Classes.numbered(4)
+    (tmp_path / "classes.json").write_bytes(b'[{"name": "\xe9"}]')
+    with pytest.raises(DataError, match=r"classes\.json` is not UTF-8 text: save it as UTF-8"):
         open_dataset(tmp_path)
 
 

@@ -32,7 +32,7 @@ def test_an_overlay_tints_draws_borders_and_leaves_ignored_pixels():
     np.testing.assert_array_equal(shown[5], GREY[5])
 
 
-@pytest.mark.parametrize(("opacity", "expected"), [(0, GREY[0, 0]), (1, CLASSES.colours[0])])
+@pytest.mark.parametrize(("opacity", "expected"), [(0.0, GREY[0, 0]), (1.0, CLASSES.colours[0])])
 def test_opacity_runs_from_the_image_to_the_colours(opacity, expected):
     np.testing.assert_array_equal(overlay(GREY, np.zeros((6, 6), np.uint8), CLASSES, opacity)[0, 0], expected)
 

@@ -112,7 +112,7 @@ def parse_classes(text: str, source: str) -> tuple[Classes, bool]:
     """
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"`{source}` is not JSON ({error}): mend it, or delete it to have the classes inferred."
         ) from None

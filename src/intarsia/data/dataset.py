@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from intarsia.data.classes import Classes
 from intarsia.data.images import image_size, read_image
@@ -12,6 +12,7 @@ from intarsia.errors import DataError
 from intarsia.shapes import Mask, RGBImage
 
 
+@runtime_checkable  # for the checks of types in tests
 class Sample(Protocol):
     """One image and its mask. Samples hold no pixels and can be pickled."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from intarsia.errors import DataError, IntarsiaError
@@ -105,7 +105,7 @@ def _orientation(picture: Image.Image) -> int:
         return picture.getexif().get(_ORIENTATION, 1)
 
 
-def _to_8_bits(grey: Int[np.ndarray, "H W"], path: Path | str) -> UInt8[np.ndarray, "H W"]:
+def _to_8_bits(grey: Shaped[np.ndarray, "H W"], path: Path | str) -> UInt8[np.ndarray, "H W"]:
     if grey.dtype.kind == "f":
         raise DataError(f"`{path}` holds fractions: save it with 8 or 16 bits a channel.")
     least, largest = int(grey.min()), int(grey.max())

@@ -32,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout's reader recognised: `root` is where a `classes.json` would lie; `classes` those the layout names."""
+    """What a layout's reader recognised: `root` is where a `classes.json` would lie, `classes` are those it names."""
 
     root: Path
     layout: str
@@ -120,6 +120,18 @@ def paired(images: Path, masks: Path, skip_unmasked: bool = False) -> tuple[Pair
             f"the mask out."
         )
     return tuple(Pair(name, path, labels[name]) for name, path in pictures.items() if name in labels)
+
+
+def read_text(path: Path) -> str:
+    """The text of a small UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        DataError: the file is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"`{path}` is not UTF-8 text: save it as UTF-8.") from None
 
 
 def no_masks(masks: Path) -> DataError:

@@ -2,10 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Integer, Shaped, UInt8
 from PIL import Image
 
 from intarsia.data.classes import Classes
@@ -39,7 +38,7 @@ def read_mask(path: Path | str, classes: Classes) -> Mask:
     return _from_indices(pixels, classes, path)
 
 
-def decode_mask(path: Path | str) -> np.ndarray[Any, Any]:
+def decode_mask(path: Path | str) -> Shaped[np.ndarray, "..."]:
     """The pixels of a mask file: (H, W) indices (a palette's, too), or (H, W, 3) uint8 colours; one-bit files are bool.
 
     Raises:
@@ -54,7 +53,7 @@ def decode_mask(path: Path | str) -> np.ndarray[Any, Any]:
         return pixels[:, :, 0] if pixels.ndim == 3 else pixels  # LA and PA: without alpha
 
 
-def write_mask(path: Path | str, mask: Mask, classes: Classes) -> None:
+def write_mask(path: Path | str, mask: Integer[np.ndarray, "H W"], classes: Classes) -> None:
     """Write a mask as an index PNG with the classes' palette embedded; 16 bits, without palette, above 254 classes.
 
     The file appears whole or not at all: it is written under a temporary name beside its place and renamed.
@@ -75,7 +74,8 @@ def write_mask(path: Path | str, mask: Mask, classes: Classes) -> None:
 
 
 def save_png(picture: Image.Image, path: Path) -> None:
-    """Save under a temporary name in the same folder, then rename; nothing is left behind when that fails."""
+    """Save under a temporary name in the same folder, made if need be, then rename; a failure leaves nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         picture.save(temporary, format="PNG")
@@ -84,7 +84,7 @@ def save_png(picture: Image.Image, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _from_indices(pixels: Int[np.ndarray, "H W"], classes: Classes, path: Path | str) -> Mask:
+def _from_indices(pixels: Shaped[np.ndarray, "H W"], classes: Classes, path: Path | str) -> Mask:
     ignored = pixels == IGNORE_UINT16
     if classes.count <= IGNORE:
         ignored |= pixels == IGNORE
@@ -99,7 +99,7 @@ def _from_indices(pixels: Int[np.ndarray, "H W"], classes: Classes, path: Path |
     return mask
 
 
-def _from_binary(pixels: Int[np.ndarray, "H W"], path: Path | str) -> UInt8[np.ndarray, "H W"]:
+def _from_binary(pixels: Shaped[np.ndarray, "H W"], path: Path | str) -> UInt8[np.ndarray, "H W"]:
     foreground = pixels if pixels.dtype == bool else pixels == 255
     stray = ~foreground & (pixels != 0)
     if stray.any():
@@ -110,7 +110,7 @@ def _from_binary(pixels: Int[np.ndarray, "H W"], path: Path | str) -> UInt8[np.n
     return foreground.astype(np.uint8)
 
 
-def _from_colours(pixels: np.ndarray[Any, Any], classes: Classes, path: Path | str) -> Mask:
+def _from_colours(pixels: Shaped[np.ndarray, "..."], classes: Classes, path: Path | str) -> Mask:
     if pixels.ndim == 2:
         raise DataError(
             f"`{path}` holds indices, but its classes are spelled as RGB colours: save it as RGB, or state the "
@@ -130,12 +130,12 @@ def _from_colours(pixels: np.ndarray[Any, Any], classes: Classes, path: Path | s
     return order.astype(classes.dtype)[nearest]
 
 
-def _code(colours: Int[np.ndarray, "*N 3"]) -> Int[np.ndarray, "*N"]:
+def _code(colours: Integer[np.ndarray, "*N 3"]) -> Int[np.ndarray, "*N"]:
     """One integer a colour, in the order of (red, green, blue)."""
     red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
     return red << 16 | green << 8 | blue
 
 
-def _stray_value(mask: Mask, classes: Classes) -> int | None:
-    stray = mask[(mask >= classes.count) & (mask != classes.ignore)]
+def _stray_value(mask: Integer[np.ndarray, "H W"], classes: Classes) -> int | None:
+    stray = mask[(mask < 0) | (mask >= classes.count) & (mask != classes.ignore)]
     return int(stray[0]) if stray.size else None

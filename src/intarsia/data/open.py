@@ -8,7 +8,7 @@ from intarsia.data.classes import Classes, parse_classes
 from intarsia.data.dataset import Dataset, FileSample
 from intarsia.data.folder import find_folder
 from intarsia.data.infer import fitted, infer_classes, scan_masks
-from intarsia.data.listing import Found
+from intarsia.data.listing import Found, read_text
 from intarsia.data.samples.brain import brain
 from intarsia.data.samples.materials import materials
 from intarsia.data.voc import find_voc
@@ -37,7 +37,7 @@ def open_dataset(source: str | Path, classes: Classes | None = None) -> Dataset:
     """
     if str(source).startswith(_PREFIX):
         return _open_sample(str(source).removeprefix(_PREFIX), classes)
-    folder = Path(source).expanduser()
+    folder = _expanded(Path(source))
     if not folder.exists():
         raise DataError(
             f"There is no folder `{folder}`: correct the path, or name a built-in set such as sample:materials."
@@ -56,6 +56,14 @@ def open_dataset(source: str | Path, classes: Classes | None = None) -> Dataset:
         for split, pairs in found.splits.items()
     }
     return Dataset(folder.resolve().name, found.layout, known, splits)
+
+
+def _expanded(path: Path) -> Path:
+    """The path with ~ replaced; an unknown user's stays, and is then not found."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def _open_sample(name: str, classes: Classes | None) -> Dataset:
@@ -77,7 +85,7 @@ def _classes_of(found: Found, given: Classes | None) -> Classes:
     stated = False
     written = None
     if path.is_file():
-        written, stated = parse_classes(path.read_text(encoding="utf-8"), str(path))
+        written, stated = parse_classes(read_text(path), str(path))
     if given is not None and stated and written is not None:
         return replace(given, encoding=written.encoding)
     if stated and written is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8, UInt16
 from PIL import Image, ImageDraw, ImageFont
 
 from intarsia.data.classes import Classes
@@ -32,7 +32,12 @@ def colourise(mask: Mask, classes: Classes) -> RGBImage:
     return table[mask]
 
 
-def overlay(image: RGBImage, mask: Mask, classes: Classes, opacity: float = 0.5) -> RGBImage:
+def overlay(
+    image: RGBImage,
+    mask: UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"],
+    classes: Classes,
+    opacity: float = 0.5,
+) -> RGBImage:
     """The image tinted with the classes' colours, with thin dark lines along their borders; ignored pixels stay.
 
     Raises:
@@ -52,7 +57,9 @@ def overlay(image: RGBImage, mask: Mask, classes: Classes, opacity: float = 0.5)
     return np.where((mask == classes.ignore)[:, :, None], image, np.round(tinted).astype(np.uint8))
 
 
-def contact_sheet(rows: Sequence[Sequence[RGBImage]], titles: Sequence[str] | None = None, cell: int = 256) -> RGBImage:
+def contact_sheet(
+    rows: Sequence[Sequence[UInt8[np.ndarray, "_ _ 3"]]], titles: Sequence[str] | None = None, cell: int = 256
+) -> RGBImage:
     """Pictures in a grid with small margins, each fitted into a square of `cell` pixels, with titles above the columns.
 
     Raises:

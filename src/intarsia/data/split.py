@@ -14,7 +14,7 @@ def position(name: str) -> float:
     >>> round(position("street/0001"), 3)
     0.259
     """
-    return int.from_bytes(blake2b(name.encode(), digest_size=6).digest(), "big") / 2**48
+    return int.from_bytes(blake2b(name.encode(errors="surrogateescape"), digest_size=6).digest(), "big") / 2**48
 
 
 def split_by_hash(pairs: Sequence[Pair]) -> tuple[dict[str, tuple[Pair, ...]], str]:

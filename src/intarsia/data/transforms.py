@@ -1,13 +1,14 @@
 """Augmentation: random scale, crop, flip and colour, a pure function of image, mask, strengths and generator."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8, UInt16
 from PIL import Image
 
 from intarsia.errors import ArgumentError
-from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, RGBImage
+from intarsia.shapes import IGNORE, IGNORE_UINT16, RGBImage
 
 PADDING_COLOUR = (124, 116, 104)  # the mean colour of ImageNet: nearly zero once an image is normalised
 _LUMA = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601, as in Pillow's conversion to grey
@@ -37,8 +38,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         if min(self.crop_size) < 1:
             raise ArgumentError(f"`crop_size` (={self.crop_size}) must be at least one row and one column.")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ArgumentError(f"`scale` (={self.scale}) must be (smallest, largest) with 0 < smallest ≤ largest.")
+        if not 0 < self.scale[0] <= self.scale[1] < math.inf:
+            raise ArgumentError(f"`scale` (={self.scale}) must be (smallest, largest) with 0 < smallest ≤ largest < ∞.")
         for name in ("flip", "brightness", "contrast", "saturation"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"`{name}` (={getattr(self, name)}) must lie between 0 and 1.")
@@ -57,7 +58,7 @@ class _Window:
     def box(self) -> tuple[float, float]:
         """The window's two edges in the image's own pixels."""
         step = self.size / self.scaled
-        return self.start * step, min((self.start + self.length) * step, self.size)
+        return self.start * step, min((self.start + self.length) * step, float(self.size))
 
     def nearest(self) -> Int[np.ndarray, "length"]:
         """For each pixel of the window the image's pixel that holds its centre."""
@@ -71,15 +72,23 @@ class _Window:
 def generator_for(seed: int, epoch: int, index: int) -> np.random.Generator:
     """The random generator of one sample in one epoch, independent of every other sample and of any order of work.
 
+    Raises:
+        ArgumentError: a number is negative.
+
     >>> int(generator_for(0, 1, 2).integers(1000))
     555
     """
+    if min(seed, epoch, index) < 0:
+        raise ArgumentError(f"seed, epoch and index (={seed}, {epoch}, {index}) must not be negative.")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, epoch, index))))
 
 
 def augment(
-    image: RGBImage, mask: Mask, augmentation: Augmentation, generator: np.random.Generator
-) -> tuple[RGBImage, Mask]:
+    image: UInt8[np.ndarray, "H W 3"],
+    mask: UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"],
+    augmentation: Augmentation,
+    generator: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]]:
     """A random view of a sample: `crop_size` pixels of the magnified image, perhaps flipped, with changed colours.
 
     Image (bilinear, with antialias) and mask (nearest) share one geometry in which pixel centres agree: as if both were

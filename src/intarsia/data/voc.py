@@ -9,7 +9,7 @@ from pathlib import Path
 from intarsia.data.classes import Classes
 from intarsia.data.colours import voc_colour
 from intarsia.data.images import IMAGE_EXTENSIONS
-from intarsia.data.listing import Found, Pair, no_masks, paired, pictures_in
+from intarsia.data.listing import Found, Pair, no_masks, paired, pictures_in, read_text
 from intarsia.data.masks import MASK_EXTENSIONS
 from intarsia.data.split import completed, split_by_hash
 from intarsia.errors import ArgumentError, DataError
@@ -53,7 +53,7 @@ def _classes(root: Path) -> Classes | None:
     """The classes of a VOC folder: those in labelme's class_names.txt, or VOC's own if it is named VOC20xx."""
     listing = root / "class_names.txt"
     if listing.is_file():
-        names = [line.strip() for line in listing.read_text(encoding="utf-8").splitlines()]
+        names = [line.strip() for line in read_text(listing).splitlines()]
         names = [name for name in names if name and name != "__ignore__"]
         try:
             return Classes(tuple(names), tuple(voc_colour(i) for i in range(len(names))))
@@ -82,7 +82,7 @@ def _read_lists(root: Path) -> dict[str, tuple[str, ...]]:
         files = {"train": folder / "trainval.txt", **files}
     lists = {}
     for name, path in files.items():
-        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+        lines = (line.strip() for line in read_text(path).splitlines())
         lists[name] = tuple(dict.fromkeys(line for line in lines if line))
         if not lists[name]:
             raise DataError(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
@@ -13,42 +13,61 @@ LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
 WEIGHT_DECAYS = {"adamw": 1e-2, "sgd": 1e-4}
 
 
-class Recipe(BaseModel):
-    """How to train. Every default works; only ``data`` must be given.
-
-    >>> Recipe(data="photos/", epochs=5).model
-    'deeplabv3plus'
-    """
+class Settings(BaseModel):
+    """How to train, whatever the data. Every default works."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field(description="Folder of pictures and masks, or a built-in set such as sample:materials.")
-
-    model: str = Field("deeplabv3plus", description="A name that `intarsia models` lists.")
-    backbone: str = Field("tf_efficientnet_lite0", description="A name that `intarsia models --backbones` lists.")
-    output_stride: int | None = Field(None, description="8, 16 or 32; by default the model's own.")
-    form: str = Field("paper", description="A published variant of the model.")
+    model: str = Field(default="deeplabv3plus", description="A name that `intarsia models` lists.")
+    backbone: str = Field(
+        default="tf_efficientnet_lite0", description="A name that `intarsia models --backbones` lists."
+    )
+    output_stride: int | None = Field(default=None, description="8, 16 or 32; by default the model's own.")
+    form: str = Field(default="paper", description="A published variant of the model.")
     options: dict[str, Any] = Field(default_factory=dict, description="Single fields of the form, replaced.")
-    auxiliary: bool = Field(False, description="Train with an auxiliary head, its loss weighted 0.4.")
-    pretrained: bool | Literal["auto", "offline"] = Field("auto", description="Where the backbone's weights come from.")
-    backbone_weights: str | None = Field(None, description="A file with weights of one's own for the backbone.")
+    auxiliary: bool = Field(default=False, description="Train with an auxiliary head, its loss weighted 0.4.")
+    pretrained: bool | Literal["auto", "offline"] = Field(
+        default="auto", description="Where the backbone's weights come from."
+    )
+    backbone_weights: str | None = Field(default=None, description="A file with weights of one's own for the backbone.")
 
-    epochs: int = Field(20, ge=1, description="Passes over the training images.")
-    batch_size: int = Field(8, ge=1, description="Images a step.")
-    crop_size: int = Field(256, ge=16, description="Rows and columns of a training crop, pixels.")
-    scale: tuple[float, float] = Field((0.5, 2.0), description="Range of the random scale.")
-    flip: float = Field(0.5, ge=0, le=1, description="Probability of a mirror image.")
-    colour: float = Field(0.25, ge=0, lt=1, description="Strength of random brightness, contrast and saturation.")
+    epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
+    batch_size: int = Field(default=8, ge=1, description="Images a step.")
+    crop_size: int = Field(default=256, ge=16, description="Rows and columns of a training crop, pixels.")
+    scale: tuple[float, float] = Field(default=(0.5, 2.0), description="Range of the random scale.")
+    flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a mirror image.")
+    colour: float = Field(
+        default=0.25, ge=0, lt=1, description="Strength of random brightness, contrast and saturation."
+    )
 
-    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="SGD has momentum 0.9.")
-    learning_rate: float | None = Field(None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
-    weight_decay: float | None = Field(None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
-    power: float = Field(0.9, ge=0, description="Of the polynomial decay of the learning rate, per step.")
+    optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
+    learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
+    weight_decay: float | None = Field(default=None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
+    power: float = Field(default=0.9, ge=0, description="Of the polynomial decay of the learning rate, per step.")
 
-    seed: int = Field(0, ge=0, description="Of weights, order and augmentation.")
-    workers: int | None = Field(None, ge=0, description="Loading processes; by default chosen by the machine.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto measures which is faster.")
-    memory_format: Literal["auto", "contiguous", "channels_last"] = Field("auto", description="auto measures too.")
+    seed: int = Field(default=0, ge=0, description="Of weights, order and augmentation.")
+    workers: int | None = Field(default=None, ge=0, description="Loading processes; by default chosen by the machine.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto measures which is faster."
+    )
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        default="auto", description="auto measures too."
+    )
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _read_options(cls, options: object) -> object:
+        """Values from the command line are text: ``12,24,36`` means three numbers."""
+        if not isinstance(options, dict):
+            return options
+        return {name: _read_option(value) for name, value in options.items()}
+
+    @field_validator("scale")
+    @classmethod
+    def _check_scale(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError("must be two positive numbers, the smaller first")
+        return scale
 
     @property
     def base_learning_rate(self) -> float:
@@ -59,6 +78,16 @@ class Recipe(BaseModel):
     def decay(self) -> float:
         """The weight decay in force."""
         return WEIGHT_DECAYS[self.optimiser] if self.weight_decay is None else self.weight_decay
+
+
+class Recipe(Settings):
+    """Settings and the data they are for: everything that is decided before training.
+
+    >>> Recipe(data="photos/", epochs=5, options={"rates": "12,24,36"}).options
+    {'rates': (12, 24, 36)}
+    """
+
+    data: str = Field(description="Folder of pictures and masks, or a built-in set such as sample:materials.")
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
@@ -88,11 +117,23 @@ def make_recipe(**values: Any) -> Recipe:
         raise ArgumentError(first_mistake(error)) from error
 
 
+def _read_option(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(json.loads(f"[{value}]")) if "," in value else json.loads(value)
+    except ValueError:
+        return value
+
+
 def first_mistake(error: ValueError) -> str:
     """The first broken rule of a validation error, as a sentence."""
     if not isinstance(error, ValidationError):
         return str(error)
     mistake = error.errors()[0]
     name = ".".join(str(part) for part in mistake["loc"])
-    rule = mistake["msg"][0].lower() + mistake["msg"][1:]
+    rule = mistake["msg"].removeprefix("Value error, ")
+    rule = rule[0].lower() + rule[1:]
     return f"`{name}` (={mistake['input']!r}): {rule}."

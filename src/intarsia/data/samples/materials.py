@@ -24,7 +24,7 @@ from functools import lru_cache
 from importlib.resources import as_file, files
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from intarsia.data.classes import Classes
@@ -117,12 +117,14 @@ def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0) -
     """Mosaics of `size` × `size` pixels; any number of them, and those of a smaller set begin those of a larger one.
 
     Raises:
-        ArgumentError: a number below 1.
+        ArgumentError: a number below 1, or a negative seed.
 
     >>> dataset = materials(train=2, val=1, size=32)
     >>> dataset.classes.count, dataset.split("val")[0].image().shape
     (8, (32, 32, 3))
     """
+    if seed < 0:
+        raise ArgumentError(f"`seed` (={seed}) must not be negative.")
     counts = {"train": train, "val": val}
     for name, number in {**counts, "size": size}.items():
         if number < 1:
@@ -171,7 +173,7 @@ def _patch(texture: Float[np.ndarray, "h w"], size: int, generator: np.random.Ge
     return np.rot90(patch, int(generator.integers(4)))
 
 
-def _mirrored_run(extent: int, length: int, generator: np.random.Generator) -> UInt8[np.ndarray, "length"]:
+def _mirrored_run(extent: int, length: int, generator: np.random.Generator) -> Int[np.ndarray, "length"]:
     """`length` neighbouring indices below `extent`, from a random start, turning back at the end where they must."""
     start = generator.integers(extent - length + 1 if extent >= length else 2 * extent)
     run = (start + np.arange(length)) % (2 * extent)

@@ -1,0 +1,38 @@
+"""`intarsia demo`."""
+
+from pathlib import Path
+
+EPOCHS = 10
+
+
+def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS) -> int:
+    """Train on built-in photographs, score on parts of them that were not seen, predict, and write a report.
+
+    Example: intarsia demo --out demo
+
+    Args:
+        out: Where the run, images, masks and report.html go.
+        epochs: Passes over the training mosaics.
+    """
+    from PIL import Image
+
+    from intarsia.data import open_dataset
+    from intarsia.diagnostics.run_report import report_on_run
+    from intarsia.files import atomic
+    from intarsia.inference import find_images, load, predict_files
+    from intarsia.training import train
+
+    data = "sample:materials"
+    run = train(data=data, out=out / "run", epochs=epochs)
+
+    print("Evaluating on the validation mosaics, beside a linear classifier of single pixels …")
+    scores = report_on_run(run.folder, data, out / "report.html")
+    print(scores.table())
+
+    for sample in open_dataset(data).split("val")[:6]:
+        with atomic(out / "images" / f"{sample.name}.png") as temporary:
+            Image.fromarray(sample.image()).save(temporary)
+    outcomes = list(predict_files(load(run.folder), find_images(out / "images"), out / "masks", overlays=True))
+    written = sum(outcome.mask is not None for outcome in outcomes)
+    print(f"{written} masks and overlays are in `{out / 'masks'}`, the report is `{out / 'report.html'}`.")
+    return 0 if written == len(outcomes) else 1

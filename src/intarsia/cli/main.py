@@ -1,0 +1,97 @@
+"""`intarsia`: commands by name, imported when they are called; every mistake becomes one sentence."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from cyclopts import App, CycloptsError
+
+import intarsia
+from intarsia.errors import IntarsiaError, IntarsiaWarning
+
+COMMANDS = {
+    "demo": "Train, evaluate and predict on built-in photographs, and write a report.",
+    "train": "Train a network on a folder of pictures and masks.",
+    "evaluate": "Score a trained run on a split of a dataset.",
+    "predict": "Write masks for an image, a folder or a glob.",
+    "models": "List models and backbones.",
+}
+
+MISTAKE, USAGE, INTERRUPTED, OUR_FAULT = 1, 2, 130, 70
+
+
+def application() -> App:
+    """The commands, none of them imported yet."""
+    app = App(
+        name="intarsia",
+        help="Semantic segmentation: a folder of pictures and masks in, masks out.",
+        version=intarsia.__version__,
+    )
+    for name, summary in COMMANDS.items():
+        app.command(f"intarsia.cli.{name}:{name}", name=name, help=summary)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 only if all went well."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", IntarsiaWarning)
+        warnings.showwarning = _show
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        status = application()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _say(_usage(error), USAGE)
+    except IntarsiaError as error:
+        return _say(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else MISTAKE)
+    except KeyboardInterrupt:
+        return _say("Stopped.", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads; say nothing more
+        return MISTAKE
+    except OSError as error:
+        return _say(f"{error.strerror or error}: `{error.filename or 'a file'}` cannot be read or written.", MISTAKE)
+    except Exception as error:
+        if os.environ.get("INTARSIA_DEBUG"):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return _say(f"A mistake of intarsia's own ({what}); INTARSIA_DEBUG=1 shows where. Please report it.", OUR_FAULT)
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: CycloptsError) -> str:
+    """The first mistake in the arguments, without boxes."""
+    from pydantic import ValidationError
+
+    from intarsia.runs.recipe import first_mistake
+
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ValidationError):
+        return first_mistake(cause).replace("_", "-").replace("`", "`--", 1)
+    return " ".join(str(error).split()) + " See `intarsia --help`."
+
+
+def _say(sentence: str, status: int) -> int:
+    print(f"intarsia: {sentence}", file=sys.stderr)
+    return status
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"intarsia: note: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

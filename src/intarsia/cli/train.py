@@ -1,0 +1,43 @@
+"""`intarsia train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from intarsia.errors import ArgumentError
+from intarsia.runs.recipe import Recipe, Settings, make_recipe
+
+
+def train(
+    data: str | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    recipe: Path | None = None,
+    settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008  (frozen)
+) -> None:
+    """Train a network on a folder of pictures and masks.
+
+    Example: intarsia train photos/ --model deeplabv3plus --epochs 20 --out runs/photos
+
+    Args:
+        data: Folder with images/ and masks/ (or VOC's layout), or a built-in set: sample:materials, sample:brain.
+        out: The run folder; by default runs/ and the name of the data.
+        resume: Go on with the interrupted run in the run folder, from its last checkpoint.
+        recipe: Take the settings from a recipe.json; what is given here overrides it.
+        settings: The rest.
+    """
+    values = Recipe.read(recipe).model_dump() if recipe else {}
+    values |= {name: getattr(settings, name) for name in settings.model_fields_set}
+    if data is not None:
+        values["data"] = data
+    if "data" not in values:
+        raise ArgumentError("Say what to train on: `intarsia train DATA`, a folder with images/ and masks/.")
+    chosen = make_recipe(**values)
+    folder = out or Path("runs") / (Path(chosen.data.rpartition(":")[2]).resolve().name)
+
+    from intarsia.training import train as run_training
+
+    run_training(chosen, out=folder, resume=resume)

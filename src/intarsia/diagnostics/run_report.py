@@ -1,0 +1,115 @@
+"""A trained run, evaluated and told on one page."""
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+import intarsia
+from intarsia.data import Dataset, Sample, open_dataset
+from intarsia.diagnostics.linear_baseline import fit_linear_baseline
+from intarsia.diagnostics.report import Report, write_report
+from intarsia.diagnostics.report_pictures import Example
+from intarsia.inference import Result, evaluate_samples, load
+from intarsia.metrics import Scores, confusion_matrix
+from intarsia.runs import Recipe, Run
+from intarsia.shapes import Mask
+
+WORST = 12  # images on the page
+
+
+def report_on_run(
+    run_folder: str | Path, data: str | Path, page: str | Path, *, split: str | None = None, baseline: bool = True
+) -> Scores:
+    """Evaluate a run on a split (default ``val``), write ``page``, and return the scores.
+
+    With ``baseline`` a linear classifier on the intensities and gradients of each pixel is fitted to the training
+    split and scored on the same images: what a network is worth is what it has over that.
+    """
+    run, segmenter = Run.open(run_folder), load(run_folder)
+    dataset = open_dataset(data, classes=segmenter.classes)
+    name = split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
+    samples, examples = dataset.split(name), _Worst()
+    scores = evaluate_samples(segmenter, samples, examples.watch)
+    yardstick = _linear_scores(dataset, samples) if baseline and dataset.splits.get("train") else None
+    write_report(
+        page,
+        Report(
+            title=f"{dataset.name}: {run.network().model}",
+            sentence=_sentence(run, dataset, name, len(samples)),
+            facts=_facts(run),
+            history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
+            scores=scores,
+            baseline=yardstick,
+            classes=segmenter.classes,
+            examples=examples.kept,
+            commands=_commands(run, data),
+        ),
+    )
+    return scores
+
+
+class _Worst:
+    """Keeps the images with the lowest mean IoU."""
+
+    def __init__(self) -> None:
+        self.kept: list[Example] = []
+
+    def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
+        self.kept.append(Example(sample.name, result.image, truth, result.mask, scores.mean_iou))
+        self.kept = sorted(self.kept, key=lambda example: example.mean_iou)[:WORST]
+
+
+def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:
+    count, names = dataset.classes.count, dataset.classes.names
+    linear = fit_linear_baseline(dataset.split("train"), count)
+    total = None
+    for sample in samples:
+        matrix = confusion_matrix(sample.mask(), linear.predict(sample.image()), count, dataset.classes.ignore)
+        total = Scores(matrix, names) if total is None else total + Scores(matrix, names)
+    assert total is not None
+    return total
+
+
+def _sentence(run: Run, dataset: Dataset, split: str, images: int) -> str:
+    record, history = run.network(), run.history()
+    epochs, seconds = len(history), history[-1]["seconds"] if history else 0.0
+    trained = len(dataset.splits.get("train", ()))
+    return (
+        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}) was trained for {epochs} "
+        f"epochs on {trained} images of {dataset.name} in {seconds / 60:.1f} minutes, and scored on the {images} "
+        f"images of its {split} split, which it has not seen."
+    )
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    record, recipe = run.network(), Recipe.read(run.recipe_path)
+    return [
+        ("Model", f"{record.model}, form {record.form}"),
+        ("Backbone", f"{record.backbone} at output stride {record.output_stride}"),
+        ("Backbone weights", record.weights_source),
+        ("Optimiser", f"{recipe.optimiser}, learning rate {recipe.base_learning_rate:g}, decay {recipe.decay:g}"),
+        ("Batch and crop", f"{recipe.batch_size} × {recipe.crop_size}²"),
+        ("Precision", f"{record.precision}, {record.memory_format} on {record.device}"),
+        ("Machine", f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}"),
+        ("Versions", f"intarsia {intarsia.__version__}, torch {torch.__version__}, Python {platform.python_version()}"),
+    ]
+
+
+def _commands(run: Run, data: str | Path) -> list[str]:
+    recipe, default = Recipe.read(run.recipe_path), Recipe(data="")
+    changed = [
+        f"--{name.replace('_', '-')} {_shown(value)}"
+        for name, value in recipe.model_dump(exclude={"data", "options"}).items()
+        if value != getattr(default, name)
+    ]
+    changed += [f"--options.{name} {_shown(value)}" for name, value in recipe.options.items()]
+    return [
+        " ".join(["intarsia train", recipe.data, *changed, f"--out {run.folder}"]),
+        f"intarsia evaluate {run.folder} {data}",
+    ]
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
