@@ -253,6 +253,7 @@ def test_names_must_agree(which):
         dataclasses.replace(a_report(), **{which: Scores(np.eye(3, dtype=np.int64), ("a", "b", "c"))})
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_the_sizes_of_an_example_must_agree():
     example = dataclasses.replace(a_report().examples[0], truth=np.zeros((3, 4), dtype=np.uint8))
     with pytest.raises(ArgumentError, match="masks of example `photo-0` must have one size"):

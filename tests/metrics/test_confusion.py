@@ -69,6 +69,7 @@ def test_an_ignored_pixel_may_hold_anything_on_the_other_side(truth, prediction)
 ONE = np.zeros((2, 3), dtype=np.uint8)
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize(
     ("truth", "prediction", "classes", "ignore", "message"),
     [

@@ -42,13 +42,13 @@ def with_output_stride(net: Net, output_stride: int) -> Net:
     >>> torch.allclose(dense(image)[..., ::2, ::2], net(image), atol=1e-5)
     True
     """
-    dense = dilate(copy.deepcopy(net), output_stride)
     image = torch.randn(1, input_channels(net), 128, 96, generator=torch.Generator().manual_seed(0))
     try:
+        dense = dilate(copy.deepcopy(net), output_stride)
         name, stride = coarsest(dense)
         deviations = law_deviations(net, dense, image)
     except RuntimeError as error:
-        raise _keeps_its_stride(net, output_stride, f"its maps no longer fit together ({error})") from error
+        raise _keeps_its_stride(net, output_stride, f"its maps do not fit together ({error})") from error
     if stride > output_stride:
         raise _keeps_its_stride(net, output_stride, f"layer `{name}` still has stride {stride}")
     for name, deviation in deviations.items():

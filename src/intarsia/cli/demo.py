@@ -8,8 +8,6 @@ EPOCHS = 10
 def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS) -> int:
     """Train on built-in photographs, score on parts of them that were not seen, predict, and write a report.
 
-    Example: intarsia demo --out demo
-
     Args:
         out: Where the run, images, masks and report.html go.
         epochs: Passes over the training mosaics.

@@ -9,8 +9,6 @@ def evaluate(
 ) -> None:
     """Score a trained run on a split of a dataset, at full resolution.
 
-    Example: intarsia evaluate runs/photos photos/ --report scores.html
-
     Args:
         run: The run folder.
         data: The dataset, as for train.

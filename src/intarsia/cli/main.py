@@ -12,11 +12,14 @@ import intarsia
 from intarsia.errors import IntarsiaError, IntarsiaWarning
 
 COMMANDS = {
-    "demo": "Train, evaluate and predict on built-in photographs, and write a report.",
-    "train": "Train a network on a folder of pictures and masks.",
-    "evaluate": "Score a trained run on a split of a dataset.",
-    "predict": "Write masks for an image, a folder or a glob.",
-    "models": "List models and backbones.",
+    "demo": ("Train, evaluate and predict on built-in photographs, and write a report.", "--out demo"),
+    "train": (
+        "Train a network on a folder of pictures and masks.",
+        "photos/ --model deeplabv3plus --epochs 20 --out runs/photos",
+    ),
+    "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
+    "predict": ("Write masks for an image, a folder or a glob.", "runs/photos new_photos/ --out masks --overlay"),
+    "models": ("List models and backbones.", "deeplabv3plus"),
 }
 
 MISTAKE, USAGE, INTERRUPTED, OUR_FAULT = 1, 2, 130, 70
@@ -29,8 +32,9 @@ def application() -> App:
         help="Semantic segmentation: a folder of pictures and masks in, masks out.",
         version=intarsia.__version__,
     )
-    for name, summary in COMMANDS.items():
-        app.command(f"intarsia.cli.{name}:{name}", name=name, help=summary)
+    for name, (summary, arguments) in COMMANDS.items():
+        example = f"Example: intarsia {name} {arguments}"
+        app.command(f"intarsia.cli.{name}:{name}", name=name, help=summary, help_epilogue=example)
     return app
 
 

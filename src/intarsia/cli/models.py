@@ -6,8 +6,6 @@ from dataclasses import fields
 def models(name: str | None = None, /, *, backbones: bool = False) -> None:
     """List models; with a name, say more of one; with --backbones, list backbones.
 
-    Example: intarsia models deeplabv3plus
-
     Args:
         name: A model.
         backbones: List the backbones whose output stride is tested; other convolutional networks of timm work too.

@@ -9,8 +9,6 @@ def predict(
 ) -> int:
     """Write masks for an image, a folder or a glob: index PNGs with the palette embedded, named like the images.
 
-    Example: intarsia predict runs/photos new_photos/ --out masks --overlay
-
     Args:
         run: The run folder.
         source: An image, a folder with its subfolders, or a quoted glob.

@@ -20,8 +20,6 @@ def train(
 ) -> None:
     """Train a network on a folder of pictures and masks.
 
-    Example: intarsia train photos/ --model deeplabv3plus --epochs 20 --out runs/photos
-
     Args:
         data: Folder with images/ and masks/ (or VOC's layout), or a built-in set: sample:materials, sample:brain.
         out: The run folder; by default runs/ and the name of the data.

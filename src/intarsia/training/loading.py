@@ -53,6 +53,7 @@ def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) 
         batch_sampler=batches,  # pyright: ignore[reportArgumentType]
         collate_fn=collate,
         num_workers=workers,
+        generator=torch.Generator(),  # otherwise each start of the loader draws from the random state of dropout
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="forkserver" if workers else None,
     )

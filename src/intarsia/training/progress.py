@@ -1,7 +1,7 @@
 """What a person sees while a network trains."""
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +17,7 @@ from rich.progress import (
 from intarsia.metrics import Scores
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """What the loop tells: a sentence, a step, an epoch."""
 

@@ -37,7 +37,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.6, 0.35
 _WAVES = 64  # enough that no single wave is seen
-_HILL = 0.15  # the length over which a field changes, as a share of the picture
+_HILL = 0.25  # the length over which a field changes, as a share of the picture
 _SPLITS = ("train", "val")  # a split's place is part of a mosaic's seed
 
 

@@ -1,0 +1,22 @@
+"""A tiny data set on disk and a tiny run, made once for each test worker."""
+
+from pathlib import Path
+
+import pytest
+from tiny import TINY, write_discs
+
+
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that any test may read and none may change."""
+    return write_discs(tmp_path_factory.mktemp("discs") / "photos")
+
+
+@pytest.fixture(scope="session")
+def disc_run(discs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on the discs, for reading only."""
+    from intarsia.training import train
+
+    out = tmp_path_factory.mktemp("runs") / "discs"
+    train(data=str(discs), out=out, quiet=True, **TINY)
+    return out

@@ -1,0 +1,62 @@
+"""Laws of the decoder blocks."""
+
+import pytest
+import torch
+from torch import nn
+
+from intarsia.layers import ASPP, PooledBatchNorm2d, PyramidPooling, pad_to_multiple, resize, separable_convolution
+
+
+def test_pooled_batch_norm_is_batch_norm_unless_there_is_one_value() -> None:
+    ours, theirs = PooledBatchNorm2d(3).train(), nn.BatchNorm2d(3).train()
+    many = torch.randn(2, 3, 1, 1)
+    torch.testing.assert_close(ours(many), theirs(many))
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        theirs(many[:1])
+    before = ours.running_mean.clone()
+    torch.testing.assert_close(ours(many[:1]), ours.eval()(many[:1]))
+    torch.testing.assert_close(ours.running_mean, before)
+
+
+def test_aspp_sees_as_far_as_its_largest_rate() -> None:
+    aspp = ASPP(2, 4, rates=(3, 6)).eval().double()
+    aspp.image_pooling = nn.Sequential(nn.Conv2d(2, 4, 1).double())  # no ReLU, so that its gradient always shows
+    nn.init.zeros_(aspp.image_pooling[0].weight)  # the image-wide branch sees everything
+    for branch in aspp.branches:
+        for module in branch.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.ones_(module.weight)
+    nn.init.ones_(aspp.project[0].weight)
+    image = torch.rand(1, 2, 25, 25, dtype=torch.float64, requires_grad=True)
+    aspp(image)[0, :, 12, 12].sum().backward()
+    assert image.grad is not None
+    seen = image.grad.abs().sum((0, 1)) > 0
+    rows = sorted({int(row) for row in seen.nonzero()[:, 0]})
+    assert rows == [6, 9, 12, 15, 18]
+    assert int(seen.sum()) == 1 + 8 + 8
+
+
+def test_pyramid_of_a_constant_is_constant_and_keeps_the_map() -> None:
+    pooling = PyramidPooling(8, (1, 2, 3, 6)).eval()
+    x = torch.full((1, 8, 7, 9), 2.0)
+    out = pooling(x)
+    assert out.shape == (1, 16, 7, 9)
+    torch.testing.assert_close(out[:, :8], x)
+    torch.testing.assert_close(out, out[..., :1, :1].expand_as(out))
+
+
+def test_separable_convolution_counts() -> None:
+    assert sum(p.numel() for p in separable_convolution(8, 16).parameters()) == 8 * 9 + 8 * 16 + 2 * 16
+
+
+def test_resize_keeps_corners_or_edges() -> None:
+    ramp = torch.arange(5.0).expand(1, 1, 5, 5)
+    torch.testing.assert_close(resize(ramp, (9, 9), align_corners=True)[0, 0, 0], torch.arange(9.0) / 2)
+    torch.testing.assert_close(resize(ramp, (10, 10))[0, 0, 0, 1:3], torch.tensor([0.25, 0.75]))
+
+
+def test_pad_to_multiple_adds_zeros_below_and_right() -> None:
+    padded = pad_to_multiple(torch.ones(1, 1, 5, 8), 4)
+    assert padded.shape == (1, 1, 8, 8)
+    assert padded[..., :5, :].min() == 1
+    assert padded[..., 5:, :].max() == 0

@@ -1,0 +1,82 @@
+"""The run folder and its weights: whole, or one sentence."""
+
+from contextlib import suppress
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import torch
+from torch import nn
+
+from intarsia.errors import RunError
+from intarsia.files import atomic, write_text
+from intarsia.runs import Run
+from intarsia.runs.weights import load_into, read_tensors, save_tensors
+
+
+def test_a_finished_run_opens(disc_run: Path) -> None:
+    run = Run.open(disc_run)
+    record = run.network()
+    assert (record.model, record.backbone, record.classes) == ("unet", "test_resnet", 2)
+    assert run.classes().count == 2
+    assert [epoch["epoch"] for epoch in run.history()] == [1, 2]
+    assert run.picture_path(2).is_file()
+    assert not list(disc_run.rglob("*.p*kl")) + list(disc_run.rglob("*.pt*")), "no pickle in a run"
+
+
+def test_what_is_no_run(tmp_path: Path, disc_run: Path) -> None:
+    with pytest.raises(RunError, match=r"There is no run .*; `intarsia train DATA --out"):
+        Run.open(tmp_path / "nowhere")
+    with pytest.raises(RunError, match=r"`network.json` is missing"):
+        Run.open(tmp_path)
+    copy = copytree(disc_run, tmp_path / "copy")
+    (copy / "network.json").write_text("{}")
+    with pytest.raises(RunError, match=r"network\.json` cannot be read"):
+        Run.open(copy).network()
+    (copy / "weights.safetensors").unlink()
+    with pytest.raises(RunError, match=r"`weights\.safetensors` is missing; .*--resume"):
+        Run.open(copy)
+
+
+def test_history_of_a_run_without_one(tmp_path: Path) -> None:
+    assert Run(tmp_path).history() == []
+
+
+def test_weights_go_round(tmp_path: Path) -> None:
+    net, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    save_tensors(tmp_path / "w.safetensors", net.state_dict(), {"note": "x"})
+    load_into(other, tmp_path / "w.safetensors")
+    torch.testing.assert_close(other.weight, net.weight)
+    assert read_tensors(tmp_path / "w.safetensors")[1] == {"note": "x"}
+
+
+@pytest.mark.parametrize(
+    ("other", "name"), [(nn.Linear(3, 2, bias=False), "bias"), (nn.Linear(4, 2), "weight"), (nn.PReLU(), "bias")]
+)
+def test_other_networks_weights(tmp_path: Path, other: nn.Module, name: str) -> None:
+    save_tensors(tmp_path / "w.safetensors", nn.Linear(3, 2).state_dict())
+    with pytest.raises(RunError, match=f"weights of another network: .* the first is `{name}`"):
+        load_into(other, tmp_path / "w.safetensors")
+
+
+def test_damaged_and_missing_weights(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"x" * 30)
+    with pytest.raises(RunError, match="is damaged"):
+        read_tensors(tmp_path / "w.safetensors")
+    with pytest.raises(RunError, match="There is no file"):
+        read_tensors(tmp_path / "none.safetensors")
+
+
+def test_a_failed_writer_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    with suppress(ZeroDivisionError), atomic(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("x")
+    write_text(tmp_path / "ours.txt", "x")
+    assert (tmp_path / "ours.txt").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode

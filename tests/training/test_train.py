@@ -1,0 +1,127 @@
+"""From a recipe to a run: it learns, it resumes to the same bits, it refuses in sentences."""
+
+import os
+import signal
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tiny import TINY
+
+from intarsia.errors import ArgumentError, DataError, IntarsiaError, RunError
+from intarsia.runs import Run, make_recipe
+from intarsia.training import loop, train
+from intarsia.training.loop import Interrupted
+
+
+def run_tiny(data: Path, out: Path, **more: Any) -> Run:
+    return train(data=str(data), out=out, quiet=True, **{**TINY, **more})
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    left, right = load_file(a), load_file(b)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_it_learns(discs: Path, tmp_path: Path) -> None:
+    run = run_tiny(discs, tmp_path / "run", epochs=16, learning_rate=0.01, scale=(0.9, 1.1))
+    history = run.history()
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert max(epoch["mean_iou"] for epoch in history) > 0.75
+
+
+def test_the_same_recipe_gives_the_same_bits(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    run = run_tiny(discs, tmp_path / "again")
+    assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_ctrl_c_saves_and_resume_gives_the_same_bits(
+    discs: Path, disc_run: Path, tmp_path: Path, stop_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, real = [], loop.Loop._step
+
+    def step_then_interrupt(self: loop.Loop, *arguments: Any) -> None:
+        real(self, *arguments)
+        taken.append(1)
+        if len(taken) == stop_after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop.Loop, "_step", step_then_interrupt)
+    with pytest.raises(Interrupted, match=f"Stopped at step {stop_after} of 6; everything is saved.*--resume"):
+        run_tiny(discs, tmp_path / "run")
+    run = run_tiny(discs, tmp_path / "run", resume=True)
+    assert len(taken) == 6, "no step is replayed"
+    assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")
+    assert same_weights(run.weights_path, disc_run / "weights.safetensors")
+    without_time = [{k: v for k, v in e.items() if k != "seconds"} for e in run.history()]
+    assert without_time == [{k: v for k, v in e.items() if k != "seconds"} for e in Run(disc_run).history()]
+
+
+def test_workers_change_nothing(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    run = run_tiny(discs, tmp_path / "run", workers=1)
+    assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")
+
+
+def test_auxiliary_sgd_and_more_classes(discs: Path, tmp_path: Path) -> None:
+    photos = copytree(discs, tmp_path / "photos")
+    for path in (photos / "masks").iterdir():
+        mask = np.array(Image.open(path))
+        mask[-1] = 4
+        Image.fromarray(mask).save(path)
+    run = run_tiny(photos, tmp_path / "run", auxiliary=True, optimiser="sgd", epochs=1)
+    assert run.classes().names == ("class 0", "class 1", "unused 2", "unused 3", "class 4")
+    assert run.network().auxiliary
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_epoch(discs: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"The loss became .*lower `--learning-rate`"):
+        run_tiny(discs, tmp_path / "run", optimiser="sgd", learning_rate=1e30, epochs=3)
+
+
+def test_a_damaged_image_is_named_also_by_a_worker(discs: Path, tmp_path: Path) -> None:
+    photos = copytree(discs, tmp_path / "photos")
+    for path in (photos / "images").iterdir():
+        path.write_bytes(path.read_bytes()[:-500])
+    for workers in (0, 1):
+        with pytest.raises(DataError, match=r"disc_\d.png` is truncated") as caught:
+            run_tiny(photos, tmp_path / f"run{workers}", workers=workers)
+        assert "Traceback" not in str(caught.value)
+
+
+def test_a_run_is_never_overwritten(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="already holds a run; choose another --out, or go on with --resume"):
+        run_tiny(discs, disc_run)
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(RunError, match="is not empty and not a run"):
+        run_tiny(discs, tmp_path)
+
+
+def test_resume_needs_a_checkpoint_and_the_same_recipe(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds nothing to resume"):
+        run_tiny(discs, tmp_path / "none", resume=True)
+    with pytest.raises(RunError, match="was begun with epochs=2, not 5"):
+        run_tiny(discs, disc_run, resume=True, epochs=5)
+
+
+def test_a_finished_run_resumes_to_itself(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    copy = copytree(disc_run, tmp_path / "copy")
+    run_tiny(discs, copy, resume=True)
+    assert same_weights(copy / "checkpoint.safetensors", disc_run / "checkpoint.safetensors")
+
+
+def test_recipe_or_keywords(discs: Path, tmp_path: Path) -> None:
+    recipe = make_recipe(data=str(discs), **TINY)
+    with pytest.raises(ArgumentError, match="either a recipe or its fields"):
+        train(recipe, out=tmp_path / "run", epochs=3)
+
+
+def test_nothing_is_left_behind_by_a_wrong_name(discs: Path, tmp_path: Path) -> None:
+    with pytest.raises(IntarsiaError, match="There is no backbone `resnet19`"):
+        run_tiny(discs, tmp_path / "run", backbone="resnet19")
+    assert not (tmp_path / "run").exists()
