@@ -1,0 +1,43 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer: each makes its own environment in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format docs clean
+
+demo: .venv/demo
+	$(BIN)/intarsia demo --out demo
+
+test: check
+	$(BIN)/pytest -n 2
+
+check: .venv/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: .venv/test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Tables in docs/ that are measured: rerun after a change of what they measure.
+docs: .venv/test
+	$(BIN)/python benchmarks/a_trous.py --out docs/a_trous.md
+	$(BIN)/python benchmarks/training.py --out docs/training_speed.md
+
+clean:
+	rm -rf .venv demo
+
+.venv/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "intarsia needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/demo: pyproject.toml | .venv/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[offline]'
+	touch $@
+
+.venv/test: pyproject.toml | .venv/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
