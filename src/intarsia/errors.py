@@ -33,6 +33,10 @@ class RunError(IntarsiaError):
     """A run folder is missing, incomplete or of another kind."""
 
 
+class Interrupted(IntarsiaError):
+    """The user asked to stop, and everything was saved."""
+
+
 class MissingPackageError(IntarsiaError):
     """A part needs an optional package that is not installed."""
 

@@ -1,5 +1,6 @@
 """One contract for every entry of the catalog, on its tiny form."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,18 @@ def test_compiles_as_one_graph(name: str) -> None:
     net = tiny(name).eval()
     compiled = torch.compile(net, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(images()), net(images()))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+def test_compiles_to_machine_code(name: str) -> None:
+    if name not in INDUCTOR:
+        pytest.skip("half a minute each: two are enough")
+    torch._dynamo.reset()
+    net = tiny(name).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(net)(images(64, 64)), net(images(64, 64)), rtol=1e-4, atol=1e-5)
 
 
 def test_bfloat16_autocast_gives_float32_logits(name: str) -> None:

@@ -13,10 +13,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from tiny import TINY
 
-from intarsia.errors import ArgumentError, DataError, IntarsiaError, RunError
+from intarsia.errors import ArgumentError, DataError, IntarsiaError, Interrupted, RunError
 from intarsia.runs import Run, make_recipe
 from intarsia.training import loop, train
-from intarsia.training.loop import Interrupted
 
 
 def run_tiny(data: Path, out: Path, **more: Any) -> Run:
@@ -46,11 +45,12 @@ def test_ctrl_c_saves_and_resume_gives_the_same_bits(
 ) -> None:
     taken, real = [], loop.Loop._step
 
-    def step_then_interrupt(self: loop.Loop, *arguments: Any) -> None:
-        real(self, *arguments)
+    def step_then_interrupt(self: loop.Loop, *arguments: Any) -> float:
+        rate = real(self, *arguments)
         taken.append(1)
         if len(taken) == stop_after:
             os.kill(os.getpid(), signal.SIGINT)
+        return rate
 
     monkeypatch.setattr(loop.Loop, "_step", step_then_interrupt)
     with pytest.raises(Interrupted, match=f"Stopped at step {stop_after} of 6; everything is saved.*--resume"):

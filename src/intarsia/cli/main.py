@@ -9,7 +9,7 @@ from typing import TextIO
 from cyclopts import App, CycloptsError
 
 import intarsia
-from intarsia.errors import IntarsiaError, IntarsiaWarning
+from intarsia.errors import IntarsiaError, IntarsiaWarning, Interrupted
 
 COMMANDS = {
     "demo": ("Train, evaluate and predict on built-in photographs, and write a report.", "--out demo"),
@@ -52,8 +52,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         status = application()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _say(_usage(error), USAGE)
+    except Interrupted as error:
+        return _say(str(error), INTERRUPTED)
     except IntarsiaError as error:
-        return _say(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else MISTAKE)
+        return _say(str(error), MISTAKE)
     except KeyboardInterrupt:
         return _say("Stopped.", INTERRUPTED)
     except BrokenPipeError:

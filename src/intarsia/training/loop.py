@@ -11,7 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 from torch import nn
 
-from intarsia.errors import IntarsiaError, RunError
+from intarsia.errors import IntarsiaError, Interrupted, RunError
 from intarsia.inference.execution import Execution
 from intarsia.metrics import Scores
 from intarsia.models import SegmentationNetwork
@@ -23,10 +23,6 @@ from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import polynomial
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import SegmentationTask
-
-
-class Interrupted(IntarsiaError):
-    """Training stopped because the user asked; everything is saved."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +40,26 @@ class Loop:
     def fit(self, state: TrainingState, prepared: nn.Module, loader: Iterable[Batch | IntarsiaError]) -> None:
         """Train from ``state.step`` to the last step."""
         with _interruptible() as interrupted:
+            last = time.perf_counter()
             for batch in loader:
                 if isinstance(batch, IntarsiaError):
                     raise batch
-                self._step(state, prepared, batch)
+                rate = self._step(state, prepared, batch)
+                now = time.perf_counter()
+                speed = len(batch[0]) * self.accelerator.num_processes / (now - last)
+                self.reporter.step(state.step, self.batches.steps, state.mean_loss, rate, speed)
                 if state.step % self.batches.steps_per_epoch == 0:
                     self._end_epoch(state)
                 elif interrupted.is_set():
                     self._save(state)
+                last = time.perf_counter()
                 if interrupted.is_set() and state.step < self.batches.steps:
                     raise Interrupted(
                         f"Stopped at step {state.step} of {self.batches.steps}; everything is saved. The same command "
                         "with --resume goes on from here."
                     )
 
-    def _step(self, state: TrainingState, prepared: nn.Module, batch: Batch) -> None:
-        start = time.perf_counter()
+    def _step(self, state: TrainingState, prepared: nn.Module, batch: Batch) -> float:
         pictures, masks = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
         rate = polynomial(state.step, self.batches.steps, self.recipe.base_learning_rate, self.recipe.power)
         for group in state.optimiser.param_groups:
@@ -77,12 +77,9 @@ class Loop:
                 f"The loss became {value} at step {state.step + 1}; lower `--learning-rate` (now "
                 f"{self.recipe.base_learning_rate:g}) and train anew. `{self.run.folder}` keeps the last saved epoch."
             )
-        seconds = time.perf_counter() - start
-        state.step, state.seconds = state.step + 1, state.seconds + seconds
+        state.step += 1
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1
-        mean_loss = state.loss_sum / state.loss_steps
-        speed = len(masks) * self.accelerator.num_processes / seconds
-        self.reporter.step(state.step, self.batches.steps, mean_loss, rate, speed)
+        return rate
 
     def _end_epoch(self, state: TrainingState) -> None:
         if self.accelerator.is_main_process:
@@ -93,7 +90,7 @@ class Loop:
 
     def _validate(self, state: TrainingState) -> None:
         net, epoch = _plain(state.net), state.step // self.batches.steps_per_epoch
-        loss = state.loss_sum / max(1, state.loss_steps)
+        loss = state.mean_loss
         net.eval()
         scores = self.task.validate(net, self.execution)
         self.task.picture(net, self.execution, self.run.picture_path(epoch))

@@ -1,6 +1,7 @@
 """Everything that changes during training, saved and restored whole."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from intarsia.runs.weights import read_tensors, save_tensors
 class TrainingState:
     """Weights, optimiser, random state, and the position in the schedule; ``step`` counts finished steps.
 
-    ``loss_sum`` and ``loss_steps`` accumulate over the current epoch, ``seconds`` over the whole training.
+    ``loss_sum`` and ``loss_steps`` accumulate over the current epoch; ``seconds`` is the time spent on the whole
+    training, validation and earlier sessions included.
     """
 
     net: nn.Module
@@ -25,8 +27,19 @@ class TrainingState:
     best_mean_iou: float = -1.0
     loss_sum: float = 0.0
     loss_steps: int = 0
-    seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    seconds_before: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def mean_loss(self) -> float:
+        """Of the current epoch."""
+        return self.loss_sum / max(1, self.loss_steps)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent so far."""
+        return self.seconds_before + time.perf_counter() - self.started
 
     def save(self, path: Path) -> None:
         """Write one safetensors file, whole or not at all; no pickle."""
@@ -34,7 +47,7 @@ class TrainingState:
         for index, entries in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": t for name, t in entries.items() if isinstance(t, Tensor)}
         tensors |= _random_states()
-        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        numbers = {name: getattr(self, name) for name in _NUMBERS} | {"seconds_before": self.seconds}
         save_tensors(path, tensors, {"state": json.dumps(numbers)})
 
     def restore(self, path: Path) -> None:
@@ -52,9 +65,10 @@ class TrainingState:
         _restore_random_states(_part(tensors, "random."))
         for name, value in json.loads(metadata["state"]).items():
             setattr(self, name, value)
+        self.started = time.perf_counter()
 
 
-_NUMBERS = ("step", "best_mean_iou", "loss_sum", "loss_steps", "seconds", "history")
+_NUMBERS = ("step", "best_mean_iou", "loss_sum", "loss_steps", "history")
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -38,7 +38,6 @@ def train(
     if values and recipe != make_recipe(**{"data": recipe.data, **values}):
         raise ArgumentError("Give `train` either a recipe or its fields as keywords, not both.")
     run = Run(Path(out))
-    recipe = _resumed(recipe, run) if resume else _fresh(recipe, run)
     if quiet:
         return _train(recipe, run, resume, Silent())
     with Live() as reporter:
@@ -46,8 +45,10 @@ def train(
 
 
 def _train(recipe: Recipe, run: Run, resume: bool, reporter: Reporter) -> Run:
+    recipe = _resumed(recipe, run) if resume else _fresh(recipe, run)
     keep_freed_memory()
     accelerator = Accelerator()
+    accelerator.wait_for_everyone()  # no process may find the folder that the first one is about to fill
     set_seed(recipe.seed)
     dataset = open_dataset(recipe.data, classes=run.classes() if resume else None)
     check_trainable(dataset)
