@@ -1,12 +1,14 @@
 """The command line, called in this process: results on stdout, one sentence for each mistake, the right status."""
 
 import json
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import TINY
 
 from intarsia.cli.main import COMMANDS, main
 from intarsia.data import open_dataset, write_folder
@@ -75,6 +77,25 @@ def test_slices_of_a_brain_as_a_folder(tmp_path: Path, capsys: Capture) -> None:
     assert "48 train, 16 val" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run"), str(brain)]) == 0
     assert "grey matter" in capsys.readouterr().out
+
+
+def test_the_demo_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    from intarsia.cli import demo
+    from intarsia.data.open import SAMPLES
+    from intarsia.data.samples.materials import materials
+
+    monkeypatch.setitem(SAMPLES, "materials", partial(materials, train=8, val=7, size=64))
+    monkeypatch.setattr(
+        demo, "SETTINGS", {name: value for name, value in TINY.items() if name not in ("epochs", "pretrained")}
+    )
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setattr("intarsia.backbones.pretrained._hub_answers", lambda: False)
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--epochs", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "A linear classifier of single pixels reaches" in printed.out
+    assert "intarsia: note: No pretrained weights for `test_resnet`" in printed.err
+    assert "linear baseline" in (tmp_path / "demo" / "report.html").read_text()
+    assert len(list((tmp_path / "demo" / "masks" / "overlays").iterdir())) == 6
 
 
 def test_the_recipe_of_a_run_trains_again(discs: Path, tmp_path: Path) -> None:

@@ -19,5 +19,5 @@ def evaluate(
     from intarsia.diagnostics.run_report import report_on_run
     from intarsia.inference import evaluate as score
 
-    scores = score(run, data, split) if report is None else report_on_run(run, data, report, split=split)
+    scores = score(run, data, split) if report is None else report_on_run(run, data, report, split=split).network
     print(json.dumps(scores.to_json()) if as_json else scores.table())

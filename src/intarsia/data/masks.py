@@ -1,6 +1,5 @@
 """Mask files become arrays of class indices, and back."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from PIL import Image
 from intarsia.data.classes import Classes
 from intarsia.data.images import opened
 from intarsia.errors import ArgumentError, DataError
+from intarsia.files import atomic
 from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask
 
 MASK_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -56,7 +56,7 @@ def decode_mask(path: Path | str) -> Shaped[np.ndarray, "..."]:
 def write_mask(path: Path | str, mask: Integer[np.ndarray, "H W"], classes: Classes) -> None:
     """Write a mask as an index PNG with the classes' palette embedded; 16 bits, without palette, above 254 classes.
 
-    The file appears whole or not at all: it is written under a temporary name beside its place and renamed.
+    The file appears whole or not at all.
 
     Raises:
         ArgumentError: a value of the mask is no class and not ignore.
@@ -70,18 +70,8 @@ def write_mask(path: Path | str, mask: Integer[np.ndarray, "H W"], classes: Clas
     picture = Image.fromarray(np.ascontiguousarray(mask, classes.dtype))
     if classes.dtype == np.uint8:
         picture.putpalette(classes.palette().tobytes())
-    save_png(picture, Path(path))
-
-
-def save_png(picture: Image.Image, path: Path) -> None:
-    """Save under a temporary name in the same folder, made if need be, then rename; a failure leaves nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with atomic(path) as temporary:
         picture.save(temporary, format="PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _from_indices(pixels: Shaped[np.ndarray, "H W"], classes: Classes, path: Path | str) -> Mask:

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,20 +20,25 @@ from intarsia.shapes import Mask
 WORST = 12  # images on the page
 
 
-def report_on_run(
-    run_folder: str | Path, data: str | Path, page: str | Path, *, split: str | None = None, baseline: bool = True
-) -> Scores:
+class RunScores(NamedTuple):
+    """Scores of a run, and of a linear classifier of single pixels on the same images."""
+
+    network: Scores
+    baseline: Scores | None
+
+
+def report_on_run(run_folder: str | Path, data: str | Path, page: str | Path, *, split: str | None = None) -> RunScores:
     """Evaluate a run on a split (default ``val``), write ``page``, and return the scores.
 
-    With ``baseline`` a linear classifier on the intensities and gradients of each pixel is fitted to the training
-    split and scored on the same images: what a network is worth is what it has over that.
+    Where there is a training split, a linear classifier on the intensities and gradients of each pixel is fitted to it
+    and scored on the same images: what a network is worth is what it has over that.
     """
     run, segmenter = Run.open(run_folder), load(run_folder)
     dataset = open_dataset(data, classes=segmenter.classes)
     name = split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
     samples, examples = dataset.split(name), _Worst()
     scores = evaluate_samples(segmenter, samples, examples.watch)
-    yardstick = _linear_scores(dataset, samples) if baseline and dataset.splits.get("train") else None
+    baseline = _linear_scores(dataset, samples) if dataset.splits.get("train") else None
     write_report(
         page,
         Report(
@@ -41,13 +47,13 @@ def report_on_run(
             facts=_facts(run),
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
-            baseline=yardstick,
+            baseline=baseline,
             classes=segmenter.classes,
             examples=examples.kept,
             commands=_commands(run, data),
         ),
     )
-    return scores
+    return RunScores(scores, baseline)
 
 
 class _Worst:

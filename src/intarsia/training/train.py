@@ -47,8 +47,9 @@ def train(
 def _train(recipe: Recipe, run: Run, resume: bool, reporter: Reporter) -> Run:
     recipe = _resumed(recipe, run) if resume else _fresh(recipe, run)
     keep_freed_memory()
-    accelerator = Accelerator()
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())  # said outright, or processes on CPUs stay strangers
     accelerator.wait_for_everyone()  # no process may find the folder that the first one is about to fill
+    reporter = reporter if accelerator.is_main_process else Silent()
     set_seed(recipe.seed)
     dataset = open_dataset(recipe.data, classes=run.classes() if resume else None)
     check_trainable(dataset)
