@@ -58,13 +58,13 @@ class SegmentationTask:
         return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val"))
 
     def picture(self, net: SegmentationNetwork, execution: Execution, path: Path) -> None:
-        """Write image | truth | prediction of the same few validation images."""
+        """Write the same few validation images: the image above the truth above the prediction."""
         segmenter, classes = self._segmenter(net, execution), self.dataset.classes
-        rows = []
+        columns = []
         for sample in _spread(self.dataset.split("val"), PICTURED):
             result = segmenter.predict(sample.image())
-            rows.append([result.image, colourise(sample.mask(), classes), colourise(result.mask, classes)])
-        sheet = contact_sheet(rows, titles=("image", "truth", "prediction"))
+            columns.append((result.image, colourise(sample.mask(), classes), colourise(result.mask, classes)))
+        sheet = contact_sheet(list(zip(*columns, strict=True)))
         with atomic(path) as temporary:
             Image.fromarray(sheet).save(temporary)
 
