@@ -1,6 +1,6 @@
 """How long a fresh process takes to start, beside the peers: whole processes, median of several.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 
+_PARTIAL = ".partial-"
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -22,7 +24,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = mkstemp(prefix=f".{path.stem}{_PARTIAL}", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -37,6 +39,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def clear_partial_files(folder: str | Path) -> None:
+    """Remove what writers that were killed have left below ``folder``."""
+    for leftover in Path(folder).rglob(f".*{_PARTIAL}*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _umask() -> int:

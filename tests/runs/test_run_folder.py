@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from intarsia.errors import RunError
-from intarsia.files import atomic, write_text
+from intarsia.files import atomic, clear_partial_files, write_text
 from intarsia.runs import Run
 from intarsia.runs.weights import load_into, read_tensors, save_tensors
 
@@ -74,6 +74,15 @@ def test_a_failed_writer_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
         raise ZeroDivisionError
     assert (tmp_path / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_leftovers_of_killed_writers_are_cleared(tmp_path: Path) -> None:
+    with suppress(KeyboardInterrupt), atomic(tmp_path / "deep" / "a.txt") as temporary:
+        (tmp_path / temporary.name).write_text("as a killed process leaves it")
+        raise KeyboardInterrupt
+    (tmp_path / ".hidden").write_text("somebody else's")
+    clear_partial_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".hidden", "deep"]
 
 
 def test_files_are_as_readable_as_others(tmp_path: Path) -> None:

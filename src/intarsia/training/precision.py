@@ -28,8 +28,6 @@ def candidates(device: str, precision: str, memory_format: str) -> list[Executio
 
 def fastest(options: Sequence[Execution], net: nn.Module, images: Float[Tensor, "B C H W"], loss: Loss) -> Execution:
     """The option whose forward and backward pass takes least time; ``net`` is left as it was."""
-    if len(options) == 1:
-        return options[0]
     random_state = torch.get_rng_state()
     seconds = {option: _time(option, net, images, loss) for option in options}
     torch.set_rng_state(random_state)

@@ -10,6 +10,7 @@ from accelerate.utils import set_seed
 
 from intarsia.data import Dataset, open_dataset
 from intarsia.errors import ArgumentError, RunError
+from intarsia.files import clear_partial_files
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.runs import NetworkRecord, Recipe, Run, make_recipe
@@ -29,7 +30,8 @@ def train(
     """Train a network on a folder of pictures and masks and leave everything in the run folder ``out``.
 
     Give a :class:`Recipe`, or its fields as keywords: ``train(data="photos/", out="runs/photos", epochs=5)``. With
-    ``resume=True`` an interrupted run goes on from its last checkpoint, under its own recipe.
+    ``resume=True`` an interrupted run goes on from its last checkpoint, or from its start if it had none yet, under its
+    own recipe.
 
     Raises ``IntarsiaError``s with one sentence: data that cannot be used, names that do not exist, a folder that
     already holds a run, a loss that is not a number; ``Interrupted`` after Ctrl-C, with everything saved.
@@ -51,21 +53,21 @@ def _train(recipe: Recipe, run: Run, resume: bool, reporter: Reporter) -> Run:
     accelerator.wait_for_everyone()  # no process may find the folder that the first one is about to fill
     reporter = reporter if accelerator.is_main_process else Silent()
     set_seed(recipe.seed)
-    dataset = open_dataset(recipe.data, classes=run.classes() if resume else None)
+    dataset = open_dataset(recipe.data, classes=run.classes() if run.classes_path.exists() else None)
     check_trainable(dataset)
     reporter.say(describe(dataset))
     net = create_network(recipe, dataset)
     task = SegmentationTask(recipe, dataset, Preprocessing(net.backbone.spec.mean, net.backbone.spec.std))
-    execution = _execution(recipe, run, resume, task, net, str(accelerator.device))
+    execution = _execution(recipe, run, task, net, str(accelerator.device), reporter)
     record = _record(recipe, net, dataset, execution)
     reporter.say(_describe_training(record, net))
-    if accelerator.is_main_process and not resume:
+    if accelerator.is_main_process and not run.checkpoint_path.exists():
         run.begin(recipe, dataset.classes)
         run.write_network(record)
 
     execution.place(net)
     state = TrainingState(net, _optimiser(recipe, net))
-    if resume:
+    if run.checkpoint_path.exists():
         state.restore(run.checkpoint_path)
     batches = StepBatches(
         len(dataset.split("train")),
@@ -122,6 +124,7 @@ def _resumed(recipe: Recipe, run: Run) -> Recipe:
         raise RunError(
             f"`{run.folder}` holds nothing to resume: no checkpoint was saved there. Train without --resume."
         )
+    clear_partial_files(run.folder)
     saved = Recipe.read(run.recipe_path)
     for name in sorted(recipe.model_fields_set):
         if getattr(recipe, name) != getattr(saved, name):
@@ -133,12 +136,20 @@ def _resumed(recipe: Recipe, run: Run) -> Recipe:
 
 
 def _execution(
-    recipe: Recipe, run: Run, resume: bool, task: SegmentationTask, net: SegmentationNetwork, device: str
+    recipe: Recipe,
+    run: Run,
+    task: SegmentationTask,
+    net: SegmentationNetwork,
+    device: str,
+    reporter: Reporter,
 ) -> Execution:
-    if resume:
+    if run.network_path.exists():
         record = run.network()
         return Execution(device, record.precision, record.memory_format)
     options = candidates(device, recipe.precision, recipe.memory_format)
+    if len(options) == 1:
+        return options[0]
+    reporter.say("Measuring which precision and memory layout train fastest here …")
     samples = task.training_samples()
     batch = collate([samples[0, i % len(samples.samples)] for i in range(recipe.batch_size)])
     if isinstance(batch, Exception):
