@@ -64,6 +64,15 @@ def test_nothing_found(tmp_path: Path) -> None:
         find_images(tmp_path)
 
 
+def test_masks_of_an_earlier_call_are_no_photographs(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    photos = copytree(discs / "images", tmp_path / "in")
+    for _ in range(2):
+        jobs = find_images(photos, photos / "masks")
+        assert len(list(predict_files(load(disc_run), jobs, photos / "masks"))) == 8
+    for out in (photos, tmp_path, tmp_path / "elsewhere"):
+        assert len(find_images(photos, out)) == 16
+
+
 def test_two_images_with_one_mask(discs: Path, tmp_path: Path) -> None:
     photos = copytree(discs / "images", tmp_path / "in")
     copy(photos / "disc_0.png", photos / "disc_0.bmp")

@@ -21,7 +21,7 @@ def predict(
 
     from intarsia.inference import find_images, load, predict_files
 
-    jobs, segmenter = find_images(source), load(run)
+    jobs, segmenter = find_images(source, out), load(run)
     outcomes = predict_files(segmenter, jobs, out, overlays=overlay, probabilities=probabilities)
     console = Console(stderr=True)
     bad = 0

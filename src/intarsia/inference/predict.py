@@ -31,9 +31,10 @@ class Outcome:
     complaint: str | None
 
 
-def find_images(source: str | Path) -> list[Job]:
+def find_images(source: str | Path, out: str | Path | None = None) -> list[Job]:
     """The images that a file, a folder (with its subfolders) or a glob names, in order.
 
+    If ``out`` lies within the folder, its files do not count: masks of an earlier call are no photographs.
     Raises ``DataError`` when there is none, or when two images would write the same mask.
     """
     path = Path(source)
@@ -45,7 +46,7 @@ def find_images(source: str | Path) -> list[Job]:
     else:
         files = sorted(Path(p) for p in glob.glob(str(source), recursive=True) if Path(p).is_file())  # noqa: PTH207  (absolute globs)
         root = None
-    images = [p for p in files if p.suffix.lower() in IMAGE_EXTENSIONS]
+    images = [p for p in files if p.suffix.lower() in IMAGE_EXTENSIONS and not _within(p, _inner(path, out))]
     if not images:
         missing = "" if path.exists() or files else " (there is no such file or folder)"
         raise DataError(f"`{source}` names no image{missing}; give an image, a folder of images or a quoted glob.")
@@ -93,6 +94,17 @@ def _write_overlay(result: Result, path: Path) -> None:
 def _write_array(result: Result, path: Path) -> None:
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.save(file, result.probabilities.astype(np.float16))
+
+
+def _inner(folder: Path, out: str | Path | None) -> Path | None:
+    """``out``, if it lies within the folder and is not the folder itself."""
+    if out is None or Path(out).resolve() == folder.resolve():
+        return None
+    return Path(out) if _within(Path(out), folder) else None
+
+
+def _within(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def _hidden(path: Path) -> bool:
