@@ -71,7 +71,10 @@ REFUSED: list[tuple[Callable[[], nn.Module], str]] = [
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 16, 1), nn.PixelUnshuffle(2)), "cannot have output stride 8"),
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 3, 1)), r"Layer `0` has stride \(3, 3\); only equal powers of two"),
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 16, 1, padding_mode="reflect")), "`0` pads by `reflect`"),
-    (lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.AvgPool2d(16, divisor_override=3)), "`1` returns indices or overri"),
+    (
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.AvgPool2d(16, divisor_override=3)),
+        "`1` divides by 3 whatever it sums",
+    ),
     (lambda: nn.Sequential(nn.Conv2d(3, 3, 1), nn.Upsample(scale_factor=0.5)), "Layer `1` .Upsample. changes the grid"),
     (lambda: nn.Sequential(nn.ReLU()), "has no Conv2d"),
 ]

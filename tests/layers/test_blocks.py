@@ -60,3 +60,36 @@ def test_pad_to_multiple_adds_zeros_below_and_right() -> None:
     assert padded.shape == (1, 1, 8, 8)
     assert padded[..., :5, :].min() == 1
     assert padded[..., 5:, :].max() == 0
+
+
+def test_pyramid_pools_means_over_its_bins() -> None:
+    pooling = PyramidPooling(4, (1, 2), align_corners=True).eval()
+    pooling.levels = nn.ModuleList(nn.Identity() for _ in range(2))
+    x = torch.randn(1, 4, 6, 4)
+    out = pooling(x)
+    torch.testing.assert_close(out[:, 4:8], x.mean((2, 3), keepdim=True).expand(-1, -1, 6, 4))
+    bins = torch.stack(
+        [
+            torch.stack([x[..., r, c].mean((2, 3)) for c in (slice(0, 2), slice(2, 4))], -1)
+            for r in (slice(0, 3), slice(3, 6))
+        ],
+        -2,
+    )
+    torch.testing.assert_close(out[:, 8:, [0, 0, 5, 5], [0, 3, 0, 3]], bins.flatten(2))
+
+
+def test_aspp_pools_the_mean_of_the_image() -> None:
+    aspp = ASPP(2, 3, rates=(1,), dropout=0.0).eval()
+    seen: list[torch.Tensor] = []
+    aspp.image_pooling.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    x = torch.randn(1, 2, 5, 7)
+    aspp(x)
+    torch.testing.assert_close(seen[0], x.mean((2, 3), keepdim=True))
+
+
+def test_a_separable_convolution_is_its_two_parts() -> None:
+    block = separable_convolution(2, 3, dilation=2).eval()
+    x = torch.randn(1, 2, 9, 9)
+    depthwise, pointwise, norm, _ = block
+    expected = norm(pointwise(nn.functional.conv2d(x, depthwise.weight, padding=2, dilation=2, groups=2))).relu()
+    torch.testing.assert_close(block(x), expected)

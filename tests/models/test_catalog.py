@@ -75,3 +75,45 @@ REFUSED = [
 def test_refusals(arguments: dict[str, Any], error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         create_model(**{"backbone": "test_resnet", **arguments})
+
+
+def test_unet_pads_with_zeros_and_crops() -> None:
+    net = create_model("unet", "test_resnet", classes=3, widths=(8, 8, 8, 8, 8)).eval()
+    image = torch.randn(1, 3, 50, 70)
+    padded = torch.nn.functional.pad(image, (0, 96 - 70, 0, 64 - 50))
+    torch.testing.assert_close(net(image), net(padded)[..., :50, :70])
+
+
+@pytest.mark.parametrize("align", [True, False])
+def test_deeplab_is_its_parts_put_together(align: bool) -> None:
+    net = create_model("deeplabv3plus", "test_resnet", classes=3, align_corners=align, aspp_channels=16).eval()
+    image = torch.randn(1, 3, 97, 65)
+
+    def resized(x: torch.Tensor, size: Any) -> torch.Tensor:
+        return torch.nn.functional.interpolate(x, size, mode="bilinear", align_corners=align)
+
+    maps = net.backbone(image)
+    low = net.decoder.narrow(maps[1])
+    joined = torch.cat([resized(net.decoder.aspp(maps[-1]), low.shape[-2:]), low], 1)
+    torch.testing.assert_close(net(image), resized(net.head(net.decoder.refine(joined)), (97, 65)))
+    assert maps[1].shape[-2:] == (25, 17)
+
+
+def test_pspnet_is_its_parts_put_together() -> None:
+    net = create_model("pspnet", "test_resnet", classes=3, channels=16).eval()
+    image = torch.randn(1, 3, 97, 65)
+    pooled = net.decoder.pooling(net.backbone(image)[-1])
+    logits = net.head(net.decoder.fuse(pooled))
+    expected = torch.nn.functional.interpolate(logits, (97, 65), mode="bilinear", align_corners=True)
+    torch.testing.assert_close(net(image), expected)
+
+
+@pytest.mark.parametrize("name", ["deeplabv3plus", "pspnet"])
+def test_dropout_is_the_papers(name: str) -> None:
+    net = create_model(name, "test_resnet", classes=3)
+    rates = [m.p for m in net.decoder.modules() if isinstance(m, (torch.nn.Dropout, torch.nn.Dropout2d))]
+    assert rates == [0.1]
+    features = net.train().backbone(torch.randn(2, 3, 64, 64))
+    kept = [net.decoder.eval()(features), net.decoder.eval()(features)]
+    torch.testing.assert_close(*kept)
+    assert not torch.equal(net.decoder.train()(features), net.decoder.train()(features))

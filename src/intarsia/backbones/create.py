@@ -5,27 +5,8 @@ from pathlib import Path
 from intarsia.backbones import timm_bridge
 from intarsia.backbones.output_stride import Dilation, check_output_stride
 from intarsia.backbones.pretrained import Pretrained, candidates
-from intarsia.backbones.timm_bridge import Backbone
+from intarsia.backbones.timm_bridge import TESTED_BACKBONES, Backbone
 from intarsia.errors import ArgumentError
-
-TESTED_BACKBONES = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet50d",
-    "resnext50_32x4d",
-    "vgg16",
-    "vgg16_bn",
-    "mobilenetv2_100",
-    "mobilenetv3_large_100",
-    "efficientnet_b0",
-    "tf_efficientnet_lite0",
-    "xception65",
-    "regnety_008",
-    "densenet121",
-    "convnext_tiny",
-)
 
 
 def list_backbones() -> tuple[str, ...]:
@@ -54,6 +35,8 @@ def create_backbone(
 
     ``dilation="exact"`` obeys the à-trous law (:mod:`intarsia.backbones.output_stride`); ``"uniform"`` dilates a
     stage's first unit too, for weights that were trained so, and stands outside the law.
+
+    A network outside :func:`list_backbones` is checked when it is built, and a warning says where it leaves the law.
 
     Raises ``ArgumentError`` for an unknown name, output stride or dilation, and for weights that do not fit.
 

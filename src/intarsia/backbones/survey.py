@@ -116,8 +116,8 @@ def _describe(name: str, module: Spatial, nominal: int) -> SpatialLayer:
         raise ArgumentError(f"Layer `{name}` has stride {strides}; only equal powers of two can become dilation.")
     if isinstance(module, nn.Conv2d) and module.padding_mode != "zeros":
         raise ArgumentError(f"Layer `{name}` pads by `{module.padding_mode}`; only zero padding can be dilated.")
-    if getattr(module, "return_indices", False) or getattr(module, "divisor_override", None):
-        raise ArgumentError(f"Pooling layer `{name}` returns indices or overrides its divisor; neither can be dilated.")
+    if isinstance(module, nn.AvgPool2d) and module.divisor_override:
+        raise ArgumentError(f"Layer `{name}` divides by {module.divisor_override} whatever it sums, and is not a mean.")
     sides = _sides(module, kernel, stride, dilation)
     return SpatialLayer(name, kernel, stride, dilation, sides, nominal, isinstance(module, nn.Conv2d))
 

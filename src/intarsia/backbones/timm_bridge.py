@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle, islice
@@ -11,12 +12,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from intarsia.backbones.dilate import dilate
+from intarsia.backbones.dilate import TOLERANCE, dilate
+from intarsia.backbones.law import law_deviations
 from intarsia.backbones.output_stride import Dilation
 from intarsia.backbones.pretrained import Weights, quick_hub
 from intarsia.backbones.spec import BackboneSpec
 from intarsia.backbones.survey import PROBE
-from intarsia.errors import ArgumentError, UnknownNameError
+from intarsia.errors import ArgumentError, IntarsiaWarning, UnknownNameError
+
+TESTED_BACKBONES = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet50d",
+    "resnext50_32x4d",
+    "vgg16",
+    "vgg16_bn",
+    "mobilenetv2_100",
+    "mobilenetv3_large_100",
+    "efficientnet_b0",
+    "tf_efficientnet_lite0",
+    "xception65",
+    "regnety_008",
+    "densenet121",
+    "convnext_tiny",
+)
 
 
 class Backbone(nn.Module):
@@ -47,10 +68,13 @@ def build(name: str, output_stride: int, in_channels: int, dilation: Dilation, w
     strides = tuple(min(stride, output_stride) for stride in nominal)
     mean, std = _normalisation(body, in_channels, weights)
     spec = BackboneSpec(name, channels, strides, nominal, mean, std)
+    own = copy.deepcopy(body) if name not in TESTED_BACKBONES and dilation == "exact" else None
     try:
         if max(nominal) > output_stride:
             dilate(body, output_stride, dilation)
         _check(body, spec)
+        if own is not None and max(nominal) > output_stride:
+            _warn_outside_the_law(own, body, spec)
     except (RuntimeError, AssertionError) as error:  # a network of one fixed size, or maps that no longer fit together
         raise _refusal(name, weights, error) from error
     return Backbone(body, spec, weights.source)
@@ -119,6 +143,23 @@ def _normalisation(body: nn.Module, in_channels: int, weights: Weights) -> tuple
     mean = config["mean"] if weights.mean is None else (weights.mean,)
     std = config["std"] if weights.std is None else (weights.std,)
     return tuple(islice(cycle(mean), in_channels)), tuple(islice(cycle(std), in_channels))
+
+
+def _warn_outside_the_law(own: nn.Module, dense: nn.Module, spec: BackboneSpec) -> None:
+    """Say so where a network that nobody has tested computes something else on a denser grid."""
+    if any(parameter.is_meta for parameter in own.parameters()):
+        return
+    image = torch.randn(1, spec.in_channels, 128, 96, generator=torch.Generator().manual_seed(0))
+    for layer, deviation in law_deviations(own, dense, image).items():
+        if not deviation <= TOLERANCE:
+            warnings.warn(
+                f"Backbone `{spec.name}` at output stride {spec.output_stride} computes another function than at its "
+                f"own stride, from layer `{layer}` on (relative difference {deviation:.1e}): something in it looks at "
+                "the whole map, as attention and group norm do. Pretrained weights are worth less there.",
+                IntarsiaWarning,
+                stacklevel=4,
+            )
+            return
 
 
 @torch.no_grad()

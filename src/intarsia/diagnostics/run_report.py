@@ -106,16 +106,19 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 def _commands(run: Run, data: str | Path) -> list[str]:
     recipe, default = Recipe.read(run.recipe_path), Recipe(data="")
     changed = [
-        f"--{name.replace('_', '-')} {_shown(value)}"
+        _flag(name.replace("_", "-"), value)
         for name, value in recipe.model_dump(exclude={"data", "options"}).items()
         if value != getattr(default, name)
     ]
-    changed += [f"--options.{name} {_shown(value)}" for name, value in recipe.options.items()]
+    changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
     return [
         " ".join(["intarsia train", recipe.data, *changed, f"--out {run.folder}"]),
         f"intarsia evaluate {run.folder} {data}",
     ]
 
 
-def _shown(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _flag(name: str, value: object, separator: str = " ") -> str:
+    """How the command line spells it."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else value}"

@@ -1,0 +1,35 @@
+"""The page about a run: the worst images, the yardstick, and facts that are this run's."""
+
+import re
+from pathlib import Path
+
+from intarsia.data import open_dataset
+from intarsia.diagnostics.run_report import _Worst, report_on_run
+from intarsia.inference import evaluate_samples, load
+
+
+def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
+    scores, baseline = report_on_run(disc_run, discs, tmp_path / "page.html")
+    page = re.sub("<[^>]*>", "", (tmp_path / "page.html").read_text())
+    assert baseline is not None
+    for text in (
+        f"{scores.mean_iou:.3f}",
+        f"{baseline.mean_iou:.3f}",
+        "test_resnet at output stride 32",
+        "unet, form paper",
+    ):
+        assert text in page
+    assert f"intarsia evaluate {disc_run} {discs}" in page
+    assert "--options.widths 8,8,8,8,8" in page
+    assert "--no-pretrained" in page
+
+
+def test_the_worst_images_are_kept(discs: Path, disc_run: Path) -> None:
+    seen, worst = [], _Worst()
+
+    def watch(sample, result, truth, scores) -> None:
+        seen.append((scores.mean_iou, sample.name))
+        worst.watch(sample, result, truth, scores)
+
+    evaluate_samples(load(disc_run), open_dataset(discs).split("train") * 3, watch)
+    assert [example.mean_iou for example in worst.kept] == sorted(score for score, _ in seen)[:12]
