@@ -70,6 +70,13 @@ def test_the_original_network_is_untouched() -> None:
     assert not any(m._forward_hooks or m._forward_pre_hooks for n in (net, dense) for m in n.modules())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_other_precisions_stay(dtype: torch.dtype) -> None:
+    net = behind(nn.MaxPool2d(2)).to(dtype).eval()
+    dense = with_output_stride(net, 8)
+    assert {p.dtype for p in dense.parameters()} == {dtype}
+
+
 def test_an_untested_network_outside_the_law_is_said() -> None:
     with pytest.warns(IntarsiaWarning, match="`resnet50_gn` at output stride 8 computes another function"):
         create_backbone("resnet50_gn", output_stride=8)

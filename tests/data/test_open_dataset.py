@@ -30,7 +30,7 @@ def test_given_classes_come_before_the_folders_but_its_encoding_stays(put, tmp_p
     given = Classes(("ground", "crack"), ((0, 0, 0), (255, 0, 0)))
     dataset = open_dataset(tmp_path, given)
     assert (dataset.classes.names, dataset.classes.encoding) == (given.names, "binary")
-    (tmp_path / "classes.json").write_text('{"encoding": "index", "classes": [{"name": "a"}, {"name": "b"}]}')
+    (tmp_path / "classes.json").write_text('{"encoding": "index", "classes": [{"name": "ground"}, {"name": "crack"}]}')
     assert open_dataset(tmp_path, replace(given, encoding="binary")).classes == given
 
 
@@ -80,3 +80,18 @@ def test_importing_the_room_brings_no_heavy_package():
         "import sys, intarsia.data; print([m for m in ('torch', 'skimage', 'nibabel', 'pydantic') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_classes_of_another_network_are_refused(tmp_path):
+    from intarsia.data import Classes, open_dataset, write_folder
+    from intarsia.data.samples.materials import materials
+    from intarsia.errors import DataError
+
+    write_folder(materials(train=2, val=2, size=32), tmp_path / "photos")
+    named = open_dataset(tmp_path / "photos").classes
+    swapped = Classes((named.names[1], named.names[0], *named.names[2:]), named.colours)
+    for given in (swapped, Classes(named.names[:3], named.colours[:3]), Classes.numbered(9)):
+        with pytest.raises(DataError, match=r"has the classes brick, grass, .* but the network was trained on"):
+            open_dataset(tmp_path / "photos", classes=given)
+    for given in (named, Classes.numbered(8)):
+        assert open_dataset(tmp_path / "photos", classes=given).classes.names == given.names

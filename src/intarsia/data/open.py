@@ -1,5 +1,6 @@
 """`open_dataset`: from a path, or the name of a built-in sample, to a dataset."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,12 @@ def _classes_of(found: Found, given: Classes | None) -> Classes:
     written = None
     if path.is_file():
         written, stated = parse_classes(read_text(path), str(path))
+    own = written or found.classes
+    if given is not None and own is not None and not _compatible(own, given):
+        raise DataError(
+            f"`{found.root}` has the classes {_named(own)}, but the network was trained on {_named(given)}: "
+            f"evaluate it on data with the same classes in the same order."
+        )
     if given is not None and stated and written is not None:
         return replace(given, encoding=written.encoding)
     if stated and written is not None:
@@ -95,3 +102,13 @@ def _classes_of(found: Found, given: Classes | None) -> Classes:
         return known  # a layout that names its classes spells them as indices
     scan = scan_masks(list(dict.fromkeys(pair.mask for pairs in found.splits.values() for pair in pairs)))
     return fitted(known, scan) if known else infer_classes(scan)
+
+
+def _compatible(own: Classes, given: Classes) -> bool:
+    """Whether a folder's classes can be those of a network; classes that never had a name may get one later."""
+    unnamed = all(re.fullmatch(r"(class|unused) \d+|background|foreground", name) for name in given.names)
+    return own.count == given.count if unnamed else own.names == given.names
+
+
+def _named(classes: Classes) -> str:
+    return ", ".join(classes.names[:8]) + (f", … ({classes.count})" if classes.count > 8 else "")

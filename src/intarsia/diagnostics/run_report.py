@@ -1,5 +1,6 @@
 """A trained run, evaluated and told on one page."""
 
+import math
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,8 @@ class _Worst:
 
     def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
         self.kept.append(Example(sample.name, result.image, truth, result.mask, scores.mean_iou))
-        self.kept = sorted(self.kept, key=lambda example: example.mean_iou)[:WORST]
+        # an image without a single valid pixel has no score, and is the least interesting
+        self.kept = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))[:WORST]
 
 
 def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:

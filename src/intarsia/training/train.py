@@ -1,12 +1,13 @@
 """From a recipe to a run."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 
 from intarsia.data import Dataset, open_dataset
 from intarsia.errors import ArgumentError, RunError
@@ -58,10 +59,11 @@ def _train(recipe: Recipe, run: Run, resume: bool, reporter: Reporter) -> Run:
     reporter.say(describe(dataset))
     net = create_network(recipe, dataset)
     task = SegmentationTask(recipe, dataset, Preprocessing(net.backbone.spec.mean, net.backbone.spec.std))
-    execution = _execution(recipe, run, task, net, str(accelerator.device), reporter)
+    execution = _agreed(_execution(recipe, run, task, net, str(accelerator.device), reporter))
     record = _record(recipe, net, dataset, execution)
     reporter.say(_describe_training(record, net))
     if accelerator.is_main_process and not run.checkpoint_path.exists():
+        _ = resume or _fresh(recipe, run)  # another process may have begun meanwhile
         run.begin(recipe, dataset.classes)
         run.write_network(record)
 
@@ -154,6 +156,13 @@ def _execution(
         raise batch
     pictures, masks = (part.to(device) for part in batch)
     return fastest(options, net, task.preprocessing(pictures), lambda trial, x: task.loss(trial(x), masks))
+
+
+def _agreed(measured: Execution) -> Execution:
+    """What the first process measured, on this process's device: all must compute alike."""
+    agreed = [measured]
+    broadcast_object_list(agreed)
+    return replace(agreed[0], device=measured.device)
 
 
 def _record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, execution: Execution) -> NetworkRecord:
