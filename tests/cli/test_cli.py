@@ -12,6 +12,7 @@ from tiny import TINY
 
 from intarsia.cli.main import COMMANDS, main
 from intarsia.data import open_dataset, write_folder
+from intarsia.errors import Interrupted
 
 SMALL = """
     --model unet --backbone test_resnet --options.widths 8,8,8,8,8 --no-pretrained --epochs 1
@@ -213,3 +214,14 @@ def test_a_folder_that_cannot_be_written(discs: Path, disc_run: Path, tmp_path: 
     assert "cannot be read or written" in complaint(
         capsys, "predict", disc_run, discs / "images" / "disc_0.png", "--out", tmp_path / "file" / "masks"
     )
+
+
+@pytest.mark.parametrize("stop", [Interrupted("Stopped at step 3; everything is saved."), KeyboardInterrupt()])
+def test_ctrl_c_has_a_status_of_its_own(
+    stop: BaseException, discs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise stop
+
+    monkeypatch.setattr("intarsia.training.train", interrupted)
+    assert "Stopped" in complaint(capsys, "train", discs, status=130)

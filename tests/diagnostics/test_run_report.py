@@ -19,6 +19,8 @@ def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
         "unet, form paper",
     ):
         assert text in page
+    assert "images of the val split" in page
+    assert "on which it was not trained" in page
     assert f"intarsia evaluate {disc_run} {discs}" in page
     assert "--options.widths 8,8,8,8,8" in page
     assert "--no-pretrained" in page

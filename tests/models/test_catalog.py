@@ -88,6 +88,8 @@ def test_unet_pads_with_zeros_and_crops() -> None:
 def test_deeplab_is_its_parts_put_together(align: bool) -> None:
     net = create_model("deeplabv3plus", "test_resnet", classes=3, align_corners=align, aspp_channels=16).eval()
     image = torch.randn(1, 3, 97, 65)
+    refined: list[torch.Tensor] = []
+    net.decoder.refine.register_forward_pre_hook(lambda _, arguments: refined.append(arguments[0]))
 
     def resized(x: torch.Tensor, size: Any) -> torch.Tensor:
         return torch.nn.functional.interpolate(x, size, mode="bilinear", align_corners=align)
@@ -95,7 +97,9 @@ def test_deeplab_is_its_parts_put_together(align: bool) -> None:
     maps = net.backbone(image)
     low = net.decoder.narrow(maps[1])
     joined = torch.cat([resized(net.decoder.aspp(maps[-1]), low.shape[-2:]), low], 1)
-    torch.testing.assert_close(net(image), resized(net.head(net.decoder.refine(joined)), (97, 65)))
+    logits = net(image)
+    torch.testing.assert_close(logits, resized(net.head(net.decoder.refine(joined)), (97, 65)))
+    torch.testing.assert_close(refined[0], joined, rtol=1e-4, atol=0)
     assert maps[1].shape[-2:] == (25, 17)
 
 

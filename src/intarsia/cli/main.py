@@ -31,6 +31,7 @@ def application() -> App:
         name="intarsia",
         help="Semantic segmentation: a folder of pictures and masks in, masks out.",
         version=intarsia.__version__,
+        suppress_keyboard_interrupt=False,
     )
     for name, (summary, arguments) in COMMANDS.items():
         example = f"Example: intarsia {name} {arguments}"

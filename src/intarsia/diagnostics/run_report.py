@@ -4,6 +4,7 @@ import math
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import join, quote
 from typing import NamedTuple
 
 import torch
@@ -44,7 +45,7 @@ def report_on_run(run_folder: str | Path, data: str | Path, page: str | Path, *,
         page,
         Report(
             title=f"{dataset.name}: {run.network().model}",
-            sentence=_sentence(run, dataset, name, len(samples)),
+            sentence=_sentence(run, data, name, len(samples)),
             facts=_facts(run),
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
@@ -80,14 +81,14 @@ def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:
     return total
 
 
-def _sentence(run: Run, dataset: Dataset, split: str, images: int) -> str:
-    record, history = run.network(), run.history()
-    epochs, seconds = len(history), history[-1]["seconds"] if history else 0.0
-    trained = len(dataset.splits.get("train", ()))
+def _sentence(run: Run, data: str | Path, split: str, images: int) -> str:
+    record, history, recipe = run.network(), run.history(), Recipe.read(run.recipe_path)
+    minutes = history[-1]["seconds"] / 60 if history else 0.0
+    unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
     return (
-        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}) was trained for {epochs} "
-        f"epochs on {trained} images of {dataset.name} in {seconds / 60:.1f} minutes, and scored on the {images} "
-        f"images of its {split} split, which it has not seen."
+        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}) was trained for "
+        f"{len(history)} epochs on {recipe.data} in {minutes:.1f} minutes, and scored on the {images} images of the "
+        f"{split} split of {data}{unseen}."
     )
 
 
@@ -114,8 +115,8 @@ def _commands(run: Run, data: str | Path) -> list[str]:
     ]
     changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
     return [
-        " ".join(["intarsia train", recipe.data, *changed, f"--out {run.folder}"]),
-        f"intarsia evaluate {run.folder} {data}",
+        " ".join(["intarsia train", quote(recipe.data), *changed, "--out", quote(str(run.folder))]),
+        join(["intarsia", "evaluate", str(run.folder), str(data)]),
     ]
 
 
@@ -123,4 +124,4 @@ def _flag(name: str, value: object, separator: str = " ") -> str:
     """How the command line spells it."""
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"
-    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else value}"
+    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else quote(str(value))}"
