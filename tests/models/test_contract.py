@@ -106,6 +106,7 @@ def test_compiles_as_one_graph(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 def test_compiles_to_machine_code(name: str) -> None:

@@ -21,6 +21,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_killed_runs_resume_to_the_same_bits(discs: Path, tmp_path: Path) -> None:
     start = time.perf_counter()
     subprocess.run(command(discs, tmp_path / "whole"), check=True, capture_output=True)
