@@ -198,6 +198,17 @@ def test_a_bad_image_does_not_stop_the_others(discs: Path, disc_run: Path, tmp_p
     assert len(list((tmp_path / "masks").iterdir())) == 7
 
 
+def test_true_masks_are_never_replaced_by_predicted_ones(
+    discs: Path, disc_run: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    photos = copytree(discs, tmp_path / "photos")
+    before = (photos / "masks" / "disc_0.png").read_bytes()
+    arguments = ("predict", disc_run, photos / "images", "--out", photos / "masks")
+    assert "is not empty; choose another --out, or say --overwrite" in complaint(capsys, *arguments)
+    assert (photos / "masks" / "disc_0.png").read_bytes() == before
+    assert main([*map(str, arguments), "--overwrite"]) == 0
+
+
 def test_our_own_mistakes_are_a_sentence_too(monkeypatch: pytest.MonkeyPatch, capsys: Capture, discs: Path) -> None:
     def broken(*_: object, **__: object) -> None:
         raise AssertionError("three is not four")

@@ -3,9 +3,18 @@
 import sys
 from pathlib import Path
 
+from intarsia.errors import ArgumentError
+
 
 def predict(
-    run: Path, source: str, /, *, out: Path = Path("masks"), overlay: bool = False, probabilities: bool = False
+    run: Path,
+    source: str,
+    /,
+    *,
+    out: Path = Path("predictions"),
+    overlay: bool = False,
+    probabilities: bool = False,
+    overwrite: bool = False,
 ) -> int:
     """Write masks for an image, a folder or a glob: index PNGs with the palette embedded, named like the images.
 
@@ -15,7 +24,11 @@ def predict(
         out: Where masks go.
         overlay: Also write the image under its classes' colours, to OUT/overlays.
         probabilities: Also write (K, H, W) float16 arrays, to OUT/probabilities.
+        overwrite: Write into a folder that already holds something.
     """
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise ArgumentError(f"`{out}` is not empty; choose another --out, or say --overwrite to replace masks in it.")
+
     from rich.console import Console
     from rich.progress import track
 

@@ -122,7 +122,7 @@ def _fresh(recipe: Recipe, run: Run) -> Recipe:
 
 
 def _resumed(recipe: Recipe, run: Run) -> Recipe:
-    if not run.recipe_path.exists() or not run.checkpoint_path.exists():
+    if not run.recipe_path.exists():
         raise RunError(f"`{run.folder}` holds nothing to resume: no run was begun there. Train without --resume.")
     clear_partial_files(run.folder)
     saved = Recipe.read(run.recipe_path)
