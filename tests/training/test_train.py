@@ -63,6 +63,29 @@ def test_ctrl_c_saves_and_resume_gives_the_same_bits(
     assert without_time == [{k: v for k, v in e.items() if k != "seconds"} for e in Run(disc_run).history()]
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_resume_keeps_the_bits_in_channels_last(
+    discs: Path, tmp_path: Path, optimiser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moments once came back contiguous beside channels-last weights, and met the wrong ones."""
+    how: dict[str, Any] = {"memory_format": "channels_last", "optimiser": optimiser}
+    whole = run_tiny(discs, tmp_path / "whole", **how)
+    taken, real = [], loop.Loop._step
+
+    def step_then_interrupt(self: loop.Loop, *arguments: Any) -> float:
+        rate = real(self, *arguments)
+        taken.append(1)
+        if len(taken) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return rate
+
+    monkeypatch.setattr(loop.Loop, "_step", step_then_interrupt)
+    with pytest.raises(Interrupted):
+        run_tiny(discs, tmp_path / "run", **how)
+    run = run_tiny(discs, tmp_path / "run", resume=True, **how)
+    assert same_weights(run.checkpoint_path, whole.checkpoint_path)
+
+
 def test_workers_change_nothing(discs: Path, disc_run: Path, tmp_path: Path) -> None:
     run = run_tiny(discs, tmp_path / "run", workers=1)
     assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")

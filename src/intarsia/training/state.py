@@ -62,6 +62,7 @@ class TrainingState:
             entries.setdefault(int(index), {})[entry] = tensor
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": entries, "param_groups": groups})
+        _lay_out_like_parameters(self.optimiser)
         _restore_random_states(_part(tensors, "random."))
         for name, value in json.loads(metadata["state"]).items():
             setattr(self, name, value)
@@ -69,6 +70,14 @@ class TrainingState:
 
 
 _NUMBERS = ("step", "best_mean_iou", "loss_sum", "loss_steps", "history")
+
+
+def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Files hold contiguous tensors; fused steps walk memory, so moments must lie there as their weights do."""
+    for parameter, entries in optimiser.state.items():
+        for name, entry in entries.items():
+            if isinstance(entry, Tensor) and entry.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter, dtype=entry.dtype).copy_(entry)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
