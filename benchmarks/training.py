@@ -22,7 +22,7 @@ from intarsia.inference.execution import Execution
 from intarsia.losses import cross_entropy
 from intarsia.models import create_model
 from intarsia.training.allocator import keep_freed_memory
-from intarsia.training.precision import candidates, fastest
+from intarsia.training.precision import executions, fastest
 
 BATCH, SIZE, CLASSES, STEPS = 4, 256, 21, 12
 
@@ -97,7 +97,7 @@ def page() -> str:
     peer = smps_step(theirs, images, masks)
     (as_usual,) = times(peer)
     keep_freed_memory()
-    chosen = fastest(candidates("cpu", "auto", "auto"), ours, images, lambda net, x: cross_entropy(net(x), masks))
+    chosen = fastest(executions("cpu", "auto", "auto"), ours, images, lambda net, x: cross_entropy(net(x), masks))
     kept, own = times(peer, our_step(ours, images, masks, chosen))
     rows = [
         ("smp, eager float32", as_usual, 1.0),

@@ -18,11 +18,11 @@ from intarsia.metrics import Scores
 from intarsia.models import Outputs, create_model
 from intarsia.runs import Run, make_recipe
 from intarsia.training import loop, precision, train
+from intarsia.training.building import create_optimiser
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import polynomial
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import SegmentationTask
-from intarsia.training.train import _optimiser
 
 STEPS = 3  # an epoch of the discs: six training images, two a step
 
@@ -97,7 +97,7 @@ def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
 def test_vectors_are_not_decayed(optimiser: str) -> None:
     net = create_model("unet", "test_resnet", widths=(8, 8, 8, 8, 8))
     recipe = make_recipe(data="x", optimiser=optimiser, learning_rate=0.5, weight_decay=0.1)
-    built = _optimiser(recipe, net)
+    built = create_optimiser(recipe, net)
     for group in built.param_groups:
         assert group["weight_decay"] == (0.1 if group["params"][0].ndim > 1 else 0)
         assert {p.ndim > 1 for p in group["params"]} == {group["weight_decay"] > 0}
@@ -109,7 +109,7 @@ def test_vectors_are_not_decayed(optimiser: str) -> None:
 @pytest.mark.parametrize(("bfloat16", "chosen"), [(0.99, "float32"), (0.9, "bfloat16")])
 def test_bfloat16_must_win_clearly(monkeypatch: pytest.MonkeyPatch, bfloat16: float, chosen: str) -> None:
     monkeypatch.setattr(precision, "_time", lambda option, *_: bfloat16 if option.precision == "bfloat16" else 1.0)
-    options = precision.candidates("cpu", "auto", "contiguous")
+    options = precision.executions("cpu", "auto", "contiguous")
     assert (
         precision.fastest(options, nn.Identity(), torch.zeros(1, 1, 1, 1), lambda net, x: x.sum()).precision == chosen
     )

@@ -49,4 +49,4 @@ def test_killed_runs_resume_to_the_same_bits(discs: Path, tmp_path: Path) -> Non
         expected, found = load_file(tmp_path / "whole" / name), load_file(out / name)
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[key], found[key]) for key in expected), name
-    assert not list(out.rglob(".*")), "temporary files of killed writers are cleared"
+    assert not list(out.rglob(".*partial*")), "temporary files of killed writers are cleared"

@@ -11,7 +11,7 @@ from intarsia.errors import RunError
 from intarsia.inference import Execution
 from intarsia.runs.weights import save_tensors
 from intarsia.training.allocator import keep_freed_memory
-from intarsia.training.precision import candidates, fastest
+from intarsia.training.precision import executions, fastest
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import polynomial
 from intarsia.training.state import TrainingState
@@ -84,8 +84,8 @@ def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_auto_admits_all_and_a_choice_one() -> None:
-    assert len(candidates("cpu", "auto", "auto")) == 4
-    assert candidates("cpu", "bfloat16", "channels_last") == [Execution("cpu", "bfloat16", "channels_last")]
+    assert len(executions("cpu", "auto", "auto")) == 4
+    assert executions("cpu", "bfloat16", "channels_last") == [Execution("cpu", "bfloat16", "channels_last")]
 
 
 def test_the_fastest_execution_is_chosen_and_nothing_changes() -> None:
@@ -98,7 +98,7 @@ def test_the_fastest_execution_is_chosen_and_nothing_changes() -> None:
                 trial(x.repeat(8, 1, 8, 8))
         return trial(x).square().mean()
 
-    assert fastest(candidates("cpu", "auto", "auto"), net, images, loss).precision == "bfloat16"
+    assert fastest(executions("cpu", "auto", "auto"), net, images, loss).precision == "bfloat16"
     torch.testing.assert_close(net.weight, before, rtol=0, atol=0)
     assert net.weight.grad is None
     torch.testing.assert_close(torch.get_rng_state(), random_state, rtol=0, atol=0)

@@ -103,7 +103,7 @@ def test_auxiliary_sgd_and_more_classes(discs: Path, tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_epoch(discs: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"The loss became .*lower `--learning-rate`"):
+    with pytest.raises(RunError, match=r"The loss became .*lower the learning rate"):
         run_tiny(discs, tmp_path / "run", optimiser="sgd", learning_rate=1e30, epochs=3)
 
 

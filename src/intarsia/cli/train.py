@@ -27,6 +27,8 @@ def train(
         recipe: Take the settings from a recipe.json; what is given here overrides it.
         settings: The rest.
     """
+    if recipe is None and data is None and resume and out is not None:
+        recipe = out / "recipe.json"
     values = Recipe.read(recipe).model_dump() if recipe else {}
     values |= {name: getattr(settings, name) for name in settings.model_fields_set}
     if data is not None:

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     weight_decay: float | None = Field(default=None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
     power: float = Field(default=0.9, ge=0, description="Of the polynomial decay of the learning rate, per step.")
 
-    seed: int = Field(default=0, ge=0, description="Of weights, order and augmentation.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Of weights, order and augmentation.")
     workers: int | None = Field(default=None, ge=0, description="Loading processes; by default chosen by the machine.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto measures which is faster."

@@ -1,6 +1,7 @@
 """The run folder: everything that training leaves behind, and nothing that needs a pickle to read."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,4 +120,11 @@ class Run:
 
     def write_history(self, history: list[Mapping[str, Any]] | list[dict[str, Any]]) -> None:
         """Write all epochs, whole or not at all: a resumed run must not hold an epoch twice."""
-        write_text(self.metrics_path, "".join(json.dumps(epoch) + "\n" for epoch in history))
+        write_text(self.metrics_path, "".join(json.dumps(_plain(epoch), allow_nan=False) + "\n" for epoch in history))
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: the score of an absent class is null."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

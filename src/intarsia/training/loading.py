@@ -1,6 +1,9 @@
 """Augmented samples as batches of tensors."""
 
+import signal
+import threading
 from collections.abc import Sequence
+from multiprocessing import forkserver
 
 import torch
 from jaxtyping import UInt8
@@ -48,6 +51,8 @@ def collate(items: list[Item]) -> Batch | IntarsiaError:
 
 def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) -> "DataLoader[Batch | IntarsiaError]":
     """One loader for the whole training. Workers start fresh: a forked child of a process with threads may hang."""
+    if workers:
+        _start_forkserver()
     return DataLoader(
         dataset,  # pyright: ignore[reportArgumentType]
         batch_sampler=batches,  # pyright: ignore[reportArgumentType]
@@ -57,3 +62,17 @@ def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) 
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="forkserver" if workers else None,
     )
+
+
+def _start_forkserver() -> None:
+    """Start the parent of all workers deaf to Ctrl-C, which a terminal sends to every process: the loop alone answers.
+
+    A worker that dies of it would take the steps since the last checkpoint with it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)

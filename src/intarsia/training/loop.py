@@ -74,8 +74,9 @@ class Loop:
         value = float(loss.detach())
         if not value < float("inf"):
             raise RunError(
-                f"The loss became {value} at step {state.step + 1}; lower `--learning-rate` (now "
-                f"{self.recipe.base_learning_rate:g}) and train anew. `{self.run.folder}` keeps the last saved epoch."
+                f"The loss became {value} at step {state.step + 1}; lower the learning rate (now "
+                f"{self.recipe.base_learning_rate:g}) and train anew."
+                + (f" `{self.run.folder}` keeps the last saved epoch." if state.history else "")
             )
         state.step += 1
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1

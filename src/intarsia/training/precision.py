@@ -17,7 +17,7 @@ TIMED_STEPS = 2
 MARGIN = 0.95  # bfloat16 must win clearly before it replaces float32
 
 
-def candidates(device: str, precision: str, memory_format: str) -> list[Execution]:
+def executions(device: str, precision: str, memory_format: str) -> list[Execution]:
     """The executions that a recipe admits; ``"auto"`` admits both values. Float32 comes first."""
     precisions: Sequence[Precision] = ("float32", "bfloat16") if precision == "auto" else (precision,)  # pyright: ignore[reportAssignmentType]
     formats: Sequence[MemoryFormat] = (

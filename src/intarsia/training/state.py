@@ -18,11 +18,12 @@ class TrainingState:
     """Weights, optimiser, random state, and the position in the schedule; ``step`` counts finished steps.
 
     ``loss_sum`` and ``loss_steps`` accumulate over the current epoch; ``seconds`` is the time spent on the whole
-    training, validation and earlier sessions included.
+    training, validation and earlier sessions included; ``data`` is a fingerprint of the images.
     """
 
     net: nn.Module
     optimiser: torch.optim.Optimizer
+    data: str = ""
     step: int = 0
     best_mean_iou: float = -1.0
     loss_sum: float = 0.0
@@ -55,6 +56,12 @@ class TrainingState:
         tensors, metadata = read_tensors(path)
         if "state" not in metadata:
             raise RunError(f"`{path}` is not a checkpoint of a training run; start the run anew.")
+        numbers = json.loads(metadata["state"])
+        if numbers["data"] != self.data:
+            raise RunError(
+                f"The data have changed since `{path}` was saved ({numbers['data']} then, {self.data} now): a run "
+                "resumes on the same images only, so restore them or start anew."
+            )
         self.net.load_state_dict(_part(tensors, "net."))
         entries: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _part(tensors, "optimiser.").items():
@@ -64,12 +71,12 @@ class TrainingState:
         self.optimiser.load_state_dict({"state": entries, "param_groups": groups})
         _lay_out_like_parameters(self.optimiser)
         _restore_random_states(_part(tensors, "random."))
-        for name, value in json.loads(metadata["state"]).items():
+        for name, value in numbers.items():
             setattr(self, name, value)
         self.started = time.perf_counter()
 
 
-_NUMBERS = ("step", "best_mean_iou", "loss_sum", "loss_steps", "history")
+_NUMBERS = ("data", "step", "best_mean_iou", "loss_sum", "loss_steps", "history")
 
 
 def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:

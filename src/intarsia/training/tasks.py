@@ -72,11 +72,17 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution)
 
 
-def check_trainable(dataset: Dataset) -> None:
-    """Training needs a training and a validation split."""
+def check_trainable(dataset: Dataset, processes: int = 1) -> None:
+    """Training needs two classes, a training and a validation split, and an image for each process."""
+    if dataset.classes.count < 2:
+        raise ArgumentError(
+            f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
+        )
     for split in ("train", "val"):
         if not dataset.splits.get(split):
             raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if split == 'train' else 'validate'}.")
+    if len(dataset.split("train")) < processes:
+        raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
 
 
 def _spread(items: Sequence[Sample], count: int) -> list[Sample]:

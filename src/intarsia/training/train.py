@@ -1,24 +1,26 @@
 """From a recipe to a run."""
 
-import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, set_seed
+from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, set_seed
 
 from intarsia.data import Dataset, open_dataset
-from intarsia.errors import ArgumentError, RunError
-from intarsia.files import clear_partial_files
+from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
-from intarsia.models import SegmentationNetwork, create_model
+from intarsia.inference.segmenter import build_network
+from intarsia.models import SegmentationNetwork
 from intarsia.runs import NetworkRecord, Recipe, Run, make_recipe
 from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.building import create_network, create_optimiser, fingerprint, network_record, worker_count
+from intarsia.training.folder import admit, held
 from intarsia.training.loading import batch_loader, collate
 from intarsia.training.loop import Loop
-from intarsia.training.precision import candidates, fastest
+from intarsia.training.precision import executions, fastest
 from intarsia.training.progress import Live, Reporter, Silent
 from intarsia.training.samplers import StepBatches
 from intarsia.training.state import TrainingState
@@ -32,15 +34,16 @@ def train(
 
     Give a :class:`Recipe`, or its fields as keywords: ``train(data="photos/", out="runs/photos", epochs=5)``. With
     ``resume=True`` an interrupted run goes on from its last checkpoint, or from its start if it had none yet, under its
-    own recipe.
+    own recipe. The random states of Python, NumPy and torch are seeded by the recipe. In a script, loading processes
+    (``workers``, the default on a GPU) need the usual ``if __name__ == "__main__":`` around the call.
 
     Raises ``IntarsiaError``s with one sentence: data that cannot be used, names that do not exist, a folder that
     already holds a run, a loss that is not a number; ``Interrupted`` after Ctrl-C, with everything saved.
     """
-    recipe = make_recipe(**values) if recipe is None else recipe
-    if values and recipe != make_recipe(**{"data": recipe.data, **values}):
+    if recipe is not None and values:
         raise ArgumentError("Give `train` either a recipe or its fields as keywords, not both.")
-    run = Run(Path(out))
+    recipe = make_recipe(**values) if recipe is None else recipe
+    run = Run(Path(out).expanduser())
     if quiet:
         return _train(recipe, run, resume, Silent())
     with Live() as reporter:
@@ -48,32 +51,69 @@ def train(
 
 
 def _train(recipe: Recipe, run: Run, resume: bool, reporter: Reporter) -> Run:
-    recipe = _resumed(recipe, run) if resume else _fresh(recipe, run)
+    recipe = admit(recipe, run, resume)
     keep_freed_memory()
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())  # said outright, or processes on CPUs stay strangers
-    accelerator.wait_for_everyone()  # no process may find the folder that the first one is about to fill
+    accelerator = _accelerator()
     reporter = reporter if accelerator.is_main_process else Silent()
     set_seed(recipe.seed)
-    dataset = open_dataset(recipe.data, classes=run.classes() if run.classes_path.exists() else None)
-    check_trainable(dataset)
+    record = run.network() if resume and run.checkpoint_path.exists() else None
+    dataset = open_dataset(recipe.data, classes=run.classes() if record else None)
+    check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
-    net = create_network(recipe, dataset)
-    task = SegmentationTask(recipe, dataset, Preprocessing(net.backbone.spec.mean, net.backbone.spec.std))
-    execution = _agreed(_execution(recipe, run, task, net, str(accelerator.device), reporter))
-    record = _record(recipe, net, dataset, execution)
-    reporter.say(_describe_training(record, net))
-    if accelerator.is_main_process and not run.checkpoint_path.exists():
-        _ = resume or _fresh(recipe, run)  # another process may have begun meanwhile
+    net = build_network(record) if record else create_network(recipe, dataset)
+    _check_batch(recipe, dataset, net)
+
+    with held(run) if accelerator.is_main_process else nullcontext():
+        admit(recipe, run, resume)  # another training may have ended here meanwhile
+        if record is None:
+            record = _begin(recipe, run, dataset, net, accelerator, reporter)
+        reporter.say(_describe_training(record, net))
+        _fit(recipe, run, record, dataset, net, accelerator, reporter)
+    return run
+
+
+def _accelerator() -> Accelerator:
+    """The engine, its settings said outright: neither the environment nor a guess may change a recipe."""
+    return Accelerator(
+        cpu=not torch.cuda.is_available(),  # otherwise processes on CPUs stay strangers to each other
+        mixed_precision="no",  # autocast is ours
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # the number alone yields to a variable
+    )
+
+
+def _begin(
+    recipe: Recipe, run: Run, dataset: Dataset, net: SegmentationNetwork, accelerator: Accelerator, reporter: Reporter
+) -> NetworkRecord:
+    """Choose how to execute, and write all that is known before training."""
+    preprocessing = Preprocessing(net.backbone.spec.mean, net.backbone.spec.std)
+    task = SegmentationTask(recipe, dataset, preprocessing)
+    execution = _agreed(_execution(recipe, task, net, str(accelerator.device), reporter))
+    record = network_record(recipe, net, dataset.classes.count, execution)
+    if accelerator.is_main_process:
         run.begin(recipe, dataset.classes)
         run.write_network(record)
+    return record
 
+
+def _fit(
+    recipe: Recipe,
+    run: Run,
+    record: NetworkRecord,
+    dataset: Dataset,
+    net: SegmentationNetwork,
+    accelerator: Accelerator,
+    reporter: Reporter,
+) -> None:
+    execution = Execution(str(accelerator.device), record.precision, record.memory_format)
+    task = SegmentationTask(recipe, dataset, Preprocessing(record.mean, record.std))
     execution.place(net)
-    state = TrainingState(net, _optimiser(recipe, net))
+    state = TrainingState(net, create_optimiser(recipe, net), fingerprint(dataset))
     if run.checkpoint_path.exists():
         state.restore(run.checkpoint_path)
+    images = len(dataset.split("train"))
     batches = StepBatches(
-        len(dataset.split("train")),
-        min(recipe.batch_size, len(dataset.split("train"))),
+        images,
+        min(recipe.batch_size, images // accelerator.num_processes),
         recipe.epochs,
         recipe.seed,
         state.step,
@@ -81,10 +121,9 @@ def _train(recipe: Recipe, run: Run, resume: bool, reporter: Reporter) -> Run:
         accelerator.num_processes,
     )
     prepared, _ = accelerator.prepare(net, state.optimiser)
-    loader = batch_loader(task.training_samples(), batches, _workers(recipe))
+    loader = batch_loader(task.training_samples(), batches, worker_count(recipe))
     Loop(recipe, run, task, execution, accelerator, batches, reporter).fit(state, prepared, loader)
     reporter.say(f"Best mean IoU {state.best_mean_iou:.4f}; the run is in `{run.folder}`.")
-    return run
 
 
 def describe(dataset: Dataset) -> str:
@@ -98,60 +137,15 @@ def describe(dataset: Dataset) -> str:
     return f"{dataset.name}: {dataset.layout}; images: {sizes}; {dataset.classes.count} classes ({names})."
 
 
-def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
-    """The network that a recipe asks for, with its first weights."""
-    return create_model(
-        recipe.model,
-        recipe.backbone,
-        dataset.classes.count,
-        recipe.output_stride,
-        pretrained=recipe.pretrained,
-        backbone_weights=recipe.backbone_weights,
-        form=recipe.form,
-        auxiliary=recipe.auxiliary,
-        **recipe.options,
-    )
-
-
-def _fresh(recipe: Recipe, run: Run) -> Recipe:
-    if run.recipe_path.exists():
-        raise RunError(f"`{run.folder}` already holds a run; choose another --out, or go on with --resume.")
-    if run.folder.is_dir() and any(run.folder.iterdir()):
-        raise RunError(f"`{run.folder}` is not empty and not a run; choose another --out, nothing is overwritten.")
-    return recipe
-
-
-def _resumed(recipe: Recipe, run: Run) -> Recipe:
-    if not run.recipe_path.exists():
-        raise RunError(f"`{run.folder}` holds nothing to resume: no run was begun there. Train without --resume.")
-    clear_partial_files(run.folder)
-    saved = Recipe.read(run.recipe_path)
-    for name in sorted(recipe.model_fields_set):
-        if getattr(recipe, name) != getattr(saved, name):
-            raise RunError(
-                f"The run in `{run.folder}` was begun with {name}={getattr(saved, name)!r}, not "
-                f"{getattr(recipe, name)!r}; a run resumes under its own recipe, so leave that out or start anew."
-            )
-    return saved
-
-
 def _execution(
-    recipe: Recipe,
-    run: Run,
-    task: SegmentationTask,
-    net: SegmentationNetwork,
-    device: str,
-    reporter: Reporter,
+    recipe: Recipe, task: SegmentationTask, net: SegmentationNetwork, device: str, reporter: Reporter
 ) -> Execution:
-    if run.network_path.exists():
-        record = run.network()
-        return Execution(device, record.precision, record.memory_format)
-    options = candidates(device, recipe.precision, recipe.memory_format)
+    options = executions(device, recipe.precision, recipe.memory_format)
     if len(options) == 1:
         return options[0]
     reporter.say("Measuring which precision and memory layout train fastest here …")
     samples = task.training_samples()
-    batch = collate([samples[0, i % len(samples.samples)] for i in range(recipe.batch_size)])
+    batch = collate([samples[0, i] for i in range(min(recipe.batch_size, len(samples.samples)))])
     if isinstance(batch, Exception):
         raise batch
     pictures, masks = (part.to(device) for part in batch)
@@ -165,23 +159,13 @@ def _agreed(measured: Execution) -> Execution:
     return replace(agreed[0], device=measured.device)
 
 
-def _record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, execution: Execution) -> NetworkRecord:
-    spec = net.backbone.spec
-    return NetworkRecord(
-        model=recipe.model,
-        backbone=recipe.backbone,
-        output_stride=spec.output_stride,
-        form=recipe.form,
-        options=recipe.options,
-        auxiliary=recipe.auxiliary,
-        classes=dataset.classes.count,
-        mean=spec.mean,
-        std=spec.std,
-        weights_source=net.backbone.weights_source,
-        precision=execution.precision,
-        memory_format=execution.memory_format,
-        device=torch.device(execution.device).type,
-    )
+def _check_batch(recipe: Recipe, dataset: Dataset, net: SegmentationNetwork) -> None:
+    images, stride = min(recipe.batch_size, len(dataset.split("train"))), net.backbone.spec.output_stride
+    if images == 1 and recipe.crop_size <= stride:
+        raise ArgumentError(
+            f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
+            f"single value; take a crop above {stride} or more images a step."
+        )
 
 
 def _describe_training(record: NetworkRecord, net: SegmentationNetwork) -> str:
@@ -190,21 +174,3 @@ def _describe_training(record: NetworkRecord, net: SegmentationNetwork) -> str:
         f"{record.model} on {record.backbone} at output stride {record.output_stride}, {parameters:.1f} M parameters, "
         f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
     )
-
-
-def _optimiser(recipe: Recipe, net: SegmentationNetwork) -> torch.optim.Optimizer:
-    """AdamW or SGD; vectors (biases and norms) are not decayed."""
-    groups = [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)
-
-
-def _workers(recipe: Recipe) -> int:
-    """On a CPU that also computes, loading in the same process is faster than sharing the cores."""
-    if recipe.workers is not None:
-        return recipe.workers
-    return min(8, max(1, (os.cpu_count() or 1) - 1)) if torch.cuda.is_available() else 0
