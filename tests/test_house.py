@@ -11,7 +11,7 @@ import intarsia
 
 HOUSE = Path(intarsia.__file__).parent
 
-GROUND = {"errors", "shapes", "files"}
+GROUND = {"errors", "shapes", "files", "validation"}
 NUMPY_ROOMS = {"energies", "metrics", "data"}
 FLOORS = [
     "kernels",

@@ -129,6 +129,7 @@ REFUSED = [
     ({"name": "resnet19"}, UnknownNameError, "There is no backbone `resnet19`; did you mean resnet1"),
     ({"name": "resnet18", "output_stride": 12}, ArgumentError, "must be 8, 16 or 32; the nearest is 16"),
     ({"name": "resnet18", "in_channels": 0}, ArgumentError, "`in_channels` .=0. must be at least 1"),
+    ({"name": "resnet18", "dilation": "none"}, ArgumentError, "must be 'exact' or 'uniform'"),
     ({"name": "resnet18", "pretrained": "offline"}, ArgumentError, "exists for tf_efficientnet_lite0 only"),
     ({"name": "vit_tiny_patch16_224", "output_stride": 16}, ArgumentError, "cannot be built as a pyramid"),
     ({"name": "hrnet_w18", "output_stride": 8}, ArgumentError, "Upsample. changes the grid"),
@@ -136,6 +137,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize(("arguments", "error", "sentence"), REFUSED)
 def test_refusals(arguments: dict, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):

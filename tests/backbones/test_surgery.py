@@ -1,7 +1,11 @@
 """The law on hand-made networks, each with one trait that surgery could get wrong."""
 
+from pathlib import Path
+
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from torch import nn
@@ -77,9 +81,11 @@ def test_other_precisions_stay(dtype: torch.dtype) -> None:
     assert {p.dtype for p in dense.parameters()} == {dtype}
 
 
-def test_an_untested_network_outside_the_law_is_said() -> None:
+def test_an_untested_network_outside_the_law_is_said_where_weights_are_at_stake(tmp_path: Path) -> None:
+    save_file(timm.create_model("resnet50_gn").state_dict(), tmp_path / "own.safetensors")
     with pytest.warns(IntarsiaWarning, match="`resnet50_gn` at output stride 8 computes another function"):
-        create_backbone("resnet50_gn", output_stride=8)
+        create_backbone("resnet50_gn", output_stride=8, weights=tmp_path / "own.safetensors")
+    create_backbone("resnet50_gn", output_stride=8)
 
 
 def test_the_spec_carries_the_normalisation() -> None:

@@ -143,6 +143,8 @@ MISTAKES = [
     (["predict", "RUN"], 2, "requires an argument"),
     (["models", "unnet"], 1, "did you mean unet"),
     (["paint"], 2, "paint"),
+    (["train", "DISCS", "--options.rates", "6"], 1, "Option of deeplabv3plus: `rates` (=6)"),
+    (["train", "DISCS", "--seed", "5000000000"], 2, "`--seed`"),
 ]
 
 

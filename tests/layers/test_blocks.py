@@ -46,7 +46,7 @@ def test_pyramid_of_a_constant_is_constant_and_keeps_the_map() -> None:
 
 
 def test_separable_convolution_counts() -> None:
-    assert sum(p.numel() for p in separable_convolution(8, 16).parameters()) == 8 * 9 + 8 * 16 + 2 * 16
+    assert sum(p.numel() for p in separable_convolution(8, 16).parameters()) == 8 * 9 + 2 * 8 + 8 * 16 + 2 * 16
 
 
 def test_resize_keeps_corners_or_edges() -> None:
@@ -88,8 +88,10 @@ def test_aspp_pools_the_mean_of_the_image() -> None:
 
 
 def test_a_separable_convolution_is_its_two_parts() -> None:
-    block = separable_convolution(2, 3, dilation=2).eval()
     x = torch.randn(1, 2, 9, 9)
-    depthwise, pointwise, norm, _ = block
-    expected = norm(pointwise(nn.functional.conv2d(x, depthwise.weight, padding=2, dilation=2, groups=2))).relu()
-    torch.testing.assert_close(block(x), expected)
+    for depthwise_norm in (True, False):
+        block = separable_convolution(2, 3, dilation=2, depthwise_norm=depthwise_norm).train()
+        depthwise, *between, pointwise, norm, _ = block
+        half = nn.functional.conv2d(x, depthwise.weight, padding=2, dilation=2, groups=2)
+        half = between[0](half).relu() if depthwise_norm else half
+        torch.testing.assert_close(block(x), norm(pointwise(half)).relu())

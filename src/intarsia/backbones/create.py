@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from intarsia.backbones import timm_bridge
-from intarsia.backbones.output_stride import Dilation, check_output_stride
+from intarsia.backbones.output_stride import Dilation, check_dilation, check_output_stride
 from intarsia.backbones.pretrained import Pretrained, candidates
 from intarsia.backbones.timm_bridge import TESTED_BACKBONES, Backbone
 from intarsia.errors import ArgumentError
@@ -36,7 +36,7 @@ def create_backbone(
     ``dilation="exact"`` obeys the à-trous law (:mod:`intarsia.backbones.output_stride`); ``"uniform"`` dilates a
     stage's first unit too, for weights that were trained so, and stands outside the law.
 
-    A network outside :func:`list_backbones` is checked when it is built, and a warning says where it leaves the law.
+    With weights, a network outside :func:`list_backbones` is held against the law, and a warning says where it leaves it.
 
     Raises ``ArgumentError`` for an unknown name, output stride or dilation, and for weights that do not fit.
 
@@ -45,6 +45,7 @@ def create_backbone(
     ((64, 64, 128, 256, 512), (2, 4, 8, 8, 8))
     """
     check_output_stride(output_stride)
+    check_dilation(dilation)
     if in_channels < 1:
         raise ArgumentError(f"`in_channels` (={in_channels}) must be at least 1.")
     failure: LookupError | None = None

@@ -64,6 +64,12 @@ def check_output_stride(output_stride: int) -> None:
         raise ArgumentError(f"`output_stride` (={output_stride}) must be 8, 16 or 32; the nearest is {nearest}.")
 
 
+def check_dilation(dilation: str) -> None:
+    """Refuse anything but ``"exact"`` and ``"uniform"``."""
+    if dilation not in ("exact", "uniform"):
+        raise ArgumentError(f"`dilation` (={dilation!r}) must be 'exact' or 'uniform'.")
+
+
 def plan(layers: Iterable[SpatialLayer], output_stride: int, dilation: Dilation = "exact") -> tuple[Placement, ...]:
     """Place every layer that changes at this output stride.
 
@@ -74,8 +80,7 @@ def plan(layers: Iterable[SpatialLayer], output_stride: int, dilation: Dilation 
     >>> plan([conv], 8)[0].dilation, plan([conv], 8, "uniform")[0].dilation, plan([conv], 32)
     ((2, 2), (4, 4), ())
     """
-    if dilation not in ("exact", "uniform"):
-        raise ArgumentError(f"`dilation` (={dilation!r}) must be 'exact' or 'uniform'.")
+    check_dilation(dilation)
     placed = (_place(layer, output_stride, dilation) for layer in layers)
     return tuple(placement for placement in placed if placement is not None)
 

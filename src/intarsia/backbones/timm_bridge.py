@@ -68,7 +68,8 @@ def build(name: str, output_stride: int, in_channels: int, dilation: Dilation, w
     strides = tuple(min(stride, output_stride) for stride in nominal)
     mean, std = _normalisation(body, in_channels, weights)
     spec = BackboneSpec(name, channels, strides, nominal, mean, std)
-    own = copy.deepcopy(body) if name not in TESTED_BACKBONES and dilation == "exact" else None
+    vouched = name in TESTED_BACKBONES or dilation != "exact" or weights.source == "scratch"  # nothing to keep
+    own = None if vouched else copy.deepcopy(body)
     try:
         if max(nominal) > output_stride:
             dilate(body, output_stride, dilation)

@@ -76,7 +76,7 @@ def _usage(error: CycloptsError) -> str:
     """The first mistake in the arguments, without boxes."""
     from pydantic import ValidationError
 
-    from intarsia.runs.recipe import first_mistake
+    from intarsia.validation import first_mistake
 
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):

@@ -35,15 +35,20 @@ def convolution(in_channels: int, out_channels: int, kernel: int = 3, dilation: 
     )
 
 
-def separable_convolution(in_channels: int, out_channels: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
-    """Depthwise, then pointwise convolution, batch norm, ReLU (MobileNet, arXiv:1704.04861, section 3.1)."""
+def separable_convolution(
+    in_channels: int, out_channels: int, kernel: int = 3, dilation: int = 1, *, depthwise_norm: bool = True
+) -> nn.Sequential:
+    """Depthwise, then pointwise convolution, each with batch norm and ReLU.
+
+    MobileNet, arXiv:1704.04861, section 3.1 and figure 3. ``depthwise_norm=False`` leaves out the first norm and ReLU,
+    as segmentation_models_pytorch does.
+    """
     padding = dilation * (kernel // 2)
-    return nn.Sequential(
-        nn.Conv2d(in_channels, in_channels, kernel, padding=padding, dilation=dilation, groups=in_channels, bias=False),
-        nn.Conv2d(in_channels, out_channels, 1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+    depthwise = nn.Conv2d(
+        in_channels, in_channels, kernel, padding=padding, dilation=dilation, groups=in_channels, bias=False
     )
+    between = [nn.BatchNorm2d(in_channels), nn.ReLU(inplace=True)] if depthwise_norm else []
+    return nn.Sequential(depthwise, *between, *convolution(in_channels, out_channels, 1))
 
 
 def pooled_projection(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -6,11 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ValidationError
+
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models import deeplab_v3plus, pspnet, unet
 from intarsia.models.segmentation_network import SegmentationNetwork
+from intarsia.validation import first_mistake
 
 
 @dataclass(frozen=True)
@@ -129,4 +132,7 @@ def _form(name: str, chosen: Entry, form: str, options: Mapping[str, Any]) -> An
     for option in options:
         if option not in known:
             raise ArgumentError(f"`{option}` is no option of {name}; it has {', '.join(known)}.")
-    return replace(variant, **options)
+    try:
+        return replace(variant, **options)
+    except ValidationError as error:
+        raise ArgumentError(f"Option of {name}: {first_mistake(error)}") from error

@@ -1,15 +1,17 @@
 """PSPNet."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from jaxtyping import Float
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone, BackboneSpec
 from intarsia.backbones.output_stride import Dilation
 from intarsia.layers.convolutions import convolution
 from intarsia.layers.pyramid_pooling import PyramidPooling
+from intarsia.models.options import Probability
 from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_head
 
 
@@ -17,9 +19,9 @@ from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_
 class PSPNetForm:
     """The paper's choices."""
 
-    bins: tuple[int, ...] = (1, 2, 3, 6)
-    channels: int = 512
-    dropout: float = 0.1
+    bins: tuple[PositiveInt, ...] = (1, 2, 3, 6)
+    channels: PositiveInt = 512
+    dropout: Probability = 0.1
     align_corners: bool = True
     dilation: Dilation = "exact"
 

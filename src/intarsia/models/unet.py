@@ -1,11 +1,13 @@
 """U-Net on any backbone."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone, BackboneSpec
@@ -17,10 +19,13 @@ from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_
 
 @dataclass(frozen=True)
 class UNetForm:
-    """``widths`` of the decoder's stages, coarsest first; ``head_kernel`` of the last convolution."""
+    """``widths`` of the decoder's stages, coarsest first; ``head_kernel`` of the last convolution.
 
-    widths: tuple[int, ...] = (256, 128, 64, 32, 16)
-    head_kernel: int = 1
+    Both forms are the modern U-Net on a backbone; ``paper`` ends in the paper's 1×1 convolution.
+    """
+
+    widths: tuple[PositiveInt, ...] = (256, 128, 64, 32, 16)
+    head_kernel: Literal[1, 3] = 1
     dilation: Dilation = "exact"
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
+from intarsia.validation import first_mistake
 
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
 WEIGHT_DECAYS = {"adamw": 1e-2, "sgd": 1e-4}
@@ -126,14 +127,3 @@ def _read_option(value: object) -> object:
         return tuple(json.loads(f"[{value}]")) if "," in value else json.loads(value)
     except ValueError:
         return value
-
-
-def first_mistake(error: ValueError) -> str:
-    """The first broken rule of a validation error, as a sentence."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    mistake = error.errors()[0]
-    name = ".".join(str(part) for part in mistake["loc"])
-    rule = mistake["msg"].removeprefix("Value error, ")
-    rule = rule[0].lower() + rule[1:]
-    return f"`{name}` (={mistake['input']!r}): {rule}."
