@@ -36,7 +36,7 @@ def create_backbone(
     ``dilation="exact"`` obeys the à-trous law (:mod:`intarsia.backbones.output_stride`); ``"uniform"`` dilates a
     stage's first unit too, for weights that were trained so, and stands outside the law.
 
-    With weights, a network outside :func:`list_backbones` is held against the law, and a warning says where it leaves it.
+    With weights, a network outside :func:`list_backbones` is held against the law; a warning says where it leaves it.
 
     Raises ``ArgumentError`` for an unknown name, output stride or dilation, and for weights that do not fit.
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from intarsia.data.classes import Classes
 from intarsia.data.images import image_size, read_image
 from intarsia.data.masks import read_mask
 from intarsia.errors import DataError
-from intarsia.shapes import Mask, RGBImage
+from intarsia.shapes import Mask, Picture, Window
 
 
 @runtime_checkable  # for the checks of types in tests
@@ -21,11 +23,15 @@ class Sample(Protocol):
         """The path of the image within its split, without extension, such as ``"street/0001"``."""
         ...
 
-    def image(self) -> RGBImage:
-        """The image: (H, W, 3), uint8, RGB."""
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, without decoding more than a header."""
         ...
 
-    def mask(self) -> Mask:
+    def image(self, window: Window | None = None) -> Picture:
+        """The image or a window of it: (H, W, C), uint8; three channels are RGB."""
+        ...
+
+    def mask(self, window: Window | None = None) -> Mask:
         """The class indices of the same (H, W)."""
         ...
 
@@ -39,28 +45,41 @@ class FileSample:
     mask_path: Path
     classes: Classes
 
-    def image(self) -> RGBImage:
-        """The image.
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image.
 
         Raises:
             DataError: the file cannot be read.
         """
-        return read_image(self.image_path)
+        return image_size(self.image_path)
 
-    def mask(self) -> Mask:
-        """The mask.
+    def image(self, window: Window | None = None) -> Picture:
+        """The image, or a window of it.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return windowed(read_image(self.image_path), window)
+
+    def mask(self, window: Window | None = None) -> Mask:
+        """The mask, or a window of it.
 
         Raises:
             DataError: the file cannot be read, holds what is no class, or its size is not the image's.
         """
         mask = read_mask(self.mask_path, self.classes)
-        rows, columns = image_size(self.image_path)
+        rows, columns = self.shape()
         if mask.shape != (rows, columns):
             raise DataError(
                 f"`{self.image_path}` has {rows} rows × {columns} columns, but its mask `{self.mask_path}` has "
                 f"{mask.shape[0]} × {mask.shape[1]}: they must be equal, so replace one of them."
             )
-        return mask
+        return windowed(mask, window)
+
+
+def windowed(picture: np.ndarray, window: Window | None) -> np.ndarray:
+    """A part of an image or mask; all of it without a window."""
+    return picture if window is None else picture[window]
 
 
 @dataclass(frozen=True)

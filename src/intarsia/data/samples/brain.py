@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from intarsia.data.classes import Classes
-from intarsia.data.dataset import Dataset
+from intarsia.data.dataset import Dataset, windowed
 from intarsia.errors import MissingPackageError
-from intarsia.shapes import Mask, RGBImage
+from intarsia.shapes import Mask, RGBImage, Window
 
 CLASSES = Classes(
     ("background", "cerebrospinal fluid", "grey matter", "white matter"),
@@ -43,16 +43,21 @@ class Slice:
         """Such as ``"slice-074"``; the number is the third voxel index."""
         return f"slice-{self.level:03d}"
 
-    def image(self) -> RGBImage:
-        """The T1 intensity, in three equal channels: 233 × 197 pixels of 1 mm."""
-        return np.repeat(_turned(_volume("t1")[:, :, self.level])[:, :, None], 3, axis=2)
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return _turned(_volume("t1")[:, :, self.level]).shape
 
-    def mask(self) -> Mask:
+    def image(self, window: Window | None = None) -> RGBImage:
+        """The T1 intensity, in three equal channels: 233 × 197 pixels of 1 mm."""
+        grey = windowed(_turned(_volume("t1")[:, :, self.level]), window)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+
+    def mask(self, window: Window | None = None) -> Mask:
         """The tissue of each pixel."""
         t1, grey, white = (_turned(_volume(kind)[:, :, self.level]) for kind in ("t1", "gm", "wm"))
         rest = 255 - np.minimum(255, grey.astype(np.int16) + white)
         tissue = 1 + np.argmax([rest, grey, white], axis=0)
-        return np.where(t1 > 0, tissue, 0).astype(np.uint8)
+        return windowed(np.where(t1 > 0, tissue, 0).astype(np.uint8), window)
 
 
 def brain() -> Dataset:

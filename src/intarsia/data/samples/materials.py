@@ -28,10 +28,10 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from intarsia.data.classes import Classes
-from intarsia.data.dataset import Dataset
+from intarsia.data.dataset import Dataset, windowed
 from intarsia.data.images import read_image
 from intarsia.errors import ArgumentError
-from intarsia.shapes import Mask, RGBImage
+from intarsia.shapes import Mask, RGBImage, Window
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right
 
@@ -104,13 +104,17 @@ class Mosaic:
         """Such as ``"train-0007"``."""
         return f"{self.in_split}-{self.index:04d}"
 
-    def image(self) -> RGBImage:
-        """The mosaic: grey, in three equal channels."""
-        return _mosaic(self)[0].copy()
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.size, self.size
 
-    def mask(self) -> Mask:
+    def image(self, window: Window | None = None) -> RGBImage:
+        """The mosaic: grey, in three equal channels."""
+        return windowed(_mosaic(self)[0], window).copy()
+
+    def mask(self, window: Window | None = None) -> Mask:
         """The class of each pixel."""
-        return _mosaic(self)[1].copy()
+        return windowed(_mosaic(self)[1], window).copy()
 
 
 def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0) -> Dataset:
