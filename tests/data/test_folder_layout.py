@@ -76,18 +76,15 @@ def test_images_of_the_test_split_may_lack_a_mask(put, tmp_path, place):
         ("images/a.jpg", "has images/ but no masks/: put a mask for each image into `{}/masks`"),
         ("masks/a.png", "has masks/ but no images/: put the photographs into `{}/images`"),
         ("images/a.txt masks/a.png", "{}/images` holds no image (.bmp, .jpeg"),
-        ("images/a.jpg masks/a.txt", "{}/masks` holds no mask (.bmp, .png"),
+        ("images/a.jpg masks/a.txt", "{}/masks` holds no mask (.bmp, .npy, .png"),
         ("images/a.jpg masks/a.jpg", "JPEG blurs class indices, so save the masks as PNG"),
+        ("images/a.jpg images/b.jpg masks/a.png", "{}/images/b.jpg` has no mask: draw `{}/masks/b.png`, or leave"),
         (
-            "images/a.jpg images/b.jpg masks/a.png",
-            "1 of 2 images in `{}/images` have no mask; the first is `{}/images/b.jpg`",
+            "images/a.jpg masks/a_mask.png",
+            "{}/images/a.jpg` has no mask: draw `{}/masks/a.png`, or leave the image out. 1 more files are in the way; "
+            "`intarsia check {}` lists them all",
         ),
-        ("images/a.jpg images/b.jpg masks/a.png", "whose mask would be `{}/masks/b.png`: draw it"),
-        ("images/a.jpg masks/a_mask.png", "1 of 1 images in `{}/images` have no mask"),
-        (
-            "images/a.jpg masks/a.png masks/b.png",
-            "1 of 2 masks in `{}/masks` have no image; the first is `{}/masks/b.png`",
-        ),
+        ("images/a.jpg masks/a.png masks/b.png", "{}/masks/b.png` has no image: add `{}/images/b.jpg`"),
         ("images/a.jpg images/a.png masks/a.png", "have the same name but for the extension: keep one of them"),
         ("images/a.jpg masks/a.tif masks/a.png", "have the same name but for the extension: keep one of them"),
         ("train/images/a.jpg train/masks/a.png images/a.jpg", "holds `images/` beside `train/`, which has its own"),
@@ -112,3 +109,36 @@ def test_each_mistake_has_its_sentence(put, tmp_path, files, sentence):
             put(file)
     with pytest.raises(DataError, match=re.escape(sentence.replace("{}", str(tmp_path)))):
         open_dataset(tmp_path)
+
+
+def test_what_is_skipped_takes_its_partner_along(put, tmp_path):
+    for name in "abcd":
+        put(f"images/train/{name}.jpg")
+        put(f"masks/train/{name}.png")
+        put(f"images/val/{name}.jpg")
+        put(f"masks/val/{name}.png")
+    put("images/train/alone.jpg")
+    skip = [tmp_path / "images/train/a.jpg", tmp_path / "masks/train/b.png", tmp_path / "images/train/alone.jpg"]
+    dataset = open_dataset(tmp_path, skip=skip)
+    assert _names(dataset) == {"train": ["c", "d"], "val": ["a", "b", "c", "d"]}
+
+
+def test_of_two_files_of_one_name_the_one_that_is_not_skipped_is_taken(put, tmp_path):
+    for name in ("images/a.jpg", "images/a.png", "masks/a.png"):
+        put(name)
+    for kept, left in (("a.jpg", "a.png"), ("a.png", "a.jpg")):
+        (sample,) = open_dataset(tmp_path, skip=[tmp_path / "images" / left]).split("train")
+        assert sample.image_path.name == kept
+
+
+def test_accents_may_be_composed_in_one_name_and_not_in_the_other(put, tmp_path):
+    put("images/e\u0301te\u0301.jpg")
+    put("masks/\u00e9t\u00e9.png")
+    assert _names(open_dataset(tmp_path))["train"] == ["\u00e9t\u00e9"]
+
+
+def test_nothing_left_is_said(put, tmp_path):
+    put("images/a.jpg")
+    put("masks/a.png")
+    with pytest.raises(DataError, match="holds no pair of image and mask that is not left out"):
+        open_dataset(tmp_path, skip=[tmp_path / "images/a.jpg"])

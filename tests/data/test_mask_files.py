@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from intarsia.data import Classes, FileSample, read_mask, write_mask
@@ -70,7 +71,7 @@ def test_what_is_no_class_is_refused_by_name(tmp_path, classes, picture, sentenc
 
 @pytest.mark.parametrize(
     ("pixels", "sentence"),
-    [(np.ones((2, 2), np.float32), "holds fractions"), (np.array([[-1, 1]], np.int32), "holds the value -1")],
+    [(np.full((2, 2), 0.5, np.float32), "holds fractions"), (np.array([[-1, 1]], np.int32), "holds the value -1")],
 )
 def test_fractions_and_negative_values_are_refused(tmp_path, pixels, sentence):
     Image.fromarray(pixels).save(tmp_path / "a.tif")
@@ -136,3 +137,25 @@ def test_a_photograph_turned_by_exif_agrees_with_its_upright_mask(put, tmp_path)
     Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif)
     sample = FileSample("a", tmp_path / "a.jpg", put("masks/a.png", np.zeros((6, 4))), THREE)
     assert sample.mask().shape == sample.image().shape[:2] == (6, 4)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif", "tiled.tif", "float.tif", "a.png"])
+def test_masks_in_other_files_and_windows_of_them(tmp_path, name):
+    mask = np.random.default_rng(0).integers(0, 3, (70, 90)).astype(np.uint8)
+    if name == "a.npy":
+        np.save(tmp_path / name, mask.astype(np.int64))
+    elif name == "tiled.tif":
+        tifffile.imwrite(tmp_path / name, mask, tile=(16, 32), compression="zlib")
+    elif name == "float.tif":
+        Image.fromarray(mask.astype(np.float32)).save(tmp_path / name)
+    else:
+        Image.fromarray(mask).save(tmp_path / name)
+    np.testing.assert_array_equal(read_mask(tmp_path / name, THREE), mask)
+    window = slice(15, 50), slice(31, 90)
+    np.testing.assert_array_equal(read_mask(tmp_path / name, THREE, window), mask[window])
+
+
+def test_masks_of_many_bands_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((40, 40, 5), np.uint8))
+    with pytest.raises(DataError, match=r"a.npy` has 5 bands of uint8, but a mask has one of class indices, or RGB"):
+        read_mask(tmp_path / "a.npy", THREE)

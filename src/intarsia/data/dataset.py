@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from intarsia.data.classes import Classes
-from intarsia.data.images import image_size, read_image
+from intarsia.data.decoding import MAX_PIXELS
+from intarsia.data.images import RGB, PixelFormat, image_shape, read_image
 from intarsia.data.masks import read_mask
 from intarsia.errors import DataError
 from intarsia.shapes import Mask, Picture, Window
@@ -44,6 +45,8 @@ class FileSample:
     image_path: Path
     mask_path: Path
     classes: Classes
+    pixels: PixelFormat = RGB
+    max_pixels: int = MAX_PIXELS
 
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image.
@@ -51,7 +54,7 @@ class FileSample:
         Raises:
             DataError: the file cannot be read.
         """
-        return image_size(self.image_path)
+        return image_shape(self.image_path, self.max_pixels)
 
     def image(self, window: Window | None = None) -> Picture:
         """The image, or a window of it.
@@ -59,7 +62,7 @@ class FileSample:
         Raises:
             DataError: the file cannot be read.
         """
-        return windowed(read_image(self.image_path), window)
+        return read_image(self.image_path, self.pixels, window, self.max_pixels)
 
     def mask(self, window: Window | None = None) -> Mask:
         """The mask, or a window of it.
@@ -67,14 +70,21 @@ class FileSample:
         Raises:
             DataError: the file cannot be read, holds what is no class, or its size is not the image's.
         """
-        mask = read_mask(self.mask_path, self.classes)
-        rows, columns = self.shape()
-        if mask.shape != (rows, columns):
-            raise DataError(
-                f"`{self.image_path}` has {rows} rows × {columns} columns, but its mask `{self.mask_path}` has "
-                f"{mask.shape[0]} × {mask.shape[1]}: they must be equal, so replace one of them."
-            )
-        return windowed(mask, window)
+        check_shapes(self.image_path, self.shape(), self.mask_path, image_shape(self.mask_path, self.max_pixels))
+        return read_mask(self.mask_path, self.classes, window, self.max_pixels)
+
+
+def check_shapes(image: Path, of_image: tuple[int, int], mask: Path, of_mask: tuple[int, int]) -> None:
+    """Refuse a mask of another size than its image.
+
+    Raises:
+        DataError: rows or columns differ.
+    """
+    if of_image != of_mask:
+        raise DataError(
+            f"`{image}` has {of_image[0]} rows × {of_image[1]} columns, but its mask `{mask}` has {of_mask[0]} × "
+            f"{of_mask[1]}: they must be equal, so replace one of them."
+        )
 
 
 def windowed(picture: np.ndarray, window: Window | None) -> np.ndarray:
@@ -86,13 +96,15 @@ def windowed(picture: np.ndarray, window: Window | None) -> np.ndarray:
 class Dataset:
     """Splits of samples with common classes.
 
-    `layout` is a short sentence that says what was recognised, for showing to the user.
+    `layout` is a short sentence that says what was recognised, for showing to the user; `pixels` says what the numbers
+    in the picture files mean.
     """
 
     name: str
     layout: str
     classes: Classes
     splits: Mapping[str, tuple[Sample, ...]]
+    pixels: PixelFormat = RGB
 
     def split(self, name: str) -> tuple[Sample, ...]:
         """The samples of one split.

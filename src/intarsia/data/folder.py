@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from intarsia.data.listing import Found, Pair, child, paired, split_folders
+from intarsia.data.listing import Found, Ledger, Pair, child, paired, split_folders
 from intarsia.data.split import completed, split_by_hash
 from intarsia.errors import DataError
 
 
-def find_folder(root: Path) -> Found | None:
+def find_folder(root: Path, ledger: Ledger) -> Found | None:
     """The pairs of a folder in the plain layout, or None if it has neither `images/` nor `masks/`.
 
     Images below test/ may lack a mask; they are left out. Without a split, or without val/, the names' hash decides.
 
     Raises:
-        DataError: one of the two folders is missing, files do not match, or splits stand both above and below.
+        DataError: one of the two folders is missing or empty, or splits stand both above and below.
     """
     above = {
         split: path for split, path in split_folders(root).items() if child(path, "images") or child(path, "masks")
@@ -29,24 +29,24 @@ def find_folder(root: Path) -> Found | None:
     if above:
         unmasked = {split for split, path in above.items() if split == "test" and child(path, "masks") is None}
         places = {split: _both(path) for split, path in above.items() if split not in unmasked}
-        return _found(root, places, f"images/ + masks/ within {_listed(places)}")
+        return _found(root, places, ledger, f"images/ + masks/ within {_listed(places)}")
     if images is None and masks is None:
         return None
     images, masks = _both(root)
     inner = _inner_splits(images, masks)
     if inner:
-        return _found(root, inner, f"images/ + masks/ with {_listed(inner)} below")
-    splits, words = split_by_hash(paired(images, masks))
+        return _found(root, inner, ledger, f"images/ + masks/ with {_listed(inner)} below")
+    splits, words = split_by_hash(paired(images, masks, ledger))
     return Found(root, f"images/ + masks/ without a split; {words}", splits)
 
 
-def _found(root: Path, places: dict[str, tuple[Path, Path]], layout: str) -> Found:
+def _found(root: Path, places: dict[str, tuple[Path, Path]], ledger: Ledger, layout: str) -> Found:
     splits: dict[str, tuple[Pair, ...]] = {}
     for split, (images, masks) in places.items():
-        pairs = paired(images, masks, skip_unmasked=split == "test")
+        pairs = paired(images, masks, ledger, skip_unmasked=split == "test")
         if pairs:
             splits[split] = pairs
-    if not splits:
+    if not splits and not ledger.problems:
         raise DataError(
             f"`{root}` has a test split only, and none of its images has a mask: add masks, or train/ and val/."
         )

@@ -1,117 +1,119 @@
-"""Picture files become uint8 RGB arrays."""
+"""Picture files become uint8 arrays: what the numbers in the files of a set mean is one `PixelFormat`."""
 
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
-from PIL import Image
+from jaxtyping import Shaped
 
-from intarsia.errors import DataError, IntarsiaError
-from intarsia.shapes import RGBImage
+from intarsia.data.decoding import MAX_PIXELS, read_header, read_pixels
+from intarsia.errors import DataError
+from intarsia.shapes import Picture, Window
 
-IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".npy"})
 
-_ORIENTATION = 0x0112  # the EXIF tag
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = (5, 6, 7, 8)  # those that swap rows and columns
-_warnings_lock = threading.Lock()  # `catch_warnings` changes the whole process, and masks are scanned by threads
+_DEPTHS = (8, 10, 12, 14, 16)  # bits of the sensors whose values files hold in 16
 
 
-def read_image(path: Path | str) -> RGBImage:
-    """The picture in a file, upright as its EXIF orientation says.
+@dataclass(frozen=True)
+class PixelFormat:
+    """How the samples in the picture files of one set become 0 … 255.
 
-    Grey is repeated in three channels, palettes are looked up, alpha is dropped. Grey of more than 8 bits is scaled by
-    its depth: values up to 255 stay, up to 4095 are 12-bit, others 16-bit; the depth is told from the largest value.
+    Attributes:
+        channels: of the array in memory: 3 (RGB, or grey repeated), or the number of bands.
+        limits: the samples that become 0 and 255 where files hold other than 8 bits; None where no file does.
+    """
+
+    channels: int = 3
+    limits: tuple[float, float] | None = None
+
+
+RGB = PixelFormat()
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The smallest and largest sample of some files, and whether they are stored as floating-point numbers."""
+
+    least: float
+    largest: float
+    floating: bool
+
+    def __or__(self, other: "ValueRange") -> "ValueRange":
+        """The range of both together."""
+        return ValueRange(
+            min(self.least, other.least), max(self.largest, other.largest), self.floating or other.floating
+        )
+
+    def limits(self) -> tuple[float, float]:
+        """Black and white.
+
+        Floating-point samples up to 1 span 0 … 1. Others are taken for 8, 10, 12, 14 or 16 bits, whichever first holds
+        the largest. What is negative or larger is spread from the least to the largest.
+
+        >>> ValueRange(0, 3000, False).limits(), ValueRange(0.1, 0.7, True).limits(), ValueRange(-5, 20, True).limits()
+        ((0.0, 4095.0), (0.0, 1.0), (-5, 20))
+        """
+        if self.least >= 0 and self.floating and self.largest <= 1:
+            return 0.0, 1.0
+        if 0 <= self.least <= self.largest <= 65535:
+            return 0.0, float(next(2**bits - 1 for bits in _DEPTHS if self.largest <= 2**bits - 1))
+        return self.least, self.largest
+
+
+def read_image(
+    path: Path | str, pixels: PixelFormat | None = None, window: Window | None = None, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """The picture in a file, or a window of it, upright as its EXIF orientation says: (H, W, C) uint8.
+
+    Grey is repeated in three channels, palettes are looked up, alpha is dropped; more bands stay as they are. Other
+    depths than 8 bits are scaled by the set's `pixels`, without which the file's own values tell the range.
 
     Raises:
-        DataError: the file is missing, truncated, no image, too large for Pillow's limit, or holds fractions or values
-            beyond 16 bits.
+        DataError: the file is missing, truncated, no image, has more than `max_pixels` pixels, or other bands than
+            `pixels` says.
     """
-    with opened(path) as picture:
-        if picture.mode[0] in "IF":
-            grey = _to_8_bits(np.asarray(picture), path)
-            return np.repeat(grey[:, :, None], 3, axis=2)
-        if "transparency" in picture.info:
-            picture = picture.convert("RGBA")  # Pillow warns when a palette with transparency goes straight to RGB
-        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    stored = read_pixels(path, window, max_pixels)
+    if stored.dtype == bool:
+        stored = stored * np.uint8(255)
+    bands = stored.shape[2] if stored.ndim == 3 else 1
+    channels = channels_of(bands) if pixels is None else pixels.channels
+    if bands not in (1, channels) or (bands == 1 and channels not in (1, 3)):
+        raise DataError(f"`{path}` has {bands} bands, but {channels} are expected: convert it or leave it out.")
+    if stored.dtype != np.uint8:
+        known = pixels.limits if pixels is not None else None
+        stored = _to_8_bits(stored, *(known or value_range([stored]).limits()))
+    return np.repeat(stored[:, :, None], channels, axis=2) if stored.ndim == 2 else stored
 
 
-def image_size(path: Path | str) -> tuple[int, int]:
+def image_shape(path: Path | str, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Rows and columns of a picture as `read_image` returns it, from the file's header alone.
 
     Raises:
-        DataError: the file is missing or no image.
+        DataError: the file is missing, no image, or has more than `max_pixels` pixels.
     """
-    with opened(path, decode=False) as picture:
-        columns, rows = picture.size
-        return (columns, rows) if _orientation(picture) in _SIDEWAYS else (rows, columns)
+    return read_header(path, max_pixels).shape
 
 
-@contextmanager
-def opened(path: Path | str, decode: bool = True) -> Iterator[Image.Image]:
-    """A picture file, decoded and upright, or just its header; Pillow's exceptions and warnings become one sentence.
-
-    Raises:
-        DataError: the file is missing, truncated, no image, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
-    """
-    try:
-        with _without_warnings():
-            picture = Image.open(path)
-        with picture:
-            if decode:
-                picture.load()
-            turn = _UPRIGHT.get(_orientation(picture)) if decode else None
-            yield picture if turn is None else picture.transpose(turn)
-    except IntarsiaError:
-        raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise DataError(
-            f"`{path}` has more pixels than Pillow's limit of {Image.MAX_IMAGE_PIXELS} allows: cut it into tiles, or, "
-            f"if you trust the file, raise `PIL.Image.MAX_IMAGE_PIXELS`."
-        ) from None
-    except Exception as error:  # decoders let almost anything through when bytes are broken
-        if isinstance(error, OSError) and error.errno is not None:
-            raise DataError(f"`{path}` cannot be read ({error.strerror}): mend the path or leave it out.") from error
-        reason = str(error).replace(repr(str(path)), "the file") or type(error).__name__
-        raise DataError(f"`{path}` is truncated or not an image ({reason}): replace it or leave it out.") from error
+def channels_of(bands: int) -> int:
+    """The channels in memory for so many bands in a file: grey becomes RGB."""
+    return 3 if bands == 1 else bands
 
 
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Pillow's warnings are not shown, except that too many pixels raise one."""
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+def value_range(pictures: Iterable[Shaped[np.ndarray, "..."]]) -> ValueRange:
+    """The range of the finite samples of some arrays; 0 … 0 if there are none."""
+    total: ValueRange | None = None
+    for samples in pictures:
+        finite = samples[np.isfinite(samples)] if samples.dtype.kind == "f" else samples
+        if finite.size:
+            own = ValueRange(float(finite.min()), float(finite.max()), samples.dtype.kind == "f")
+            total = own if total is None else total | own
+    return total or ValueRange(0.0, 0.0, False)
 
 
-def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 … 8; 1 (upright) if there is none."""
-    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & picture.info.keys():
-        return 1  # Pillow would decode the whole file to look for EXIF data behind the pixels
-    with _without_warnings():
-        return picture.getexif().get(_ORIENTATION, 1)
-
-
-def _to_8_bits(grey: Shaped[np.ndarray, "H W"], path: Path | str) -> UInt8[np.ndarray, "H W"]:
-    if grey.dtype.kind == "f":
-        raise DataError(f"`{path}` holds fractions: save it with 8 or 16 bits a channel.")
-    least, largest = int(grey.min()), int(grey.max())
-    if least < 0 or largest > 65535:
-        raise DataError(f"`{path}` holds values from {least} to {largest}: save it with 8 or 16 bits a channel.")
-    if largest <= 255:
-        return grey.astype(np.uint8)
-    full_scale = 4095 if largest <= 4095 else 65535
-    return np.round(grey * np.float32(255 / full_scale)).astype(np.uint8)
+def _to_8_bits(samples: Shaped[np.ndarray, "H W *C"], black: float, white: float) -> Shaped[np.ndarray, "H W *C"]:
+    """Linear from black … white to 0 … 255; what is no number becomes black."""
+    scale = 255 / (white - black) if white > black else 0.0
+    scaled = (samples.astype(np.float64 if samples.dtype.itemsize > 4 else np.float32) - black) * scale
+    return np.nan_to_num(np.rint(scaled), nan=0.0).clip(0, 255).astype(np.uint8)

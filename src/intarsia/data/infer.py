@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from intarsia.data.classes import Classes
 from intarsia.data.colours import Colour, default_colour
-from intarsia.data.images import opened
+from intarsia.data.decoding import MAX_PIXELS, opened, read_header
 from intarsia.data.masks import decode_mask
 from intarsia.errors import DataError
 from intarsia.shapes import IGNORE, IGNORE_UINT16
@@ -49,14 +49,23 @@ class Scan:
         return next(content.path for content in self.contents if item in content.values or item in content.colours)
 
 
-def scan_masks(paths: Sequence[Path]) -> Scan:
+def scan_masks(paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> Scan:
     """The values or colours in all masks; each file is decoded once, by several threads.
 
     Raises:
-        DataError: a mask cannot be read, holds more than 256 colours, or some masks hold indices and others colours.
+        DataError: a mask cannot be read or holds more than 256 colours, or the masks do not go together.
     """
     with ThreadPoolExecutor() as pool:
-        contents = tuple(pool.map(_content, paths))
+        contents = tuple(pool.map(lambda path: _content(path, max_pixels), paths))
+    return joined(contents)
+
+
+def joined(contents: tuple[Content, ...]) -> Scan:
+    """What masks hold together.
+
+    Raises:
+        DataError: some masks hold indices and others colours, or together they hold more than 256 colours.
+    """
     values = frozenset[int]().union(*(content.values for content in contents))
     colours = frozenset[Colour]().union(*(content.colours for content in contents))
     scan = Scan(contents, values, colours)
@@ -105,22 +114,43 @@ def fitted(classes: Classes, scan: Scan) -> Classes:
         DataError: a mask holds an index or colour that is none of the classes'.
     """
     if scan.colours:
-        unknown = sorted(scan.colours.difference(classes.colours))
-        if unknown:
-            raise DataError(
-                f"`{scan.holder(unknown[0])}` holds the colour {unknown[0]}, which is none of the {classes.count} "
-                f"classes' colours: correct the mask or the colours in classes.json."
-            )
-        return replace(classes, encoding="colour")
-    if scan.is_binary and classes.count == 2:
-        return replace(classes, encoding="binary")
-    largest = max((v for v in scan.values if v not in (IGNORE_UINT16, classes.ignore)), default=0)
-    if largest >= classes.count:
-        raise DataError(
-            f"`{scan.holder(largest)}` holds the value {largest}, but there are {classes.count} classes, 0 … "
-            f"{classes.count - 1}: correct the mask or add the class to classes.json."
+        fit = replace(classes, encoding="colour")
+    elif scan.is_binary and classes.count == 2:
+        fit = replace(classes, encoding="binary")
+    else:
+        fit = replace(classes, encoding="index")
+    for content in scan.contents:
+        complaint = stray(content, fit)
+        if complaint:
+            raise DataError(complaint)
+    return fit
+
+
+def stray(content: Content, classes: Classes) -> str | None:
+    """The sentence about a value or colour in a mask that is none of the classes'; None if there is none."""
+    if (classes.encoding == "colour") != bool(content.colours):
+        found, wanted = ("RGB colours", "values") if content.colours else ("class indices", "RGB colours")
+        return (
+            f"`{content.path}` holds {found}, but its classes are spelled as {wanted}: save it as the other masks are."
         )
-    return replace(classes, encoding="index")
+    unknown = sorted(content.colours.difference(classes.colours))
+    if unknown:
+        return (
+            f"`{content.path}` holds the colour {unknown[0]}, which is none of the {classes.count} classes' colours: "
+            f"correct the mask or the colours in classes.json."
+        )
+    if classes.encoding == "binary":
+        strange = sorted(content.values - {0, 255})
+        rule = "a binary mask holds 0 and 255 only"
+    else:
+        strange = sorted(v for v in content.values - {IGNORE_UINT16, classes.ignore} if not 0 <= v < classes.count)
+        rule = f"there are {classes.count} classes, 0 … {classes.count - 1} (and {classes.ignore}: ignore)"
+    if classes.encoding != "colour" and strange:
+        return (
+            f"`{content.path}` holds the value {strange[-1]}, but {rule}: correct the mask or add the class to "
+            f"classes.json."
+        )
+    return None
 
 
 def class_indices(values: Iterable[int]) -> set[int]:
@@ -129,8 +159,16 @@ def class_indices(values: Iterable[int]) -> set[int]:
     return indices - {IGNORE} if max(indices, default=0) <= IGNORE else indices
 
 
-def _content(path: Path) -> Content:
-    pixels = decode_mask(path)
+def _content(path: Path, max_pixels: int) -> Content:
+    return content_of(path, decode_mask(path, max_pixels=max_pixels))
+
+
+def content_of(path: Path, pixels: Shaped[np.ndarray, "..."]) -> Content:
+    """What the decoded pixels of a mask hold.
+
+    Raises:
+        DataError: more than 256 colours.
+    """
     if pixels.ndim == 3:
         colours = _colours(pixels)
         if colours is None:
@@ -154,6 +192,8 @@ def _colours(pixels: UInt8[np.ndarray, "H W 3"]) -> frozenset[Colour] | None:
 
 def _first_palette(contents: Sequence[Content]) -> list[Colour]:
     """The colours of the first mask if it has a palette that is more than a ramp of grey."""
+    if read_header(contents[0].path).kind != "pillow":
+        return []
     with opened(contents[0].path, decode=False) as picture:
         palette = picture.getpalette("RGB") if picture.mode == "P" else None
     colours = list(zip(*[iter(palette or [])] * 3, strict=True))

@@ -1,9 +1,10 @@
 """Folders of pictures: which files count, which names they have, and which belong together."""
 
 import os
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from intarsia.data.classes import Classes
 from intarsia.data.images import IMAGE_EXTENSIONS
@@ -31,6 +32,30 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """A file that cannot be used, and the sentence that says why and what to do."""
+
+    path: Path
+    sentence: str
+
+
+@dataclass
+class Ledger:
+    """What is noted while a folder is listed: files to leave out, by resolved path, and problems of single files."""
+
+    skip: frozenset[Path] = frozenset()
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, path: Path, sentence: str) -> None:
+        """A problem that does not keep the other files from being listed."""
+        self.problems.append(Problem(path, sentence))
+
+    def skips(self, *paths: Path | None) -> bool:
+        """Whether one of the files is to be left out, and its partner with it."""
+        return bool(self.skip) and any(path is not None and path.resolve() in self.skip for path in paths)
+
+
+@dataclass(frozen=True)
 class Found:
     """What a layout's reader recognised: `root` is where a `classes.json` would lie, `classes` are those it names."""
 
@@ -39,27 +64,37 @@ class Found:
     splits: dict[str, tuple[Pair, ...]]
     classes: Classes | None = None
 
+    @property
+    def pairs(self) -> list[Pair]:
+        """The pairs of all splits, each once: a single pair may be in two."""
+        return list(dict.fromkeys(pair for pairs in self.splits.values() for pair in pairs))
 
-def pictures_in(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
+
+def pictures_in(folder: Path, extensions: Collection[str], ledger: Ledger) -> dict[str, Path]:
     """The pictures below a folder by relative path without extension, sorted; hidden files and other types are out.
 
-    Raises:
-        DataError: two pictures differ in their extension only.
+    Names are compared in Unicode's composed form, because some systems decompose accents. Of two pictures that differ
+    in their extension only, the second becomes a problem.
     """
     found: dict[str, Path] = {}
+    for path in sorted(_files_in(folder, extensions)):
+        stem = normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
+        if stem not in found or ledger.skips(found[stem]):
+            found[stem] = path
+        elif not ledger.skips(path):
+            ledger.note(
+                path, f"`{found[stem]}` and `{path}` have the same name but for the extension: keep one of them."
+            )
+    return dict(sorted(found.items()))
+
+
+def _files_in(folder: Path, extensions: Collection[str]) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(place, name)
-            if name.startswith(".") or path.suffix.lower() not in extensions:
-                continue
-            stem = path.relative_to(folder).with_suffix("").as_posix()
-            if stem in found:
-                raise DataError(
-                    f"`{found[stem]}` and `{path}` have the same name but for the extension: keep one of them."
-                )
-            found[stem] = path
-    return dict(sorted(found.items()))
+            if not name.startswith(".") and path.suffix.lower() in extensions:
+                yield path
 
 
 def split_folders(folder: Path) -> dict[str, Path]:
@@ -87,39 +122,36 @@ def child(folder: Path, name: str) -> Path | None:
     return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name and path.is_dir()), None)
 
 
-def paired(images: Path, masks: Path, skip_unmasked: bool = False) -> tuple[Pair, ...]:
-    """Images and masks of the same relative path without extension.
+def paired(images: Path, masks: Path, ledger: Ledger, skip_unmasked: bool = False) -> tuple[Pair, ...]:
+    """Images and masks of the same relative path without extension; what has no partner becomes a problem.
 
     Args:
         images: the folder of images.
         masks: the folder of masks.
-        skip_unmasked: leave out images without a mask, instead of refusing them.
+        ledger: where problems are noted.
+        skip_unmasked: leave out images without a mask silently.
 
     Raises:
-        DataError: an image has no mask (unless skipped), a mask has no image, or one of the folders holds no picture.
+        DataError: one of the folders holds no picture.
     """
-    pictures, labels = pictures_in(images, IMAGE_EXTENSIONS), pictures_in(masks, MASK_EXTENSIONS)
+    pictures, labels = pictures_in(images, IMAGE_EXTENSIONS, ledger), pictures_in(masks, MASK_EXTENSIONS, ledger)
     if not pictures:
         raise DataError(
             f"`{images}` holds no image ({', '.join(sorted(IMAGE_EXTENSIONS))}): put the photographs there."
         )
     if not labels and not skip_unmasked:
         raise no_masks(masks)
-    unlabelled = [name for name in pictures if name not in labels]
-    if unlabelled and not skip_unmasked:
-        raise DataError(
-            f"{len(unlabelled)} of {len(pictures)} images in `{images}` have no mask; the first is "
-            f"`{pictures[unlabelled[0]]}`, whose mask would be `{masks / unlabelled[0]}.png`: draw it, or leave the "
-            f"image out."
-        )
-    unseen = [name for name in labels if name not in pictures]
-    if unseen:
-        raise DataError(
-            f"{len(unseen)} of {len(labels)} masks in `{masks}` have no image; the first is "
-            f"`{labels[unseen[0]]}`, whose image would be `{images / unseen[0]}.jpg` or the like: add it, or leave "
-            f"the mask out."
-        )
-    return tuple(Pair(name, path, labels[name]) for name, path in pictures.items() if name in labels)
+    for name, path in pictures.items():
+        if name not in labels and not skip_unmasked and not ledger.skips(path):
+            ledger.note(path, f"`{path}` has no mask: draw `{masks / name}.png`, or leave the image out.")
+    for name, path in labels.items():
+        if name not in pictures and not ledger.skips(path):
+            ledger.note(path, f"`{path}` has no image: add `{images / name}.jpg` or the like, or leave the mask out.")
+    return tuple(
+        Pair(name, path, labels[name])
+        for name, path in pictures.items()
+        if name in labels and not ledger.skips(path, labels[name])
+    )
 
 
 def read_text(path: Path) -> str:
@@ -137,6 +169,6 @@ def read_text(path: Path) -> str:
 def no_masks(masks: Path) -> DataError:
     """The error for a folder without a mask; JPEG files are the usual reason."""
     remedy = "put one mask for each image there, with the image's name"
-    if pictures_in(masks, {".jpg", ".jpeg"}):
+    if pictures_in(masks, {".jpg", ".jpeg"}, Ledger()):
         remedy = "JPEG blurs class indices, so save the masks as PNG"
     return DataError(f"`{masks}` holds no mask ({', '.join(sorted(MASK_EXTENSIONS))}): {remedy}.")

@@ -7,25 +7,27 @@ from jaxtyping import Int, Integer, Shaped, UInt8
 from PIL import Image
 
 from intarsia.data.classes import Classes
-from intarsia.data.images import opened
+from intarsia.data.decoding import MAX_PIXELS, opened, read_header, read_pixels
 from intarsia.errors import ArgumentError, DataError
 from intarsia.files import atomic
-from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask
+from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, Window
 
-MASK_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
+MASK_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".npy"})
 
 _INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
 
 
-def read_mask(path: Path | str, classes: Classes) -> Mask:
-    """The class indices in a mask file, spelled as `classes.encoding` says, with `classes.ignore` where no class is.
+def read_mask(path: Path | str, classes: Classes, window: Window | None = None, max_pixels: int = MAX_PIXELS) -> Mask:
+    """The class indices in a mask file or a window of it, spelled as `classes.encoding` says.
+
+    Where no class is stands `classes.ignore`.
 
     In index files 65535 means ignore, and so does 255 unless it is a class.
 
     Raises:
         DataError: the file cannot be read, or a value or colour is none of the classes'.
     """
-    pixels = decode_mask(path)
+    pixels = decode_mask(path, window, max_pixels)
     if classes.encoding == "colour":
         return _from_colours(pixels, classes, path)
     if pixels.ndim == 3:
@@ -38,19 +40,35 @@ def read_mask(path: Path | str, classes: Classes) -> Mask:
     return _from_indices(pixels, classes, path)
 
 
-def decode_mask(path: Path | str) -> Shaped[np.ndarray, "..."]:
-    """The pixels of a mask file: (H, W) indices (a palette's, too), or (H, W, 3) uint8 colours; one-bit files are bool.
+def decode_mask(
+    path: Path | str, window: Window | None = None, max_pixels: int = MAX_PIXELS
+) -> Shaped[np.ndarray, "..."]:
+    """The pixels of a mask file or a window of it.
+
+    They are (H, W) indices (a palette's, too) or (H, W, 3) uint8 colours; one-bit files are bool.
 
     Raises:
-        DataError: the file cannot be read or holds fractions.
+        DataError: the file cannot be read, is too large, or holds fractions or other than one or three bands.
     """
-    with opened(path) as picture:
-        if picture.mode == "F":
+    header = read_header(path, max_pixels)
+    if header.kind == "pillow" and not (header.tiled and window is not None):
+        with opened(path) as picture:
+            indices = picture.mode in _INDEX_MODES
+            pixels = np.array(picture if indices or picture.mode == "F" else picture.convert("RGB"))
+        pixels = pixels[:, :, 0] if indices and pixels.ndim == 3 else pixels  # LA and PA: without alpha
+        pixels = pixels if window is None else pixels[window]
+    else:
+        pixels = read_pixels(path, window, max_pixels)
+    if pixels.ndim == 3 and (pixels.shape[2] != 3 or pixels.dtype != np.uint8):
+        raise DataError(
+            f"`{path}` has {pixels.shape[2]} bands of {pixels.dtype}, but a mask has one of class indices, or RGB "
+            f"colours of 8 bits: save it as an 8-bit PNG."
+        )
+    if pixels.dtype.kind == "f":
+        if not np.array_equal(pixels, np.rint(pixels)) or np.abs(pixels).max(initial=0) > 2**31:
             raise DataError(f"`{path}` holds fractions, which are no class indices: save it as an 8-bit PNG.")
-        if picture.mode not in _INDEX_MODES:
-            return np.array(picture.convert("RGB"))
-        pixels = np.array(picture)
-        return pixels[:, :, 0] if pixels.ndim == 3 else pixels  # LA and PA: without alpha
+        pixels = pixels.astype(np.int64)  # whole numbers that were only stored so
+    return pixels
 
 
 def write_mask(path: Path | str, mask: Integer[np.ndarray, "H W"], classes: Classes) -> None:

@@ -1,15 +1,20 @@
 """`open_dataset`: from a path, or the name of a built-in sample, to a dataset."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from intarsia.data.classes import Classes, parse_classes
 from intarsia.data.dataset import Dataset, FileSample
+from intarsia.data.decoding import MAX_PIXELS, read_header, read_pixels
 from intarsia.data.folder import find_folder
-from intarsia.data.infer import fitted, infer_classes, scan_masks
-from intarsia.data.listing import Found, read_text
+from intarsia.data.images import PixelFormat, channels_of, value_range
+from intarsia.data.infer import Scan, fitted, infer_classes, scan_masks
+from intarsia.data.listing import Found, Ledger, read_text
 from intarsia.data.samples.brain import brain
 from intarsia.data.samples.materials import materials
 from intarsia.data.voc import find_voc
@@ -20,12 +25,20 @@ SAMPLES: dict[str, Callable[[], Dataset]] = {"materials": materials, "brain": br
 _PREFIX = "sample:"
 
 
-def open_dataset(source: str | Path, classes: Classes | None = None) -> Dataset:
+def open_dataset(
+    source: str | Path,
+    classes: Classes | None = None,
+    pixels: PixelFormat | None = None,
+    *,
+    skip: Collection[Path] = (),
+    max_pixels: int = MAX_PIXELS,
+) -> Dataset:
     """The dataset at a path, or a built-in one (``"sample:materials"``, ``"sample:brain"``).
 
     A folder is recognised as plain (`images/` + `masks/`) or VOC. Names and colours of the classes come from `classes`,
     else from the folder's classes.json, else from what its layout knows, else from the masks. The encoding comes from
-    classes.json where it states one, else from the masks, all of which are then scanned once.
+    classes.json where it states one, else from the masks, all of which are then scanned once. What the numbers in the
+    picture files mean comes from `pixels`, else from the files. Files in `skip` are left out with their partners.
 
     Raises:
         UnknownNameError: there is no such built-in sample.
@@ -36,8 +49,36 @@ def open_dataset(source: str | Path, classes: Classes | None = None) -> Dataset:
     >>> {name: len(samples) for name, samples in dataset.splits.items()}
     {'train': 320, 'val': 64}
     """
-    if str(source).startswith(_PREFIX):
+    if is_sample(source):
         return _open_sample(str(source).removeprefix(_PREFIX), classes)
+    ledger = Ledger(skip=frozenset(path.resolve() for path in skip))
+    found = find_layout(source, ledger)
+    if ledger.problems:
+        more = len({problem.path for problem in ledger.problems}) - 1
+        others = f" {more} more files are in the way; `intarsia check {source}` lists them all." if more else ""
+        raise DataError(ledger.problems[0].sentence + others)
+    masks = [pair.mask for pair in found.pairs]
+    known = classes_of(found, classes, lambda: scan_masks(masks, max_pixels))
+    pixels = pixels or _pixel_format([pair.image for pair in found.pairs], max_pixels)
+    return assemble(name_of(source), found, known, pixels, max_pixels)
+
+
+def is_sample(source: str | Path) -> bool:
+    """Whether the source names a built-in set."""
+    return str(source).startswith(_PREFIX)
+
+
+def name_of(source: str | Path) -> str:
+    """The name of the dataset in a folder: the folder's."""
+    return _expanded(Path(source)).resolve().name
+
+
+def find_layout(source: str | Path, ledger: Ledger) -> Found:
+    """The pairs of files in a folder of a known layout; problems of single files are noted in the ledger.
+
+    Raises:
+        DataError: the path is no folder, or no layout is recognised.
+    """
     folder = _expanded(Path(source))
     if not folder.exists():
         raise DataError(
@@ -45,18 +86,40 @@ def open_dataset(source: str | Path, classes: Classes | None = None) -> Dataset:
         )
     if not folder.is_dir():
         raise DataError(f"`{folder}` is a file: name the folder that holds the images and masks.")
-    found = find_folder(folder) or find_voc(folder)
+    found = find_folder(folder, ledger) or find_voc(folder, ledger)
     if found is None:
         raise DataError(
             f"`{folder}` holds no layout that is known: put photographs into `images/` and masks of the same name into "
             f"`masks/` (with or without train/, val/, test/), or use VOC's JPEGImages/ and SegmentationClass/."
         )
-    known = _classes_of(found, classes)
+    if not found.pairs and not ledger.problems:
+        raise DataError(f"`{folder}` holds no pair of image and mask that is not left out: shorten the list.")
+    return found
+
+
+def assemble(name: str, found: Found, classes: Classes, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> Dataset:
+    """The dataset of what a layout's reader found."""
     splits = {
-        split: tuple(FileSample(pair.name, pair.image, pair.mask, known) for pair in pairs)
+        split: tuple(FileSample(pair.name, pair.image, pair.mask, classes, pixels, max_pixels) for pair in pairs)
         for split, pairs in found.splits.items()
     }
-    return Dataset(folder.resolve().name, found.layout, known, splits)
+    return Dataset(name, found.layout, classes, splits, pixels)
+
+
+def _pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
+    """The common bands of all files, by their headers; the values are read where they have other than 8 bits."""
+    with ThreadPoolExecutor() as pool:
+        headers = dict(zip(images, pool.map(lambda path: read_header(path, max_pixels), images), strict=True))
+        deep = [path for path, header in headers.items() if header.deep]
+        ranges = list(pool.map(lambda path: value_range([read_pixels(path, max_pixels=max_pixels)]), deep))
+    channels = {channels_of(header.bands): path for path, header in headers.items()}
+    if len(channels) > 1:
+        (first, one), (second, other) = list(channels.items())[:2]
+        raise DataError(
+            f"`{one}` has {first} channels, but `{other}` has {second}: all images of a set need as many, so convert "
+            f"some or leave them out."
+        )
+    return PixelFormat(next(iter(channels), 3), reduce(or_, ranges).limits() if ranges else None)
 
 
 def _expanded(path: Path) -> Path:
@@ -80,8 +143,8 @@ def _open_sample(name: str, classes: Classes | None) -> Dataset:
     return replace(dataset, classes=replace(classes, encoding="index"))
 
 
-def _classes_of(found: Found, given: Classes | None) -> Classes:
-    """The classes by the order of precedence that `open_dataset` states."""
+def classes_of(found: Found, given: Classes | None, scan_masks: Callable[[], Scan]) -> Classes:
+    """The classes by the order of precedence that `open_dataset` states; masks are scanned only if they are asked."""
     path = found.root / "classes.json"
     stated = False
     written = None
@@ -100,7 +163,7 @@ def _classes_of(found: Found, given: Classes | None) -> Classes:
     known = given or written or found.classes
     if known is not None and known == found.classes:
         return known  # a layout that names its classes spells them as indices
-    scan = scan_masks(list(dict.fromkeys(pair.mask for pairs in found.splits.values() for pair in pairs)))
+    scan = scan_masks()
     return fitted(known, scan) if known else infer_classes(scan)
 
 

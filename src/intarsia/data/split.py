@@ -22,6 +22,8 @@ def split_by_hash(pairs: Sequence[Pair]) -> tuple[dict[str, tuple[Pair, ...]], s
 
     From two pairs on neither split is empty; a single pair is in both.
     """
+    if not pairs:
+        return {}, "nothing is left"
     if len(pairs) == 1:
         return {"train": tuple(pairs), "val": tuple(pairs)}, "the only image serves as train and as val"
     ranked = sorted(pairs, key=lambda pair: (position(pair.name), pair.name))
@@ -36,7 +38,7 @@ def split_by_hash(pairs: Sequence[Pair]) -> tuple[dict[str, tuple[Pair, ...]], s
 
 def completed(splits: dict[str, tuple[Pair, ...]], layout: str) -> tuple[dict[str, tuple[Pair, ...]], str]:
     """Splits and layout with a val split off train where there is none."""
-    if "val" in splits or "train" not in splits:
+    if "val" in splits or not splits.get("train"):
         return splits, layout
     halves, words = split_by_hash(splits["train"])
     return {**halves, **{name: pairs for name, pairs in splits.items() if name != "train"}}, f"{layout}; {words}"

@@ -5,11 +5,12 @@ Everingham et al., The PASCAL Visual Object Classes (VOC) challenge, IJCV 88 (20
 
 import re
 from pathlib import Path
+from unicodedata import normalize
 
 from intarsia.data.classes import Classes
 from intarsia.data.colours import voc_colour
 from intarsia.data.images import IMAGE_EXTENSIONS
-from intarsia.data.listing import Found, Pair, no_masks, paired, pictures_in, read_text
+from intarsia.data.listing import Found, Ledger, Pair, no_masks, paired, pictures_in, read_text
 from intarsia.data.masks import MASK_EXTENSIONS
 from intarsia.data.split import completed, split_by_hash
 from intarsia.errors import ArgumentError, DataError
@@ -20,11 +21,11 @@ _NAMES = (
 )
 
 
-def find_voc(folder: Path) -> Found | None:
+def find_voc(folder: Path, ledger: Ledger) -> Found | None:
     """The pairs of a folder in VOC's layout, at the folder itself or one or two folders down; None if there is none.
 
     Raises:
-        DataError: several such folders, a listed image or mask is missing, or a list is empty.
+        DataError: several such folders, no mask, or a list is empty.
     """
     roots = [root for root in (folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))) if _is_voc(root)]
     if not roots:
@@ -34,16 +35,18 @@ def find_voc(folder: Path) -> Found | None:
     root = roots[0]
     lists = _read_lists(root)
     if lists:
-        pairs = {name: _listed_pairs(root, name, ids) for name, ids in lists.items()}
+        pairs = {name: _listed_pairs(root, name, ids, ledger) for name, ids in lists.items()}
         pairs = {name: found for name, found in pairs.items() if found}
-        if not pairs:
+        if not pairs and not ledger.problems:
             raise DataError(
                 f"`{root}` has a test list only, and none of its images has a mask: add masks, or other lists."
             )
         splits, layout = completed(pairs, f"VOC with the lists {' and '.join(lists)}")
         return Found(root, layout, splits, _classes(root))
-    labelled = paired(root / "JPEGImages", _masks(root), skip_unmasked=True)  # VOC labels a quarter of its images only
-    if not labelled:
+    labelled = paired(
+        root / "JPEGImages", _masks(root), ledger, skip_unmasked=True
+    )  # VOC labels a quarter of its images only
+    if not labelled and not ledger.problems:
         raise no_masks(_masks(root))
     splits, words = split_by_hash(labelled)
     return Found(root, f"VOC without lists; {words}", splits, _classes(root))
@@ -91,19 +94,27 @@ def _read_lists(root: Path) -> dict[str, tuple[str, ...]]:
     return lists
 
 
-def _listed_pairs(root: Path, split: str, ids: tuple[str, ...]) -> tuple[Pair, ...]:
+def _listed_pairs(root: Path, split: str, ids: tuple[str, ...], ledger: Ledger) -> tuple[Pair, ...]:
     """The pairs of the listed ids; images of the test split may lack a mask, and are left out."""
-    images, masks = pictures_in(root / "JPEGImages", IMAGE_EXTENSIONS), pictures_in(_masks(root), MASK_EXTENSIONS)
+    images = pictures_in(root / "JPEGImages", IMAGE_EXTENSIONS, ledger)
+    masks = pictures_in(_masks(root), MASK_EXTENSIONS, ledger)
+    pairs = []
     for name in ids:
-        if name not in images:
-            raise _missing(root, split, name, "image", root / "JPEGImages")
-        if name not in masks and split != "test":
-            raise _missing(root, split, name, "mask", _masks(root))
-    return tuple(Pair(name, images[name], masks[name]) for name in ids if name in masks)
+        image, mask = images.get(normalize("NFC", name)), masks.get(normalize("NFC", name))
+        if ledger.skips(image or root / "JPEGImages" / name, mask or _masks(root) / name):
+            continue
+        if image is None:
+            _note_missing(root, split, name, "image", root / "JPEGImages", ledger)
+        elif mask is not None:
+            pairs.append(Pair(name, image, mask))
+        elif split != "test":
+            _note_missing(root, split, name, "mask", _masks(root), ledger)
+    return tuple(pairs)
 
 
-def _missing(root: Path, split: str, name: str, kind: str, folder: Path) -> DataError:
-    return DataError(
+def _note_missing(root: Path, split: str, name: str, kind: str, folder: Path, ledger: Ledger) -> None:
+    ledger.note(
+        folder / name,
         f"The {split} list in `{root / 'ImageSets' / 'Segmentation'}` names `{name}`, but `{folder}` holds no {kind} "
-        f"of that name: add the {kind} or strike the line."
+        f"of that name: add the {kind} or strike the line.",
     )

@@ -1,0 +1,236 @@
+"""Picture files become arrays as they are stored: Pillow's formats, TIFF with any bands, NPY; whole or in windows."""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image, UnidentifiedImageError
+
+from intarsia.data import tiff
+from intarsia.errors import DataError, IntarsiaError
+from intarsia.shapes import Window
+
+MAX_PIXELS = 500_000_000
+MOST_BANDS = 1024
+
+Kind = Literal["pillow", "tiff", "npy"]
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")  # Pillow knows more, some of which run programs
+_ORIENTATION = 0x0112  # the EXIF tag
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)  # those that swap rows and columns
+_pillow_lock = (
+    threading.Lock()
+)  # warnings and the limit below belong to the whole process, and files are read by threads
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before it is decoded.
+
+    Attributes:
+        shape: rows and columns, upright.
+        bands: samples a pixel; a palette counts as three, alpha not at all.
+        deep: whether samples have other than 8 bits, so that their range must be told from the values.
+        kind: who decodes it.
+        pages: how many pictures the file holds; the first is read.
+        tiled: whether a window is decoded without the rest.
+    """
+
+    shape: tuple[int, int]
+    bands: int
+    deep: bool
+    kind: Kind
+    pages: int = 1
+    tiled: bool = False
+
+
+def read_header(path: Path | str, max_pixels: int = MAX_PIXELS) -> Header:
+    """The header of a picture file.
+
+    Raises:
+        DataError: the file is missing, no image, or has more than `max_pixels` pixels.
+    """
+    with _complaints(path):
+        header = _header(Path(path))
+    rows, columns = header.shape
+    if rows * columns > max_pixels:
+        raise DataError(
+            f"`{path}` has {rows} × {columns} pixels, more than {max_pixels:,}: cut it into tiles, or, if you trust "
+            f"the file, raise the limit (--max-pixels)."
+        )
+    if min(header.shape) < 1 or not 1 <= header.bands <= MOST_BANDS:
+        raise DataError(f"`{path}` has {rows} × {columns} pixels of {header.bands} bands: replace it or leave it out.")
+    return header
+
+
+def read_pixels(
+    path: Path | str, window: Window | None = None, max_pixels: int = MAX_PIXELS
+) -> Shaped[np.ndarray, "H W *C"]:
+    """The stored samples, upright: (H, W) or (H, W, C); colours are RGB uint8, alpha is left out, one bit is bool.
+
+    Raises:
+        DataError: the file is missing, truncated, no image, or has more than `max_pixels` pixels.
+    """
+    header = read_header(path, max_pixels)
+    with _complaints(path):
+        if header.kind == "npy":
+            return np.array(_npy(Path(path))[window or ...])
+        if header.kind == "tiff" or (header.tiled and window is not None):
+            return _tiff_pixels(Path(path), window)
+        with opened(path) as picture:
+            pixels = pillow_pixels(picture)
+        return pixels if window is None else pixels[window]
+
+
+def pillow_pixels(picture: Image.Image) -> Shaped[np.ndarray, "H W *C"]:
+    """Grey as it is stored; everything else as RGB."""
+    if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;"):
+        return np.array(picture)
+    if picture.mode in ("LA", "La"):
+        return np.array(picture)[:, :, 0]
+    if "transparency" in picture.info:
+        picture = picture.convert("RGBA")  # Pillow warns when a palette with transparency goes straight to RGB
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+@contextmanager
+def opened(path: Path | str, decode: bool = True) -> Iterator[Image.Image]:
+    """A picture file in one of Pillow's formats, decoded and upright, or just its header, without Pillow's warnings.
+
+    Raises:
+        DataError: the file is missing, truncated or no image.
+    """
+    with _complaints(path):
+        with _alone():
+            picture = Image.open(path, formats=_FORMATS)
+        with picture:
+            if decode:
+                picture.load()
+            turn = _UPRIGHT.get(_orientation(picture)) if decode else None
+            yield picture if turn is None else picture.transpose(turn)
+
+
+def _header(path: Path) -> Header:
+    if path.suffix.lower() == ".npy":
+        array = _npy(path)
+        return Header(
+            array.shape[:2], array.shape[2] if array.ndim == 3 else 1, array.dtype != np.uint8, "npy", 1, True
+        )
+    with _alone():
+        try:
+            picture = Image.open(path, formats=_FORMATS)
+        except UnidentifiedImageError:
+            if path.suffix.lower() not in (".tif", ".tiff"):
+                raise
+            return _tiff_header(path)
+    with picture:
+        grey = picture.mode in ("1", "L", "LA", "La", "I", "F") or picture.mode.startswith("I;")
+        bands, deep = 1 if grey else 3, picture.mode[0] in "IF"
+        if picture.format == "TIFF":  # versions of Pillow differ in whether its size is upright
+            header = _tiff_header(path)
+            return header if header.kind == "tiff" else replace(header, bands=bands, deep=deep)
+        columns, rows = picture.size
+        sideways = _orientation(picture) in _SIDEWAYS
+        return Header((columns, rows) if sideways else (rows, columns), bands, deep, "pillow")
+
+
+def _tiff_header(path: Path) -> Header:
+    with tiff.first_page(path) as page:
+        rows, columns = page.imagelength, page.imagewidth
+        orientation = _tiff_orientation(page)
+        beyond = tiff.is_beyond_pillow(page)
+        return Header(
+            (columns, rows) if orientation in _SIDEWAYS else (rows, columns),
+            tiff.bands(page),
+            page.bitspersample not in (1, 8),
+            "tiff" if beyond else "pillow",
+            len(page.parent.pages),
+            page.is_tiled and orientation == 1 and tiff.is_readable(page) and page.samplesperpixel in (1, 3),
+        )
+
+
+def _tiff_pixels(path: Path, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:
+    with tiff.first_page(path) as page:
+        orientation = _tiff_orientation(page)
+        if orientation == 1:
+            return tiff.read(page, window)
+        pixels = turned(tiff.read(page, None), orientation)
+        return pixels if window is None else pixels[window]
+
+
+def turned(pixels: Shaped[np.ndarray, "H W *C"], orientation: int) -> Shaped[np.ndarray, "..."]:
+    """Stored pixels upright, by their EXIF orientation."""
+    if orientation in _SIDEWAYS:
+        pixels = np.swapaxes(pixels, 0, 1)  # what is left are mirrors of rows and columns
+    return pixels[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+
+
+def _tiff_orientation(page: object) -> int:
+    tag = page.tags.get(_ORIENTATION)  # pyright: ignore[reportAttributeAccessIssue]
+    return int(tag.value) if tag is not None and tag.value in _UPRIGHT else 1
+
+
+def _npy(path: Path) -> Shaped[np.ndarray, "H W *C"]:
+    """The array in a file, not yet read from disk."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or array.dtype.kind not in "buif":
+        raise DataError(f"`{path}` does not hold numbers of shape (H, W) or (H, W, C): save it so.")
+    if array.ndim == 3 and array.shape[0] < 16 and array.shape[0] < min(array.shape[1:]):
+        raise DataError(f"`{path}` has the shape {array.shape}: put the bands last, as in (H, W, C).")
+    return array
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 … 8; 1 (upright) if there is none."""
+    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & picture.info.keys():
+        return 1  # Pillow would decode the whole file to look for EXIF data behind the pixels
+    with _alone():
+        return picture.getexif().get(_ORIENTATION, 1)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Pillow without warnings and without its own limit of pixels, which is one for the whole process."""
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _complaints(path: Path | str) -> Iterator[None]:
+    """Whatever a decoder throws becomes one sentence."""
+    try:
+        yield
+    except (IntarsiaError, GeneratorExit):
+        raise
+    except MemoryError:
+        raise DataError(f"`{path}` does not fit into memory: cut it into tiles or leave it out.") from None
+    except Exception as error:  # decoders let almost anything through when bytes are broken
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"`{path}` cannot be read ({error.strerror}): mend the path or leave it out.") from error
+        reason = str(error).replace(repr(str(path)), "the file").strip() or type(error).__name__
+        if "imagecodecs" in reason:
+            raise DataError(
+                f"`{path}` is compressed in a way that is read with the package `imagecodecs` only: pip install "
+                f"imagecodecs, or save it uncompressed or with Deflate."
+            ) from error
+        raise DataError(f"`{path}` is truncated or not an image ({reason}): replace it or leave it out.") from error
