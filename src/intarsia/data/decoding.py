@@ -88,13 +88,21 @@ def read_pixels(
     """
     header = read_header(path, max_pixels)
     with _complaints(path):
-        if header.kind == "npy":
-            return np.array(_npy(Path(path))[window or ...])
-        if header.kind == "tiff" or (header.tiled and window is not None):
-            return _tiff_pixels(Path(path), window)
-        with opened(path) as picture:
-            pixels = pillow_pixels(picture)
-        return pixels if window is None else pixels[window]
+        pixels = _decoded(Path(path), header, window)
+    rows, columns = window or (slice(0, header.shape[0]), slice(0, header.shape[1]))
+    if pixels.shape[:2] != (rows.stop - rows.start, columns.stop - columns.start) or 0 in pixels.shape:
+        raise DataError(f"`{path}` is truncated or not an image (its header lies): replace it or leave it out.")
+    return pixels
+
+
+def _decoded(path: Path, header: Header, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:
+    if header.kind == "npy":
+        return np.array(_npy(path)[window or ...])
+    if header.kind == "tiff" or (header.tiled and window is not None):
+        return _tiff_pixels(path, window)
+    with opened(path) as picture:
+        pixels = pillow_pixels(picture)
+    return pixels if window is None else pixels[window]
 
 
 def pillow_pixels(picture: Image.Image) -> Shaped[np.ndarray, "H W *C"]:
@@ -151,7 +159,7 @@ def _header(path: Path) -> Header:
 
 def _tiff_header(path: Path) -> Header:
     with tiff.first_page(path) as page:
-        rows, columns = page.imagelength, page.imagewidth
+        rows, columns = int(page.imagelength), int(page.imagewidth)
         orientation = _tiff_orientation(page)
         beyond = tiff.is_beyond_pillow(page)
         return Header(
@@ -227,7 +235,7 @@ def _complaints(path: Path | str) -> Iterator[None]:
     except Exception as error:  # decoders let almost anything through when bytes are broken
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"`{path}` cannot be read ({error.strerror}): mend the path or leave it out.") from error
-        reason = str(error).replace(repr(str(path)), "the file").strip() or type(error).__name__
+        reason = " ".join(str(error).replace(repr(str(path)), "the file").split())[:200] or type(error).__name__
         if "imagecodecs" in reason:
             raise DataError(
                 f"`{path}` is compressed in a way that is read with the package `imagecodecs` only: pip install "

@@ -115,5 +115,6 @@ def value_range(pictures: Iterable[Shaped[np.ndarray, "..."]]) -> ValueRange:
 def _to_8_bits(samples: Shaped[np.ndarray, "H W *C"], black: float, white: float) -> Shaped[np.ndarray, "H W *C"]:
     """Linear from black … white to 0 … 255; what is no number becomes black."""
     scale = 255 / (white - black) if white > black else 0.0
-    scaled = (samples.astype(np.float64 if samples.dtype.itemsize > 4 else np.float32) - black) * scale
+    with np.errstate(all="ignore"):  # infinite samples are clipped
+        scaled = (samples.astype(np.float64 if samples.dtype.itemsize > 4 else np.float32) - black) * scale
     return np.nan_to_num(np.rint(scaled), nan=0.0).clip(0, 255).astype(np.uint8)

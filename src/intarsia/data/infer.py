@@ -172,16 +172,21 @@ def content_of(path: Path, pixels: Shaped[np.ndarray, "..."]) -> Content:
     if pixels.ndim == 3:
         colours = _colours(pixels)
         if colours is None:
-            raise DataError(
-                f"`{path}` holds more than {MOST_COLOURS} colours, so it is a photograph or was interpolated: save "
-                f"masks with one plain colour for each class."
-            )
+            raise DataError(too_many_colours(path))
         return Content(path, colours=colours)
     if pixels.dtype == bool:
         return Content(path, values=frozenset(255 * int(v) for v in np.unique(pixels)))
     if pixels.dtype == np.uint8:
         return Content(path, values=frozenset(np.flatnonzero(np.bincount(pixels.ravel())).tolist()))
     return Content(path, values=frozenset(np.unique(pixels).tolist()))
+
+
+def too_many_colours(path: Path) -> str:
+    """The sentence about a mask that cannot be one."""
+    return (
+        f"`{path}` holds more than {MOST_COLOURS} colours, so it is a photograph or was interpolated: save masks with "
+        f"one plain colour for each class."
+    )
 
 
 def _colours(pixels: UInt8[np.ndarray, "H W 3"]) -> frozenset[Colour] | None:

@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass
 class Ledger:
-    """What is noted while a folder is listed: files to leave out, by resolved path, and problems of single files."""
+    """What is noted while a folder is listed: files to leave out, by absolute path, and problems of single files."""
 
     skip: frozenset[Path] = frozenset()
     problems: list[Problem] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Ledger:
 
     def skips(self, *paths: Path | None) -> bool:
         """Whether one of the files is to be left out, and its partner with it."""
-        return bool(self.skip) and any(path is not None and path.resolve() in self.skip for path in paths)
+        return bool(self.skip) and any(path is not None and path.absolute() in self.skip for path in paths)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def decode_mask(
             f"colours of 8 bits: save it as an 8-bit PNG."
         )
     if pixels.dtype.kind == "f":
-        if not np.array_equal(pixels, np.rint(pixels)) or np.abs(pixels).max(initial=0) > 2**31:
+        if not np.isfinite(pixels).all() or np.abs(pixels).max(initial=0) > 2**31 or (pixels != np.rint(pixels)).any():
             raise DataError(f"`{path}` holds fractions, which are no class indices: save it as an 8-bit PNG.")
         pixels = pixels.astype(np.int64)  # whole numbers that were only stored so
     return pixels

@@ -51,7 +51,7 @@ def open_dataset(
     """
     if is_sample(source):
         return _open_sample(str(source).removeprefix(_PREFIX), classes)
-    ledger = Ledger(skip=frozenset(path.resolve() for path in skip))
+    ledger = Ledger(skip=frozenset(path.absolute() for path in skip))
     found = find_layout(source, ledger)
     if ledger.problems:
         more = len({problem.path for problem in ledger.problems}) - 1

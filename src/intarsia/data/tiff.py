@@ -50,7 +50,7 @@ def is_readable(page: Any) -> bool:
 def bands(page: Any) -> int:
     """Samples a pixel without alpha."""
     alpha = sum(extra != 0 for extra in page.extrasamples)
-    return page.samplesperpixel - alpha
+    return int(page.samplesperpixel) - alpha
 
 
 def read(page: Any, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:

@@ -1,0 +1,166 @@
+"""What a check found: findings, pixels of each class, the class weights that follow."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.data.checking.facts import ImageFacts, MaskFacts, PairFacts
+from intarsia.data.checking.findings import Finding, shift_of_set, split_findings
+from intarsia.data.classes import Classes
+from intarsia.data.dataset import Dataset
+from intarsia.data.listing import Pair
+from intarsia.errors import DataError
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        source: the folder, or the name of a built-in set.
+        dataset: the dataset without the files that cannot be used; None if nothing is left.
+        findings: errors first.
+        shapes: the smallest and largest number of rows and of columns: ((least, largest), (least, largest)).
+        pixels: of each split, the number of pixels of each class.
+        images: the number of images in which each class occurs.
+        frequency: of each class, its share among the pixels of the images in which it occurs; nan if it never does.
+    """
+
+    source: str
+    dataset: Dataset | None
+    findings: tuple[Finding, ...]
+    shapes: tuple[tuple[int, int], tuple[int, int]]
+    pixels: Mapping[str, Mapping[str, int]]
+    images: Mapping[str, int]
+    frequency: Mapping[str, float]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that keep files from being used."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Class weights for a loss by median frequency balancing: the median of all frequencies / the class's own.
+
+        Eigen & Fergus, Predicting depth, surface normals and semantic labels, arXiv:1411.4734. A class that never
+        occurs has the weight 0.
+        """
+        present = [value for value in self.frequency.values() if value > 0]
+        middle = float(np.median(present)) if present else 0.0
+        return {name: middle / value if value > 0 else 0.0 for name, value in self.frequency.items()}
+
+    def to_json(self) -> dict[str, object]:
+        """The report as ``json.dumps`` takes it."""
+        classes = [
+            {
+                "name": name,
+                "images": self.images[name],
+                "pixels": {split: counts[name] for split, counts in self.pixels.items()},
+                "weight": weight,
+            }
+            for name, weight in self.weights.items()
+        ]
+        dataset = self.dataset
+        return {
+            "source": self.source,
+            "layout": dataset.layout if dataset else None,
+            "splits": {name: len(samples) for name, samples in dataset.splits.items()} if dataset else {},
+            "rows": list(self.shapes[0]),
+            "columns": list(self.shapes[1]),
+            "channels": dataset.pixels.channels if dataset else None,
+            "limits": dataset.pixels.limits if dataset else None,
+            "encoding": dataset.classes.encoding if dataset else None,
+            "classes": classes,
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "severity": finding.severity,
+                    "files": [str(path) for path in finding.files],
+                    "sentence": finding.sentence,
+                }
+                for finding in self.findings
+            ],
+        }
+
+    def to_skip(self) -> tuple[tuple[Path, str], ...]:
+        """The files to leave out, each with the reason.
+
+        They are the files of all errors, and of images that two splits hold the one in the training split.
+        """
+        reasons = {path: finding.sentence for finding in self.errors for path in finding.files}
+        reasons |= {finding.files[0]: finding.sentence for finding in self.findings if finding.kind == "leak"}
+        return tuple(reasons.items())
+
+    def usable(self) -> Dataset:
+        """The dataset, if no file of it is in the way.
+
+        Raises:
+            DataError: there are errors; the sentence is the first one's.
+        """
+        if self.errors:
+            more = len(self.errors) - 1
+            others = f" {more} more errors: `intarsia check {self.source}` lists them all." if more else ""
+            raise DataError(
+                f"{self.errors[0].sentence}{others} To go on without such files: `intarsia check {self.source} "
+                f"--fix-list skip.txt`, then `--skip skip.txt`."
+            )
+        if self.dataset is None:
+            raise DataError(f"`{self.source}` holds no pair of image and mask that can be used.")
+        return self.dataset
+
+
+def report_of(
+    source: str,
+    dataset: Dataset | None,
+    findings: Iterable[Finding],
+    facts: Mapping[Pair, PairFacts],
+    splits: Mapping[str, tuple[Pair, ...]] | None = None,
+) -> Report:
+    """The report on facts and findings; `splits` are those of the dataset, for what concerns whole splits."""
+    findings = list(findings)
+    shapes = [fact.image.shape for fact in facts.values() if isinstance(fact.image, ImageFacts)] or [(0, 0)]
+    rows, columns = zip(*shapes, strict=True)
+    extent = (min(rows), max(rows)), (min(columns), max(columns))
+    if dataset is None or splits is None:
+        return Report(source, None, _sorted(findings), extent, {}, {}, {})
+    counts = {pair: _pixels(fact, dataset.classes) for pair, fact in facts.items()}
+    pixels = {
+        split: {name: sum(counts[pair][i] for pair in pairs) for i, name in enumerate(dataset.classes.names)}
+        for split, pairs in splits.items()
+    }
+    findings += split_findings(splits, facts, pixels)
+    for pair, count in counts.items():
+        if not any(count):
+            sentence = f"`{pair.mask}` holds no pixel of any class, only ignored ones: leave it out."
+            findings.append(Finding("empty", "warning", (pair.mask,), sentence))
+    moved = shift_of_set(list(facts.values()))
+    if moved and len(facts) > 1:
+        sentence = f"Most masks are probably shifted: they should move by {moved[0]:+d} rows and {moved[1]:+d} columns."
+        findings.append(Finding("shifted", "warning", (), sentence))
+    images = {name: sum(count[i] > 0 for count in counts.values()) for i, name in enumerate(dataset.classes.names)}
+    frequency = {}
+    for i, name in enumerate(dataset.classes.names):
+        held = [count for count in counts.values() if count[i] > 0]
+        total = sum(sum(count) for count in held)
+        frequency[name] = sum(count[i] for count in held) / total if total else float("nan")
+    return Report(source, dataset, _sorted(findings), extent, pixels, images, frequency)
+
+
+def _pixels(fact: PairFacts, classes: Classes) -> list[int]:
+    """The pixels of each class in one mask."""
+    assert isinstance(fact.mask, MaskFacts)
+    if classes.encoding == "binary":
+        return [fact.mask.values.get(0, 0), fact.mask.values.get(255, 0)]
+    if classes.encoding == "colour":
+        return [fact.mask.values.get(r << 16 | g << 8 | b, 0) for r, g, b in classes.colours]
+    counts = [fact.mask.values.get(i, 0) for i in range(classes.count)]
+    if fact.mask.is_one_bit and classes.count > 1:  # among indices one bit is 0 or 1
+        counts[1] = fact.mask.values.get(255, 0)
+    return counts
+
+
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: finding.severity != "error"))

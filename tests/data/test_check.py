@@ -1,0 +1,214 @@
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from odd_files import ODD, write_odd_folder
+from PIL import Image
+
+from intarsia.cli.main import main
+from intarsia.data import open_dataset, read_image, write_folder
+from intarsia.data.checking import check
+from intarsia.data.checking.facts import between, find_shift
+from intarsia.data.samples.materials import materials
+from intarsia.data.skipping import read_skip_list
+from intarsia.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def odd_folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("odd")
+    write_odd_folder(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def odd_report(odd_folder, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTARSIA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return check(odd_folder)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=[odd.name for odd in ODD])
+def test_every_odd_file_is_used_or_named(odd_report, odd):
+    report = odd_report
+    kinds = {
+        f.kind for f in report.findings for path in f.files if path.stem == odd.stem and path.parent.name == odd.split
+    }
+    assert kinds - {"twice", "leak", "alike", "depth"} == ({odd.finding} if odd.finding else set()) - {
+        "twice",
+        "leak",
+        "alike",
+    }
+    assert odd.finding is None or odd.finding in kinds
+    used = {sample.name for sample in report.dataset.split(odd.split)}
+    is_error = odd.finding in {finding.kind for finding in report.errors}
+    assert (odd.stem in used) != is_error
+
+
+def test_odd_pictures_come_out_like_the_plain_ones(odd_report):
+    for sample in odd_report.dataset.split("train"):
+        image, mask = sample.image(), sample.mask()
+        assert image.shape == (*mask.shape, 3)
+        assert set(np.unique(mask)) <= {0, 1, 2, 3, 255}
+        if min(mask.shape) > 10 and sample.name not in ("moved", "nan", "ignored", "bit"):
+            shift = find_shift(np.array(Image.fromarray(image).convert("L")), mask)
+            assert shift is None or max(abs(shift.rows), abs(shift.columns)) <= 1, sample.name
+
+
+def test_the_list_of_files_to_leave_out_makes_the_folder_good(odd_folder, tmp_path, capsys):
+    skip = tmp_path / "skip.txt"
+    assert main(["check", str(odd_folder), "--fix-list", str(skip)]) == 1
+    printed = capsys.readouterr().out
+    assert "ERRORS: these files cannot be used (22)" in printed
+    assert f"24 files to leave out are listed in `{skip}`." in printed
+    assert main(["check", str(odd_folder), "--skip", str(skip), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert {finding["severity"] for finding in content["findings"]} == {"warning"}
+    assert content["splits"] == {"train": 39, "val": 7}
+    dataset = open_dataset(odd_folder, skip=read_skip_list(skip, odd_folder))
+    assert {split: len(samples) for split, samples in dataset.splits.items()} == content["splits"]
+    assert dataset.pixels.limits == (0, 65535)
+
+
+def test_training_is_refused_with_the_first_sentence(odd_report):
+    with pytest.raises(
+        DataError, match=r"has no mask: .* 21 more errors: .* --fix-list skip.txt`, then `--skip skip.txt`"
+    ):
+        odd_report.usable()
+
+
+def test_a_good_folder_is_good(tmp_path):
+    write_folder(materials(train=6, val=3, size=64), tmp_path / "data")
+    report = check(tmp_path / "data")
+    assert report.errors == ()
+    assert {finding.kind for finding in report.findings} <= {"absent"}
+    dataset = report.usable()
+    for split, counts in report.pixels.items():
+        masks = [sample.mask() for sample in dataset.split(split)]
+        assert counts == {name: sum(int((mask == i).sum()) for mask in masks) for i, name in enumerate(counts)}
+    masks = [sample.mask() for samples in dataset.splits.values() for sample in samples]
+    for i, name in enumerate(dataset.classes.names):
+        held = [mask for mask in masks if (mask == i).any()]
+        assert report.images[name] == len(held)
+        if held:
+            assert report.frequency[name] == pytest.approx(np.mean([(mask == i).mean() for mask in held]))
+    middle = np.median([f for f in report.frequency.values() if f > 0])
+    assert report.weights == pytest.approx({name: middle / f if f > 0 else 0 for name, f in report.frequency.items()})
+
+
+def test_what_was_measured_is_kept_by_content(tmp_path, monkeypatch):
+    write_folder(materials(train=3, val=2, size=64), tmp_path / "data")
+    first = check(tmp_path / "data")
+    (tmp_path / "data/images/train/train-0000.png").touch()
+    calls = []
+    module = sys.modules["intarsia.data.checking.check"]
+    plain = module.pair_facts
+    monkeypatch.setattr(module, "pair_facts", lambda *args: calls.append(args) or plain(*args))
+    assert check(tmp_path / "data") == first
+    assert calls == []
+    Image.new("RGB", (64, 64)).save(tmp_path / "data/images/train/train-0000.png")
+    check(tmp_path / "data")
+    assert [call[0].name for call in calls] == ["train-0000.png"]
+    for kept in (tmp_path / "cache/check").iterdir():
+        kept.write_text("{")
+    assert len(check(tmp_path / "data").dataset.split("train")) == 3
+
+
+def test_kept_facts_are_not_needed_to_write(tmp_path, monkeypatch):
+    write_folder(materials(train=2, val=1, size=64), tmp_path / "data")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "file"))
+    assert check(tmp_path / "data").errors == ()
+
+
+@pytest.mark.parametrize("move", [(6, 0), (-3, 2), (0, -7)])
+def test_a_set_whose_masks_are_all_shifted_is_said_so(tmp_path, move):
+    for i in range(5):
+        sample = materials(train=5, val=1, size=96).split("train")[i]
+        for split in ("train", "val") if i == 0 else ("train",):
+            for kind, pixels in (("images", sample.image()), ("masks", np.roll(sample.mask(), move, (0, 1)))):
+                path = tmp_path / kind / split / f"{i}{split}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    sentences = [finding.sentence for finding in check(tmp_path).findings if not finding.files]
+    assert (
+        f"Most masks are probably shifted: they should move by {-move[0]:+d} rows and {-move[1]:+d} columns."
+        in sentences
+    )
+
+
+def test_drawn_and_interpolated_masks_are_told_apart():
+    for sample in open_dataset("sample:brain").split("val"):
+        mask = sample.mask()
+        assert between(mask) < 0.2
+        small = Image.fromarray(mask * 80).resize((90, 110), Image.Resampling.BILINEAR)
+        assert between(np.array(small)) > 0.8
+
+
+def _pairs(root, masks):
+    for name, mask in masks.items():
+        for kind, pixels in (("images", np.zeros((*mask.shape, 3))), ("masks", mask)):
+            path = root / kind / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def test_a_stray_index_among_inferred_classes_is_said(tmp_path):
+    mask = np.arange(16).reshape(4, 4) % 3
+    strange = mask.copy()
+    strange[0, 0] = 77
+    _pairs(tmp_path, {"a": mask, "b": strange, "c": mask})
+    (gap,) = [finding for finding in check(tmp_path).findings if finding.kind == "gap"]
+    assert re.search(
+        r"largest class index is 77 \(in 1 masks, such as `.*b.png`\), but 74 of the indices", gap.sentence
+    )
+
+
+def test_one_odd_mask_among_black_and_white_ones_is_said(tmp_path):
+    mask = 255 * (np.arange(16).reshape(4, 4) % 2)
+    masks = {f"m{i}": mask for i in range(9)}
+    _pairs(tmp_path, {**masks, "odd": mask // 255})
+    (finding,) = [finding for finding in check(tmp_path).findings if finding.kind == "binary"]
+    assert "9 masks hold 0 and 255 alone, but 1 hold other values" in finding.sentence
+    assert finding.files[0].name == "odd.png"
+
+
+def test_nothing_usable_is_said(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "images/a.png").write_bytes(b"")
+    Image.new("L", (4, 4)).save(tmp_path / "masks/a.png")
+    report = check(tmp_path)
+    assert report.dataset is None
+    assert json.dumps(report.to_json(), allow_nan=False)
+    with pytest.raises(DataError, match=r"a.png` is truncated or not an image"):
+        report.usable()
+
+
+def test_built_in_sets_are_checked_too(capsys):
+    assert main(["check", "sample:brain"]) == 0
+    assert "Nothing is wrong." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [(None, "skip.txt` cannot be read"), ("images/gone.png\n", "names `.*gone.png`, which does not exist: strike")],
+)
+def test_lists_with_mistakes(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "skip.txt").write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        read_skip_list(tmp_path / "skip.txt", tmp_path)
+
+
+def test_one_bit_masks_among_indices_mean_the_first_two_classes(odd_report):
+    (sample,) = [sample for sample in odd_report.dataset.split("train") if sample.name == "mask_bit"]
+    assert set(np.unique(sample.mask())) == {0, 1}
+    assert read_image(sample.image_path).shape[:2] == sample.mask().shape
