@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,3 +213,9 @@ def test_one_bit_masks_among_indices_mean_the_first_two_classes(odd_report):
     (sample,) = [sample for sample in odd_report.dataset.split("train") if sample.name == "mask_bit"]
     assert set(np.unique(sample.mask())) == {0, 1}
     assert read_image(sample.image_path).shape[:2] == sample.mask().shape
+
+
+def test_the_table_in_the_documentation_is_this_one():
+    text = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    for odd in ODD:
+        assert f"| `{odd.name}` | {odd.story} | {odd.finding or 'used'} |" in text
