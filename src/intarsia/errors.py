@@ -1,11 +1,15 @@
 """One small tree of errors. Each message names the thing, its value, the rule and the remedy."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
 class IntarsiaError(Exception):
     """Any mistake that the user can mend. The command line prints it as one sentence and exits with status 1."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """Loading processes send errors as pickles, whatever arguments a subclass takes."""
+        return _same_error, (type(self), self.args)
 
 
 class IntarsiaWarning(UserWarning):
@@ -42,3 +46,9 @@ class MissingPackageError(IntarsiaError):
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what} needs the package `{package}`: pip install 'intarsia[{extra}]'.")
+
+
+def _same_error(kind: type[IntarsiaError], arguments: tuple[object, ...]) -> IntarsiaError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error

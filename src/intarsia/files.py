@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
+from uuid import uuid4
 
 _PARTIAL = ".partial-"
+_NAME = 40  # letters of the file's own name, so that the longest names have room for the rest
 
 
 @contextmanager
@@ -22,14 +23,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link goes on pointing to its file
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = mkstemp(prefix=f".{path.stem}{_PARTIAL}", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem[:_NAME]}{_PARTIAL}{uuid4().hex[:12]}{path.suffix}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's files are private
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -45,9 +44,3 @@ def clear_partial_files(folder: str | Path) -> None:
     """Remove what writers that were killed have left below ``folder``."""
     for leftover in Path(folder).rglob(f".*{_PARTIAL}*"):
         leftover.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
