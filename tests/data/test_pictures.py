@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from intarsia.data import Classes, colourise, contact_sheet, overlay
+from intarsia.data import Classes, as_rgb, colourise, contact_sheet, overlay
 from intarsia.data.colours import IGNORE_COLOUR
 from intarsia.errors import ArgumentError
 
@@ -35,6 +35,15 @@ def test_an_overlay_tints_draws_borders_and_leaves_ignored_pixels():
 @pytest.mark.parametrize(("opacity", "expected"), [(0.0, GREY[0, 0]), (1.0, CLASSES.colours[0])])
 def test_opacity_runs_from_the_image_to_the_colours(opacity, expected):
     np.testing.assert_array_equal(overlay(GREY, np.zeros((6, 6), np.uint8), CLASSES, opacity)[0, 0], expected)
+
+
+@pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (3, [0, 1, 2]), (7, [0, 1, 2])])
+def test_any_number_of_channels_can_be_looked_at(channels, shown):
+    image = np.random.default_rng(0).integers(0, 256, (6, 5, channels), dtype=np.uint8)
+    mask = np.zeros((6, 5), np.uint8)
+    np.testing.assert_array_equal(as_rgb(image), image[:, :, shown])
+    np.testing.assert_array_equal(overlay(image, mask, CLASSES), overlay(image[:, :, shown], mask, CLASSES))
+    np.testing.assert_array_equal(contact_sheet([[image]], cell=20), contact_sheet([[image[:, :, shown]]], cell=20))
 
 
 def test_a_sheet_holds_each_picture_in_its_cell():

@@ -39,6 +39,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"epochs": 0}, "`epochs` .=0.: input should be greater than or equal to 1"),
     ({"optimiser": "adam"}, "`optimiser` .='adam'.: input should be 'adamw' or 'sgd'"),
     ({"scale": (2.0, 0.5)}, "`scale` .*: must be two positive numbers, the smaller first"),
+    ({"rotation": 200}, "`rotation` .=200.: input should be less than or equal to 180"),
+    ({"blur": -1.0}, "`blur` .=-1.0.: input should be greater than or equal to 0"),
+    ({"elastic": 17.0}, "`elastic` .=17.0.: must be at most a 16th of `crop_size`"),
+    ({"elastic": float("nan")}, "`elastic` .=nan.: input should be greater than or equal to 0"),
     ({"crop": 3}, "`crop` .=3.: extra inputs are not permitted"),
     ({"learning_rate": -1}, "`learning_rate` .=-1.: input should be greater than 0"),
 ]

@@ -1,12 +1,13 @@
-"""What is on disk becomes samples: formats, classes, pictures, transforms, and two built-in sets of real data."""
+"""What is on disk becomes samples: formats, classes, pictures, augmentation, and two built-in sets of real data."""
 
+from intarsia.data.augmentation import Augmentation, View, augment, augmented_sheet, plan_view
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Dataset, FileSample, Sample
+from intarsia.data.generators import generator_for
 from intarsia.data.images import IMAGE_EXTENSIONS, read_image
 from intarsia.data.masks import MASK_EXTENSIONS, read_mask, write_mask
 from intarsia.data.open import SAMPLES, open_dataset
-from intarsia.data.pictures import colourise, contact_sheet, overlay
-from intarsia.data.transforms import Augmentation, augment, generator_for
+from intarsia.data.pictures import as_rgb, colourise, contact_sheet, overlay
 from intarsia.data.write import write_folder
 
 __all__ = [
@@ -18,12 +19,16 @@ __all__ = [
     "Dataset",
     "FileSample",
     "Sample",
+    "View",
+    "as_rgb",
     "augment",
+    "augmented_sheet",
     "colourise",
     "contact_sheet",
     "generator_for",
     "open_dataset",
     "overlay",
+    "plan_view",
     "read_image",
     "read_mask",
     "write_folder",

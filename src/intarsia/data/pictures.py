@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from intarsia.data.classes import Classes
 from intarsia.data.colours import IGNORE_COLOUR
 from intarsia.errors import ArgumentError
-from intarsia.shapes import Mask, RGBImage
+from intarsia.shapes import Mask, Picture, RGBImage
 
 _PAPER = (250, 249, 246)
 _INK = (40, 40, 40)
@@ -32,8 +32,19 @@ def colourise(mask: Mask, classes: Classes) -> RGBImage:
     return table[mask]
 
 
+def as_rgb(image: Picture) -> RGBImage:
+    """An image of any number of channels as one to look at: one or two are grey, of more the first three are shown.
+
+    >>> as_rgb(np.array([[[5, 6]]], np.uint8)).tolist()
+    [[[5, 5, 5]]]
+    """
+    if image.shape[2] < 3:
+        return np.repeat(image[:, :, :1], 3, axis=2)
+    return image[:, :, :3]
+
+
 def overlay(
-    image: RGBImage,
+    image: Picture,
     mask: UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"],
     classes: Classes,
     opacity: float = 0.5,
@@ -49,6 +60,7 @@ def overlay(
         )
     if not 0 <= opacity <= 1:
         raise ArgumentError(f"`opacity` (={opacity}) must lie between 0 (the image alone) and 1 (the colours alone).")
+    image = as_rgb(image)
     colours = colourise(mask, classes).astype(np.float32)
     tinted = image * np.float32(1 - opacity) + colours * np.float32(opacity)
     if opacity > 0:
@@ -58,7 +70,7 @@ def overlay(
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[UInt8[np.ndarray, "_ _ 3"]]], titles: Sequence[str] | None = None, cell: int = 256
+    rows: Sequence[Sequence[UInt8[np.ndarray, "_ _ _"]]], titles: Sequence[str] | None = None, cell: int = 256
 ) -> RGBImage:
     """Pictures in a grid with small margins, each fitted into a square of `cell` pixels, with titles above the columns.
 
@@ -73,7 +85,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (width * step + _MARGIN, head + len(rows) * step + _MARGIN), _PAPER)
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
-            fitted = _fitted(picture, cell)
+            fitted = _fitted(as_rgb(picture), cell)
             left = _MARGIN + j * step + (cell - fitted.width) // 2
             sheet.paste(fitted, (left, head + _MARGIN + i * step + (cell - fitted.height) // 2))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
@@ -88,7 +100,7 @@ def _fitted(picture: RGBImage, cell: int) -> Image.Image:
     size = max(1, round(columns * scale)), max(1, round(rows * scale))
     # Enlarged pixels stay sharp, because masks are looked at closely.
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    return Image.fromarray(picture).resize(size, method)
+    return Image.fromarray(np.ascontiguousarray(picture)).resize(size, method)
 
 
 def _borders(mask: Mask, ignore: int) -> Bool[np.ndarray, "H W"]:

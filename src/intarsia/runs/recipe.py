@@ -40,6 +40,13 @@ class Settings(BaseModel):
     colour: float = Field(
         default=0.25, ge=0, lt=1, description="Strength of random brightness, contrast and saturation."
     )
+    rotation: float = Field(default=0.0, ge=0, le=180, description="Largest random rotation, degrees.")
+    elastic: float = Field(
+        default=0.0, ge=0, description="Random elastic deformation: standard deviation of the displacements, pixels."
+    )
+    blur: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Half of the views: up to this Gaussian sigma, pixels."
+    )
 
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
@@ -69,6 +76,14 @@ class Settings(BaseModel):
         if not 0 < scale[0] <= scale[1]:
             raise ValueError("must be two positive numbers, the smaller first")
         return scale
+
+    @field_validator("elastic")
+    @classmethod
+    def _check_elastic(cls, elastic: float, fields: Any) -> float:  # Any: pydantic's type cannot be checked
+        """As in :class:`intarsia.data.Augmentation`, but before anything is read."""
+        if elastic > fields.data.get("crop_size", 0) / 16:
+            raise ValueError("must be at most a 16th of `crop_size`, above which pictures would fold over themselves")
+        return elastic
 
     @property
     def base_learning_rate(self) -> float:

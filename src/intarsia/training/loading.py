@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from intarsia.data import Augmentation, Sample, augment, generator_for
+from intarsia.data import Augmentation, Sample, generator_for, plan_view
 from intarsia.errors import IntarsiaError
 from intarsia.training.samplers import Draw, StepBatches
 
@@ -19,7 +19,7 @@ Item = tuple[Tensor, Tensor] | IntarsiaError
 
 
 class AugmentedSamples(Dataset[Item]):
-    """(epoch, index) → image (H, W, 3) and mask (H, W), a pure function of the seed."""
+    """(epoch, index) → image (H, W, C) and mask (H, W), a pure function of the seed."""
 
     def __init__(self, samples: Sequence[Sample], augmentation: Augmentation, seed: int) -> None:
         self.samples = samples
@@ -30,9 +30,8 @@ class AugmentedSamples(Dataset[Item]):
         epoch, index = draw
         sample = self.samples[index]
         try:
-            image, mask = augment(
-                sample.image(), sample.mask(), self.augmentation, generator_for(self.seed, epoch, index)
-            )
+            view = plan_view(sample.shape(), self.augmentation, generator_for(self.seed, epoch, index))
+            image, mask = view.apply(sample.image(view.window), sample.mask(view.window))
         except IntarsiaError as error:  # a worker's exception would arrive as a traceback
             return error
         return torch.from_numpy(image), torch.from_numpy(mask)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intarsia.data import generator_for
+
 Draw = tuple[int, int]  # (epoch, index): together with the seed they fix the augmentation too
 
 
@@ -49,4 +51,4 @@ class StepBatches:
             yield [(epoch, int(index)) for index in order[self.rank :: self.processes]]
 
     def _order(self, epoch: int) -> np.ndarray:
-        return np.random.Generator(np.random.PCG64(np.random.SeedSequence((self.seed, epoch)))).permutation(self.images)
+        return generator_for(self.seed, epoch).permutation(self.images)

@@ -41,6 +41,9 @@ class SegmentationTask:
             brightness=self.recipe.colour,
             contrast=self.recipe.colour,
             saturation=self.recipe.colour,
+            rotation=self.recipe.rotation,
+            elastic=self.recipe.elastic,
+            blur=(0.0, self.recipe.blur),
         )
         return AugmentedSamples(self.dataset.split("train"), augmentation, self.recipe.seed)
 

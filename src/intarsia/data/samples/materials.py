@@ -29,6 +29,7 @@ from PIL import Image
 
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Dataset, windowed
+from intarsia.data.generators import generator_for
 from intarsia.data.images import read_image
 from intarsia.errors import ArgumentError
 from intarsia.shapes import Mask, RGBImage, Window
@@ -141,8 +142,7 @@ def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0) -
 @lru_cache(maxsize=8)
 def _mosaic(sample: Mosaic) -> tuple[RGBImage, UInt8[np.ndarray, "H W"]]:
     """Image and mask: the largest of some smooth random fields says which material a pixel shows."""
-    entropy = (sample.seed, _SPLITS.index(sample.in_split), sample.index)
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+    generator = generator_for(sample.seed, _SPLITS.index(sample.in_split), sample.index)
     chosen = generator.permutation(CLASSES.count)[: generator.integers(3, 7)]
     field = np.argmax([_smooth_field(sample.size, generator) for _ in chosen], axis=0)
     grey = np.empty((sample.size, sample.size), np.float32)

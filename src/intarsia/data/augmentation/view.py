@@ -1,0 +1,172 @@
+"""A view of a sample: planned from its size and random draws alone, then made from the pixels that it names."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from intarsia.data.augmentation.colour import Look, padding_colour
+from intarsia.data.augmentation.geometry import Axis, resized
+from intarsia.data.augmentation.strengths import Augmentation
+from intarsia.data.augmentation.warp import Span, Warp, draw_displacement
+from intarsia.errors import ArgumentError
+from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, Picture, Window
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One random view of a sample, before any pixel is read.
+
+    Attributes:
+        window: the rows and columns of the image and of the mask that `apply` needs.
+        crop_size: rows and columns of the result.
+        rows, columns: where the crop lies in the magnified image.
+        warp: rotation and elastic deformation, if there are any.
+        flipped: whether left and right are exchanged at the end.
+        look: blur and colours.
+    """
+
+    window: Window
+    crop_size: tuple[int, int]
+    rows: Axis
+    columns: Axis
+    warp: Warp | None
+    flipped: bool
+    look: Look
+
+    def apply(
+        self,
+        image: UInt8[np.ndarray, "H W C"],
+        mask: UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"],
+    ) -> tuple[UInt8[np.ndarray, "h w C"], UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]]:
+        """`window` of an image and of its mask → the view, of `crop_size`.
+
+        Raises:
+            ArgumentError: a picture has not the window's size.
+        """
+        size = tuple(part.stop - part.start for part in self.window)
+        for name, shape in (("image", image.shape[:2]), ("mask", mask.shape)):
+            if shape != size:
+                raise ArgumentError(f"The {name} (={shape}) must be the view's window, which has {size} pixels.")
+        new_image, new_mask = self._cut(image, mask) if self.warp is None else self._warped(self.warp, image, mask)
+        if self.flipped:
+            return np.ascontiguousarray(new_image[:, ::-1]), np.ascontiguousarray(new_mask[:, ::-1])
+        return new_image, new_mask
+
+    def _cut(
+        self, image: Picture, mask: Mask
+    ) -> tuple[UInt8[np.ndarray, "h w C"], UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]]:
+        """Resize the box that is seen, and pad around it."""
+        target = self.rows.target(), self.columns.target()
+        new_image = np.empty((*self.crop_size, image.shape[2]), np.uint8)
+        new_mask = np.full(self.crop_size, _ignore(mask), mask.dtype)
+        if (self.rows.length, self.columns.length) != self.crop_size:
+            new_image[:] = padding_colour(image.shape[2])
+        new_image[target] = self.look.applied(self._resized(image, *_seen(self.rows, self.columns)), None)
+        rows, columns = (axis.nearest() - part.start for axis, part in zip(self._axes, self.window, strict=True))
+        new_mask[target] = mask[rows][:, columns]
+        return new_image, new_mask
+
+    def _warped(
+        self, warp: Warp, image: Picture, mask: Mask
+    ) -> tuple[UInt8[np.ndarray, "h w C"], UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]]:
+        """Read image and mask at the same positions. Only a reduction, which needs antialias, is a step of its own."""
+        from intarsia.kernels.sampling import bilinear, nearest  # here, because Numba takes half a second to import
+
+        rows, columns = self._axes
+        y, x = warp.positions(rows, columns, self.crop_size)
+        outside = (y < 0) | (y >= rows.scaled) | (x < 0) | (x >= columns.scaled)
+        whole, corner = (rows.size, columns.size), (self.window[0].start, self.window[1].start)
+        in_image = y * rows.step, x * columns.step
+        if max(rows.step, columns.step) > 1:
+            spans = warp.spans(rows, columns, self.crop_size)
+            reduced = _plain(self._resized(image, *spans))
+            new_image = bilinear(reduced, y, x, (spans[0][0], spans[1][0]), (rows.scaled, columns.scaled))
+        else:
+            new_image = bilinear(_plain(image), *in_image, corner, whole)
+        new_image = _plain(self.look.applied(new_image, ~outside))
+        for channel, grey in enumerate(padding_colour(image.shape[2])):  # several times as fast as all at once
+            new_image[:, :, channel][outside] = grey
+        new_mask = nearest(_plain(mask), *in_image, corner, whole)
+        new_mask[outside] = _ignore(mask)
+        return new_image, new_mask
+
+    @property
+    def _axes(self) -> tuple[Axis, Axis]:
+        return self.rows, self.columns
+
+    def _resized(self, image: Picture, row_span: Span, column_span: Span) -> UInt8[np.ndarray, "h w C"]:
+        """Pixels of the magnified image, always from just the same part of the image, whatever the window holds."""
+        rows, columns = (
+            slice(needed.start - part.start, needed.stop - part.start)
+            for needed, part in zip(
+                (self.rows.needed(*row_span), self.columns.needed(*column_span)), self.window, strict=True
+            )
+        )
+        size = row_span[1] - row_span[0], column_span[1] - column_span[0]
+        return resized(image[rows, columns], self.rows.box(*row_span), self.columns.box(*column_span), size)
+
+
+def plan_view(size: tuple[int, int], augmentation: Augmentation, generator: np.random.Generator) -> View:
+    """Draw a view of an image of `size` rows and columns: a pure function of size, strengths and generator."""
+    # Always the same draws, so that changing one strength leaves what the others do alone; the elastic nodes come last.
+    draws = generator.random(10)
+    low, high = np.log(augmentation.scale)
+    scale = float(np.exp(low + (high - low) * draws[0]))
+    crop = augmentation.crop_size
+    rows, columns = (Axis.drawn(size[i], crop[i], scale, draws[1 + i]) for i in (0, 1))
+    strengths = np.array((augmentation.brightness, augmentation.contrast, augmentation.saturation))
+    factors = 1 + strengths * (2 * draws[4:7] - 1)
+    angle = augmentation.rotation * (2 * float(draws[7]) - 1)
+    least, largest = augmentation.blur
+    blur = least + (largest - least) * float(draws[9]) if draws[8] < augmentation.blur_probability else 0.0
+
+    warp = None
+    if augmentation.rotation > 0 or augmentation.elastic > 0:
+        elastic = augmentation.elastic
+        warp = Warp(angle, draw_displacement(elastic, crop, generator) if elastic > 0 else None)
+    spans = _seen(rows, columns) if warp is None else warp.spans(rows, columns, crop)
+    return View(
+        window=(rows.needed(*spans[0]), columns.needed(*spans[1])),
+        crop_size=crop,
+        rows=rows,
+        columns=columns,
+        warp=warp,
+        flipped=bool(draws[3] < augmentation.flip),
+        look=Look(float(factors[0]), float(factors[1]), float(factors[2]), blur),
+    )
+
+
+def augment(
+    image: UInt8[np.ndarray, "H W C"],
+    mask: UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"],
+    augmentation: Augmentation,
+    generator: np.random.Generator,
+) -> tuple[UInt8[np.ndarray, "h w C"], UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]]:
+    """A random view of a sample: `crop_size` pixels of the magnified image, perhaps turned, bent, flipped, recoloured.
+
+    Image (bilinear, with antialias) and mask (nearest) share one geometry in which pixel centres agree: as if both were
+    resized whole and then cropped. Outside of the image are `padding_colour` and ignore.
+
+    Raises:
+        ArgumentError: image and mask differ in size.
+    """
+    if image.shape[:2] != mask.shape:
+        raise ArgumentError(
+            f"The image (={image.shape[:2]}) and the mask (={mask.shape}) must have the same rows and columns."
+        )
+    view = plan_view(mask.shape, augmentation, generator)
+    return view.apply(image[view.window], mask[view.window])
+
+
+def _seen(rows: Axis, columns: Axis) -> tuple[Span, Span]:
+    return (rows.start, rows.stop), (columns.start, columns.stop)
+
+
+def _ignore(mask: Mask) -> int:
+    return IGNORE if mask.dtype == np.uint8 else IGNORE_UINT16
+
+
+def _plain(pixels: np.ndarray) -> np.ndarray:
+    """Contiguous and writable: one kind of array, one compilation."""
+    return np.require(pixels, requirements=("C", "W"))
