@@ -26,7 +26,7 @@ PICTURED = 6  # validation images in the picture of each epoch
 
 @dataclass(frozen=True)
 class SegmentationTask:
-    """Four methods; everything else of training does not depend on what is learned."""
+    """Five methods; everything else of training does not depend on what is learned."""
 
     recipe: Recipe
     dataset: Dataset
@@ -52,6 +52,10 @@ class SegmentationTask:
                 outputs.auxiliary, masks, ignore
             )
         return cross_entropy(outputs, masks, ignore)
+
+    def valid_pixels(self, masks: Tensor) -> Tensor:
+        """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
+        return (masks != self.dataset.classes.ignore).sum()
 
     def validate(self, net: SegmentationNetwork, execution: Execution) -> Scores:
         """Scores on the validation split at full resolution."""
