@@ -1,10 +1,11 @@
 """How a training behaves on this machine, today: no part of the recipe, so a resumed run may choose anew."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intarsia.errors import ArgumentError
+from intarsia.runs.recipe import SELDOM
 from intarsia.validation import first_mistake
 
 
@@ -20,7 +21,7 @@ class Conduct(BaseModel):
         default="stop",
         description="When memory runs out: stop, or go on with half the images at a time and add up the gradients.",
     )
-    checkpoint_minutes: float = Field(
+    checkpoint_minutes: Annotated[float, SELDOM] = Field(
         default=10, ge=0, description="Save at least this often, also within an epoch; 0 saves after each step."
     )
 

@@ -17,8 +17,9 @@ from intarsia.metrics import Scores
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Recipe, Run
 from intarsia.runs.weights import save_tensors
+from intarsia.training.building import worker_count
 from intarsia.training.gradient import Gradient
-from intarsia.training.loading import Batch
+from intarsia.training.loading import Batch, batch_loader
 from intarsia.training.mishaps import StepOutOfMemory
 from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
@@ -41,8 +42,14 @@ class Loop:
     reporter: Reporter
     checkpoint_minutes: float
 
-    def fit(self, state: TrainingState, prepared: nn.Module, loader: Iterable[Batch | IntarsiaError]) -> None:
+    def prepared(self, state: TrainingState) -> tuple[nn.Module, Iterable[Batch | IntarsiaError]]:
+        """The network as the engine runs it, and the batches of all steps that are left."""
+        net, _ = self.accelerator.prepare(state.net, state.optimiser)
+        return net, batch_loader(self.task.training_samples(), self.batches, worker_count(self.recipe))
+
+    def fit(self, state: TrainingState) -> None:
         """Train from ``state.step`` to the last step."""
+        prepared, loader = self.prepared(state)
         with _interruptible() as interrupted:
             last = saved = time.perf_counter()
             for batch in self._delivered(state, loader):

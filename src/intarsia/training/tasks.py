@@ -65,7 +65,7 @@ class SegmentationTask:
         """Write the same few validation images: the image above the truth above the prediction."""
         segmenter, classes = self._segmenter(net, execution), self.dataset.classes
         columns = []
-        for sample in _spread(self.dataset.split("val"), PICTURED):
+        for sample in spread(self.dataset.split("val"), PICTURED):
             result = segmenter.predict(sample.image())
             columns.append((result.image, colourise(sample.mask(), classes), colourise(result.mask, classes)))
         sheet = contact_sheet(list(zip(*columns, strict=True)))
@@ -89,6 +89,7 @@ def check_trainable(dataset: Dataset, processes: int = 1) -> None:
         raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
 
 
-def _spread(items: Sequence[Sample], count: int) -> list[Sample]:
+def spread(items: Sequence[Sample], count: int) -> list[Sample]:
+    """As many as ``count`` of the items, from the first to the last at equal distances."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[i] for i in chosen]
