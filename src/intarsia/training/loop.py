@@ -3,13 +3,14 @@
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from accelerate import Accelerator
 from torch import nn
+from torch.utils.data import DataLoader
 
 from intarsia.errors import IntarsiaError, Interrupted, RunError
 from intarsia.inference.execution import Execution
@@ -19,7 +20,7 @@ from intarsia.runs import Recipe, Run
 from intarsia.runs.weights import save_tensors
 from intarsia.training.building import worker_count
 from intarsia.training.gradient import Gradient
-from intarsia.training.loading import Batch, batch_loader
+from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
 from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
@@ -42,7 +43,7 @@ class Loop:
     reporter: Reporter
     checkpoint_minutes: float
 
-    def prepared(self, state: TrainingState) -> tuple[nn.Module, Iterable[Batch | IntarsiaError]]:
+    def prepared(self, state: TrainingState) -> tuple[nn.Module, "DataLoader[Batch | IntarsiaError]"]:
         """The network as the engine runs it, and the batches of all steps that are left."""
         net, _ = self.accelerator.prepare(state.net, state.optimiser)
         return net, batch_loader(self.task.training_samples(), self.batches, worker_count(self.recipe))
@@ -93,13 +94,10 @@ class Loop:
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1
         return value, rate
 
-    def _delivered(self, state: TrainingState, loader: Iterable[Batch | IntarsiaError]) -> Iterator[Batch]:
+    def _delivered(self, state: TrainingState, loader: "DataLoader[Batch | IntarsiaError]") -> Iterator[Batch]:
         """The loader's batches; if it fails, the steps that were taken are saved first."""
         try:
-            for batch in loader:
-                if isinstance(batch, IntarsiaError):
-                    raise batch
-                yield batch
+            yield from delivered(loader)
         except Exception:  # the loader's: what the loop itself raises does not come by here
             self._save_if_begun(state)
             raise

@@ -22,6 +22,10 @@ class StepOutOfMemory(MemoryError):
     """A step found too little memory and was undone: weights, statistics and random states are those before it."""
 
 
+class LoaderDied(RuntimeError):
+    """A loading process was killed; the state of the training is that after the last step."""
+
+
 def ran_out_of_memory(error: BaseException) -> bool:
     """Whether it is memory that was missing, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -50,9 +54,8 @@ def _sentence(error: Exception, run: Run) -> str | None:
     if isinstance(error, OSError | SafetensorError):
         reason = _why_not_written(error)
         return reason and f"`{run.folder}` cannot be written: {reason}; make room."
-    if str(error).startswith("DataLoader worker"):
-        first, _, _ = str(error).partition("\n")
-        return f"A loading process died ({first.rstrip('.')}); go on with --workers 0, or with more memory."
+    if isinstance(error, LoaderDied):
+        return f"{error}; go on with fewer --workers, or with 0 to load in this process."
     return None
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from intarsia.inference.execution import Execution, MemoryFormat, Precision
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Recipe
+from intarsia.training.building import fewest_images
 from intarsia.training.loading import Batch, collate
 from intarsia.training.mishaps import ran_out_of_memory
 from intarsia.training.progress import Reporter
@@ -83,7 +84,7 @@ def _measure(
         try:
             return _fastest_on((batch[0][:images], batch[1][:images]), options, task, net)
         except (RuntimeError, MemoryError) as error:
-            if images == 1 or not ran_out_of_memory(error):
+            if images // 2 < fewest_images(recipe, net) or not ran_out_of_memory(error):
                 raise
         images //= 2
 

@@ -12,6 +12,7 @@ from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, Recipe, Run
 from intarsia.training.building import describe, describe_training, worker_count
 from intarsia.training.folder import admit
+from intarsia.training.loading import delivered
 from intarsia.training.loop import Loop
 from intarsia.training.mishaps import told
 from intarsia.training.preparation import prepare
@@ -108,9 +109,7 @@ def _time_steps(loop: Loop, state: TrainingState) -> float:
     epochs = -(-(before + STEPS) // loop.batches.steps_per_epoch)
     prepared, loader = replace(loop, batches=replace(loop.batches, epochs=epochs)).prepared(state)
     begun = 0.0
-    for count, batch in zip(range(1, before + STEPS + 1), loader, strict=False):
-        if isinstance(batch, Exception):
-            raise batch
+    for count, batch in zip(range(1, before + STEPS + 1), delivered(loader), strict=False):
         loop.step(state, prepared, batch)
         if count == before:
             begun = time.perf_counter()
