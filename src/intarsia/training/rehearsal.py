@@ -107,7 +107,8 @@ def _time_steps(loop: Loop, state: TrainingState) -> float:
     """
     before = 1 + PREFETCHED * worker_count(loop.recipe)
     epochs = -(-(before + STEPS) // loop.batches.steps_per_epoch)
-    prepared, loader = replace(loop, batches=replace(loop.batches, epochs=epochs)).prepared(state)
+    loop = replace(loop, batches=replace(loop.batches, epochs=epochs))  # a short training has too few steps
+    prepared, loader = loop.prepared(state)
     begun = 0.0
     for count, batch in zip(range(1, before + STEPS + 1), delivered(loader), strict=False):
         loop.step(state, prepared, batch)
