@@ -1,10 +1,15 @@
-"""The smallest data set and the smallest recipe that show what training does."""
+"""The smallest data set and the smallest recipe that show what training does, and comparisons of runs."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from intarsia.runs import Run
 
 TINY: dict[str, Any] = {
     "model": "unet",
@@ -34,3 +39,55 @@ def write_discs(folder: Path, count: int = 8, size: int = 40, seed: int = 0) -> 
             (folder / part).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / part / f"disc_{i}.png")
     return folder
+
+
+def run_tiny(data: Path, out: Path, **more: Any) -> Run:
+    """Train the tiny recipe, a little changed."""
+    from intarsia.training import train
+
+    return train(data=str(data), out=out, quiet=True, **{**TINY, **more})
+
+
+def same_tensors(a: Path, b: Path) -> bool:
+    """Whether two safetensors files hold the same names and the same bits."""
+    import torch
+    from safetensors.torch import load_file
+
+    left, right = load_file(a), load_file(b)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def same_runs(a: Path, b: Path) -> bool:
+    """Whether two runs ended with the same state, the same best weights and the same metrics, bit by bit."""
+    histories = [[{**epoch, "seconds": 0} for epoch in Run(run).history()] for run in (a, b)]
+    files = ("checkpoint.safetensors", "weights.safetensors")
+    return histories[0] == histories[1] and all(same_tensors(a / name, b / name) for name in files)
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, chosen: int, act: Callable[[], None]) -> list[int]:
+    """Act after each chosen step that is taken, counted over all trainings; the list grows by the steps taken."""
+    from intarsia.training import loop
+
+    taken: list[int] = []
+    real = loop.Loop.step
+
+    def step(self: loop.Loop, state: Any, *arguments: Any) -> Any:
+        outcome = real(self, state, *arguments)
+        taken.append(state.step)
+        if len(taken) == chosen:
+            act()
+        return outcome
+
+    monkeypatch.setattr(loop.Loop, "step", step)
+    return taken
+
+
+def saved_step(out: Path) -> int:
+    """The step of a run's checkpoint; 0 before the first."""
+    from safetensors import safe_open
+
+    path = Run(out).checkpoint_path
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["state"])["step"]

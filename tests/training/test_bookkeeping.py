@@ -31,7 +31,7 @@ STEPS = 3  # an epoch of the discs: six training images, two a step
 def watched(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A run of two epochs whose losses and rates were written down, and whose first epoch was the better one."""
     seen = SimpleNamespace(losses=[], rates=[], out=tmp_path / "run")
-    real_loss, real_step = SegmentationTask.loss, loop.Loop._step
+    real_loss, real_step = SegmentationTask.loss, loop.Loop.step
 
     def loss(self: SegmentationTask, *arguments: Any) -> Any:
         value = real_loss(self, *arguments)
@@ -46,7 +46,7 @@ def watched(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sim
     scripted = iter([np.array([[9, 1], [1, 9]]), np.array([[5, 5], [5, 5]])])
     monkeypatch.setattr(SegmentationTask, "loss", loss)
     monkeypatch.setattr(SegmentationTask, "validate", lambda *_: Scores(next(scripted), ("a", "b")))
-    monkeypatch.setattr(loop.Loop, "_step", step)
+    monkeypatch.setattr(loop.Loop, "step", step)
     train(data=str(discs), out=seen.out, quiet=True, **TINY)
     return seen
 

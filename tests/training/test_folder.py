@@ -30,7 +30,7 @@ def run_tiny(data: Path, out: Path, **more: Any) -> Run:
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every training stops after its second step, until the patch is undone."""
-    taken, real = [], loop.Loop._step
+    taken, real = [], loop.Loop.step
 
     def step(self: loop.Loop, *arguments: Any) -> float:
         rate = real(self, *arguments)
@@ -39,7 +39,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return rate
 
-    monkeypatch.setattr(loop.Loop, "_step", step)
+    monkeypatch.setattr(loop.Loop, "step", step)
 
 
 def test_one_training_at_a_time(discs: Path, tmp_path: Path) -> None:

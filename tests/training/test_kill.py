@@ -1,5 +1,10 @@
-"""A run that is killed, again and again and at any moment, ends with the same bits as one that was not."""
+"""A run that is killed, again and again and at any moment, ends with the same bits as one that was not.
 
+Real processes are killed with SIGKILL at random moments, some before their first step, most within an epoch, some in
+the middle of a save. ``INTARSIA_KILLS=10 pytest tests/training/test_kill.py -s`` kills ten times and tells when.
+"""
+
+import os
 import random
 import subprocess
 import sys
@@ -7,46 +12,45 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
+from tiny import same_runs, saved_step
 
-from intarsia.runs import Run
-
-ARGUMENTS = """
-    --model unet --backbone test_resnet --options.widths 8,8,8,8,8 --no-pretrained --epochs 6 --batch-size 2
+KILLS = int(os.environ.get("INTARSIA_KILLS", "3"))
+STEPS = 120  # of six images two a step: forty epochs
+ARGUMENTS = f"""
+    --model unet --backbone test_resnet --options.widths 8,8,8,8,8 --no-pretrained --epochs {STEPS // 3} --batch-size 2
     --crop-size 32 --precision float32 --memory-format contiguous
-""".split()  # noqa: SIM905
+""".split()
 
 
 def command(data: Path, out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "intarsia", "train", str(data), "--out", str(out), *ARGUMENTS, *more]
 
 
-def finished_epochs(out: Path) -> int:
-    """How many epochs a run has validated; -1 before it has begun."""
-    if not (out / "network.json").exists():
-        return -1
-    return len(Run(out).history())
+def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> None:
+    """Until that step is saved, or the process has ended by itself."""
+    while process.poll() is None and saved_step(out) < step:
+        time.sleep(0.001)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_killed_runs_resume_to_the_same_bits(discs: Path, tmp_path: Path) -> None:
-    subprocess.run(command(discs, tmp_path / "whole"), check=True, capture_output=True)
-    generator, killed, out = random.Random(0), 0, tmp_path / "killed"
-    for epochs in (0, 2, 4):
-        more = ["--resume"] if (out / "recipe.json").exists() else []
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_runs_resume_to_the_same_bits(discs: Path, tmp_path: Path, workers: int) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(discs, whole, "--workers", str(workers)), check=True, capture_output=True)
+    generator, moments = random.Random(workers), []
+    for _ in range(KILLS):
+        often = ["--checkpoint-minutes", "0", "--workers", str(workers)]
+        more = [*often, "--resume"] if (out / "recipe.json").exists() else often
         process = subprocess.Popen(command(discs, out, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and finished_epochs(out) < epochs:
-            time.sleep(0.005)
-        time.sleep(generator.uniform(0, 0.1))
-        killed += process.poll() is None
+        wait_for_step(process, out, saved_step(out) + generator.randrange(0, 2 * STEPS // (KILLS + 1)))
+        time.sleep(generator.uniform(0, 0.05))
+        assert process.poll() is None, "it ended before it was killed: take more steps"
         process.kill()
         process.wait()
-    subprocess.run(command(discs, out, "--resume"), check=True, capture_output=True)
-    assert killed > 0
-    for name in ("checkpoint.safetensors", "weights.safetensors"):
-        expected, found = load_file(tmp_path / "whole" / name), load_file(out / name)
-        assert expected.keys() == found.keys()
-        assert all(torch.equal(expected[key], found[key]) for key in expected), name
+        moments.append(saved_step(out))
+    print(f"{workers} workers, killed after steps {moments} of {STEPS}")
+    last = subprocess.run(command(discs, out, "--resume"), check=True, capture_output=True, text=True)
+    assert same_runs(whole, out), last.stderr
+    assert 0 < moments[-1] < STEPS
     assert not list(out.rglob(".*partial*")), "temporary files of killed writers are cleared"

@@ -1,61 +1,52 @@
-"""Augmented samples: only the window of a view is read."""
+"""Loading processes: they start beside parallel kernels, and end with the training."""
 
-from dataclasses import dataclass, field
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
+from parallel import ShadedSample, shade
 
-from intarsia.data import Augmentation, augment, generator_for
-from intarsia.errors import DataError, IntarsiaError
-from intarsia.shapes import Mask, Picture, Window
-from intarsia.training.loading import AugmentedSamples, collate
+from intarsia.data import Augmentation
+from intarsia.training.loading import AugmentedSamples, batch_loader, delivered
+from intarsia.training.samplers import StepBatches
 
-
-@dataclass
-class Watched:
-    """A sample in memory that writes down what is read of it."""
-
-    channels: int = 3
-    name: str = "watched"
-    windows: list[Window | None] = field(default_factory=list)
-
-    def shape(self) -> tuple[int, int]:
-        return 300, 400
-
-    def image(self, window: Window | None = None) -> Picture:
-        self.windows.append(window)
-        image = np.random.default_rng(0).integers(0, 256, (300, 400, self.channels), dtype=np.uint8)
-        return image if window is None else image[window]
-
-    def mask(self, window: Window | None = None) -> Mask:
-        self.windows.append(window)
-        mask = np.random.default_rng(1).integers(0, 5, (300, 400)).astype(np.uint8)
-        return mask if window is None else mask[window]
+HERE = Path(__file__).parents[1]
+FORKED = """
+import os
+from parallel import shade
+shade(8, 8)
+child = os.fork()
+if child == 0:
+    shade(8, 8)
+    os._exit(0)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
-@pytest.mark.parametrize("channels", [1, 3, 5])
-@pytest.mark.parametrize("strengths", [{}, {"rotation": 20.0, "elastic": 1.5, "blur": (0.0, 1.0)}])
-def test_a_window_is_read_and_the_view_is_that_of_the_whole(channels: int, strengths: dict) -> None:
-    sample = Watched(channels)
-    augmentation = Augmentation((32, 24), **strengths)
-    image, mask = AugmentedSamples([sample], augmentation, seed=3)[2, 0]
-    assert len(sample.windows) == 2
-    assert sample.windows[0] == sample.windows[1]
-    assert all(window and window[0].stop - window[0].start < 150 for window in sample.windows)
-    expected = augment(sample.image(), sample.mask(), augmentation, generator_for(3, 2, 0))
-    np.testing.assert_array_equal(image.numpy(), expected[0])
-    np.testing.assert_array_equal(mask.numpy(), expected[1])
+@pytest.mark.timeout(300)
+def test_loading_processes_start_after_a_parallel_kernel_ran() -> None:
+    """GNU OpenMP ends the forked child of a process that has run a parallel loop; these children are not forked."""
+    shade(8, 8)
+    samples = [ShadedSample(f"ramp {i}") for i in range(6)]
+    augmentation = Augmentation(crop_size=(32, 32), scale=(0.9, 1.1))
+    dataset = AugmentedSamples(samples, augmentation, seed=3)
+    batches = StepBatches(images=6, batch_size=2, epochs=1, seed=3)
+    here, there = (list(delivered(batch_loader(dataset, batches, workers))) for workers in (0, 2))
+    assert len(there) == 3
+    for ours, theirs in zip(here, there, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert not multiprocessing.active_children()
 
 
-class Broken(Watched):
-    """A sample that cannot be read."""
-
-    def mask(self, window: Window | None = None) -> Mask:
-        raise DataError("`broken.png` is truncated.")
-
-
-def test_the_first_complaint_of_a_batch_is_handed_on() -> None:
-    items = [AugmentedSamples([sample], Augmentation((16, 16)), 0)[0, 0] for sample in (Watched(), Broken())]
-    complaint = collate(items)
-    assert isinstance(complaint, IntarsiaError)
-    assert str(complaint) == "`broken.png` is truncated."
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="GNU OpenMP is Linux's")
+def test_a_forked_process_would_die() -> None:
+    """What the test above guards against; if this ever fails, numba's threads survive a fork and forking is fine."""
+    path = os.pathsep.join([str(HERE), *sys.path])
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": "omp", "NUMBA_NUM_THREADS": "2", "PYTHONPATH": path}
+    ended = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, env=environment)
+    assert ended.returncode != 0
+    assert "fork() called from a process already using GNU OpenMP" in ended.stderr

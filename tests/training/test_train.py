@@ -43,7 +43,7 @@ def test_the_same_recipe_gives_the_same_bits(discs: Path, disc_run: Path, tmp_pa
 def test_ctrl_c_saves_and_resume_gives_the_same_bits(
     discs: Path, disc_run: Path, tmp_path: Path, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken, real = [], loop.Loop._step
+    taken, real = [], loop.Loop.step
 
     def step_then_interrupt(self: loop.Loop, *arguments: Any) -> float:
         rate = real(self, *arguments)
@@ -52,7 +52,7 @@ def test_ctrl_c_saves_and_resume_gives_the_same_bits(
             os.kill(os.getpid(), signal.SIGINT)
         return rate
 
-    monkeypatch.setattr(loop.Loop, "_step", step_then_interrupt)
+    monkeypatch.setattr(loop.Loop, "step", step_then_interrupt)
     with pytest.raises(Interrupted, match=f"Stopped at step {stop_after} of 6; everything is saved.*--resume"):
         run_tiny(discs, tmp_path / "run")
     run = run_tiny(discs, tmp_path / "run", resume=True)
@@ -70,7 +70,7 @@ def test_resume_keeps_the_bits_in_channels_last(
     """Moments once came back contiguous beside channels-last weights, and met the wrong ones."""
     how: dict[str, Any] = {"memory_format": "channels_last", "optimiser": optimiser}
     whole = run_tiny(discs, tmp_path / "whole", **how)
-    taken, real = [], loop.Loop._step
+    taken, real = [], loop.Loop.step
 
     def step_then_interrupt(self: loop.Loop, *arguments: Any) -> float:
         rate = real(self, *arguments)
@@ -79,7 +79,7 @@ def test_resume_keeps_the_bits_in_channels_last(
             os.kill(os.getpid(), signal.SIGINT)
         return rate
 
-    monkeypatch.setattr(loop.Loop, "_step", step_then_interrupt)
+    monkeypatch.setattr(loop.Loop, "step", step_then_interrupt)
     with pytest.raises(Interrupted):
         run_tiny(discs, tmp_path / "run", **how)
     run = run_tiny(discs, tmp_path / "run", resume=True, **how)

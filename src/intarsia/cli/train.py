@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from intarsia.errors import ArgumentError
+from intarsia.runs.conduct import Conduct
 from intarsia.runs.recipe import Recipe, Settings, make_recipe
 
 
@@ -14,8 +15,10 @@ def train(
     /,
     *,
     out: Path | None = None,
-    resume: bool = False,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     recipe: Path | None = None,
+    conduct: Annotated[Conduct, Parameter(name="*")] = Conduct(),  # noqa: B008  (frozen)
     settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008  (frozen)
 ) -> None:
     """Train a network on a folder of pictures and masks.
@@ -24,9 +27,13 @@ def train(
         data: Folder with images/ and masks/ (or VOC's layout), or a built-in set: sample:materials, sample:brain.
         out: The run folder; by default runs/ and the name of the data.
         resume: Go on with the interrupted run in the run folder, from its last checkpoint.
+        dry_run: Take ten steps to say how long all would take and how much memory; write nothing.
         recipe: Take the settings from a recipe.json; what is given here overrides it.
+        conduct: What the recipe does not hold.
         settings: The rest.
     """
+    if dry_run and resume:
+        raise ArgumentError("`--dry-run` looks at a training that has not begun; leave `--resume` out.")
     if recipe is None and data is None and resume and out is not None:
         recipe = out / "recipe.json"
     values = Recipe.read(recipe).model_dump() if recipe else {}
@@ -38,6 +45,10 @@ def train(
     chosen = make_recipe(**values)
     folder = out or Path("runs") / (Path(chosen.data.rpartition(":")[2]).resolve().name)
 
+    from intarsia.training import rehearse
     from intarsia.training import train as run_training
 
-    run_training(chosen, out=folder, resume=resume)
+    if dry_run:
+        print(rehearse(chosen, out=folder, conduct=conduct).text())
+    else:
+        run_training(chosen, out=folder, resume=resume, **conduct.model_dump())

@@ -58,6 +58,7 @@ class SegmentationNetwork(nn.Module):
         return resize(logits, padded.shape[-2:], self.align_corners)[..., : images.shape[-2], : images.shape[-1]]
 
 
-def auxiliary_head(in_channels: int, classes: int, channels: int = 256, dropout: float = 0.1) -> nn.Sequential:
+def auxiliary_head(in_channels: int, classes: int) -> nn.Sequential:
     """A second classifier on the last map but one, for training only (PSPNet, arXiv:1612.01105, section 3.3)."""
+    channels, dropout = 256, 0.1  # semseg's: the paper does not say
     return nn.Sequential(convolution(in_channels, channels, 3), nn.Dropout2d(dropout), nn.Conv2d(channels, classes, 1))

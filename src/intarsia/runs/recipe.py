@@ -2,8 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from intarsia.errors import ArgumentError, RunError
@@ -12,6 +13,8 @@ from intarsia.validation import first_mistake
 
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
 WEIGHT_DECAYS = {"adamw": 1e-2, "sgd": 1e-4}
+
+SELDOM = Parameter(group="Seldom needed")  # a paragraph of its own in `intarsia train --help`
 
 
 class Settings(BaseModel):
@@ -24,13 +27,17 @@ class Settings(BaseModel):
         default="tf_efficientnet_lite0", description="A name that `intarsia models --backbones` lists."
     )
     output_stride: int | None = Field(default=None, description="8, 16 or 32; by default the model's own.")
-    form: str = Field(default="paper", description="A published variant of the model.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Single fields of the form, replaced.")
+    form: Annotated[str, SELDOM] = Field(default="paper", description="A published variant of the model.")
+    options: Annotated[dict[str, Any], SELDOM] = Field(
+        default_factory=dict, description="Single fields of the form, replaced."
+    )
     auxiliary: bool = Field(default=False, description="Train with an auxiliary head, its loss weighted 0.4.")
     pretrained: bool | Literal["auto", "offline"] = Field(
         default="auto", description="Where the backbone's weights come from."
     )
-    backbone_weights: str | None = Field(default=None, description="A file with weights of one's own for the backbone.")
+    backbone_weights: Annotated[str | None, SELDOM] = Field(
+        default=None, description="A file with weights of one's own for the backbone."
+    )
 
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
     batch_size: int = Field(default=8, ge=1, description="Images a step.")
@@ -51,14 +58,18 @@ class Settings(BaseModel):
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
     weight_decay: float | None = Field(default=None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
-    power: float = Field(default=0.9, ge=0, description="Of the polynomial decay of the learning rate, per step.")
+    power: Annotated[float, SELDOM] = Field(
+        default=0.9, ge=0, description="Of the polynomial decay of the learning rate, per step."
+    )
 
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of weights, order and augmentation.")
-    workers: int | None = Field(default=None, ge=0, description="Loading processes; by default chosen by the machine.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    workers: Annotated[int | None, SELDOM] = Field(
+        default=None, ge=0, description="Loading processes; by default chosen by the machine."
+    )
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], SELDOM] = Field(
         default="auto", description="auto measures which is faster."
     )
-    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+    memory_format: Annotated[Literal["auto", "contiguous", "channels_last"], SELDOM] = Field(
         default="auto", description="auto measures too."
     )
 

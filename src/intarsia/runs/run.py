@@ -86,6 +86,11 @@ class Run:
         """The training state, for ``--resume``."""
         return self.folder / "checkpoint.safetensors"
 
+    @property
+    def tensorboard_path(self) -> Path:
+        """Events for TensorBoard, if they were asked for."""
+        return self.folder / "tensorboard"
+
     def picture_path(self, epoch: int) -> Path:
         """The same validation images after each epoch."""
         return self.folder / "pictures" / f"epoch_{epoch:03d}.png"

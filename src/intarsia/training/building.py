@@ -5,11 +5,24 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from intarsia.data import Dataset
+from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.runs import NetworkRecord, Recipe
+from intarsia.training.samplers import StepBatches
+
+
+def create_accelerator() -> Accelerator:
+    """The engine, its settings said outright: neither the environment nor a guess may change a recipe."""
+    return Accelerator(
+        cpu=not torch.cuda.is_available(),  # otherwise processes on CPUs stay strangers to each other
+        mixed_precision="no",  # autocast is ours
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # the number alone yields to a variable
+    )
 
 
 def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
@@ -58,6 +71,28 @@ def create_optimiser(recipe: Recipe, net: SegmentationNetwork) -> torch.optim.Op
     return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)
 
 
+def fewest_images(recipe: Recipe, net: SegmentationNetwork) -> int:
+    """How many images a forward pass needs in training: a last map of one position leaves batch norm no variance."""
+    return 1 if recipe.crop_size > net.backbone.spec.output_stride else 2
+
+
+def check_batch(recipe: Recipe, dataset: Dataset, net: SegmentationNetwork) -> None:
+    """Refuse a batch that batch norm cannot train on."""
+    if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
+        stride = net.backbone.spec.output_stride
+        raise ArgumentError(
+            f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
+            f"single value; take a crop above {stride} or more images a step."
+        )
+
+
+def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
+    """This process's share of all steps from ``start``."""
+    images, processes = len(dataset.split("train")), accelerator.num_processes
+    batch_size = min(recipe.batch_size, images // processes)
+    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, accelerator.process_index, processes)
+
+
 def worker_count(recipe: Recipe) -> int:
     """On a CPU that also computes, loading in the same process is faster than sharing the cores."""
     if recipe.workers is not None:
@@ -69,3 +104,24 @@ def fingerprint(dataset: Dataset) -> str:
     """Of the names in the training and validation splits, in order: other images make another training."""
     names: Sequence[str] = [f"{split}/{s.name}" for split in ("train", "val") for s in dataset.split(split)]
     return f"{len(names)} images {blake2b(repr(names).encode(), digest_size=8).hexdigest()}"
+
+
+def describe(dataset: Dataset) -> str:
+    """What was recognised, in one sentence.
+
+    >>> from intarsia.data import open_dataset
+    >>> describe(open_dataset("sample:materials"))
+    'materials: mosaics of 8 photographs, ...; images: 320 train, 64 val; 8 classes (brick, grass, ...).'
+    """
+    sizes = ", ".join(f"{len(samples)} {split}" for split, samples in dataset.splits.items())
+    names = ", ".join(dataset.classes.names[:12]) + (", …" if dataset.classes.count > 12 else "")
+    return f"{dataset.name}: {dataset.layout}; images: {sizes}; {dataset.classes.count} classes ({names})."
+
+
+def describe_training(record: NetworkRecord, net: SegmentationNetwork) -> str:
+    """What is trained, and how it is computed, in one sentence."""
+    parameters = sum(p.numel() for p in net.parameters()) / 1e6
+    return (
+        f"{record.model} on {record.backbone} at output stride {record.output_stride}, {parameters:.1f} M parameters, "
+        f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
+    )

@@ -11,6 +11,7 @@ from intarsia.files import clear_partial_files
 from intarsia.runs import Recipe, Run
 
 LOCK = ".lock"
+CHANGES_NO_BIT = ("workers",)  # may differ when a run is resumed
 
 
 def admit(recipe: Recipe, run: Run, resume: bool) -> Recipe:
@@ -53,14 +54,15 @@ def _saved(recipe: Recipe, run: Run) -> Recipe:
     if not run.recipe_path.exists():
         raise RunError(f"`{run.folder}` holds nothing to resume: no run was begun there. Train without --resume.")
     saved = Recipe.read(run.recipe_path)
-    for name in sorted(recipe.model_fields_set):
+    for name in sorted(recipe.model_fields_set.difference(CHANGES_NO_BIT)):
         given, kept = getattr(recipe, name), getattr(saved, name)
         if given != kept and not (name == "data" and _same_folder(given, kept)):
             raise RunError(
                 f"The run in `{run.folder}` was begun with {name}={kept!r}, not {given!r}; a run resumes under its own "
                 "recipe, so leave that out or start anew."
             )
-    return saved
+    changed = recipe.model_fields_set.intersection(CHANGES_NO_BIT)
+    return saved.model_copy(update={name: getattr(recipe, name) for name in changed})
 
 
 def _same_folder(one: str, other: str) -> bool:

@@ -4,17 +4,37 @@ import copy
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
+from accelerate.utils import broadcast_object_list
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from intarsia.inference.execution import Execution, MemoryFormat, Precision
+from intarsia.models import SegmentationNetwork
+from intarsia.runs import Recipe
+from intarsia.training.building import fewest_images
+from intarsia.training.loading import Batch, collate
+from intarsia.training.mishaps import ran_out_of_memory
+from intarsia.training.progress import Reporter
+from intarsia.training.tasks import SegmentationTask
 
 Loss = Callable[[nn.Module, Float[Tensor, "B C H W"]], Float[Tensor, ""]]
 
 TIMED_STEPS = 2
 MARGIN = 0.95  # bfloat16 must win clearly before it replaces float32
+
+
+def choose_execution(
+    recipe: Recipe, task: SegmentationTask, net: SegmentationNetwork, device: str, reporter: Reporter
+) -> Execution:
+    """What the recipe says, or what is fastest in the first of all processes: all must compute alike."""
+    options = executions(device, recipe.precision, recipe.memory_format)
+    chosen = options[0] if len(options) == 1 else _measure(options, recipe, task, net, reporter)
+    agreed = [chosen]
+    broadcast_object_list(agreed)
+    return replace(agreed[0], device=chosen.device)
 
 
 def executions(device: str, precision: str, memory_format: str) -> list[Execution]:
@@ -48,3 +68,29 @@ def _time(option: Execution, net: nn.Module, images: Tensor, loss: Loss) -> floa
         float(value.detach())  # waits for the device
         durations.append(time.perf_counter() - start)
     return min(durations[1:])
+
+
+def _measure(
+    options: Sequence[Execution], recipe: Recipe, task: SegmentationTask, net: SegmentationNetwork, reporter: Reporter
+) -> Execution:
+    """The fastest on a batch of the recipe's, or on as many of its images as fit into memory."""
+    reporter.say("Measuring which precision and memory layout train fastest here …")
+    samples = task.training_samples()
+    images = min(recipe.batch_size, len(samples.samples))
+    batch = collate([samples[0, i] for i in range(images)])
+    if isinstance(batch, Exception):
+        raise batch
+    while True:
+        try:
+            return _fastest_on((batch[0][:images], batch[1][:images]), options, task, net)
+        except (RuntimeError, MemoryError) as error:
+            if images // 2 < fewest_images(recipe, net) or not ran_out_of_memory(error):
+                raise
+        images //= 2
+
+
+def _fastest_on(
+    batch: Batch, options: Sequence[Execution], task: SegmentationTask, net: SegmentationNetwork
+) -> Execution:
+    pictures, masks = (part.to(options[0].device) for part in batch)
+    return fastest(options, net, task.preprocessing(pictures), lambda trial, x: task.loss(trial(x), masks))

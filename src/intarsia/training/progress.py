@@ -1,5 +1,7 @@
-"""What a person sees while a network trains."""
+"""What a training tells, and a person sees, while it goes on."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +19,31 @@ from rich.progress import (
 from intarsia.metrics import Scores
 
 
+@dataclass(frozen=True)
+class StepReport:
+    """A step that was taken: ``loss`` is its own, ``mean_loss`` that of the epoch so far."""
+
+    step: int
+    steps: int
+    loss: float
+    mean_loss: float
+    learning_rate: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """An epoch that was validated; ``step`` is its last, ``picture`` a file of validation images."""
+
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    scores: Scores
+    is_best: bool
+    picture: Path
+
+
 @runtime_checkable
 class Reporter(Protocol):
     """What the loop tells: a sentence, a step, an epoch."""
@@ -25,11 +52,11 @@ class Reporter(Protocol):
         """Something worth a line."""
         ...
 
-    def step(self, step: int, steps: int, loss: float, learning_rate: float, images_per_second: float) -> None:
+    def step(self, report: StepReport) -> None:
         """A step has been taken."""
         ...
 
-    def epoch(self, epoch: int, epochs: int, loss: float, scores: Scores, is_best: bool) -> None:
+    def epoch(self, report: EpochReport) -> None:
         """An epoch has been validated."""
         ...
 
@@ -40,11 +67,33 @@ class Silent:
     def say(self, sentence: str) -> None:
         """Nothing."""
 
-    def step(self, step: int, steps: int, loss: float, learning_rate: float, images_per_second: float) -> None:
+    def step(self, report: StepReport) -> None:
         """Nothing."""
 
-    def epoch(self, epoch: int, epochs: int, loss: float, scores: Scores, is_best: bool) -> None:
+    def epoch(self, report: EpochReport) -> None:
         """Nothing."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Tells several."""
+
+    reporters: tuple[Reporter, ...]
+
+    def say(self, sentence: str) -> None:
+        """To each."""
+        for reporter in self.reporters:
+            reporter.say(sentence)
+
+    def step(self, report: StepReport) -> None:
+        """To each."""
+        for reporter in self.reporters:
+            reporter.step(report)
+
+    def epoch(self, report: EpochReport) -> None:
+        """To each."""
+        for reporter in self.reporters:
+            reporter.epoch(report)
 
 
 class Live:
@@ -77,14 +126,16 @@ class Live:
         """Print it above the bar."""
         self.console.print(sentence, markup=False, soft_wrap=True)
 
-    def step(self, step: int, steps: int, loss: float, learning_rate: float, images_per_second: float) -> None:
+    def step(self, report: StepReport) -> None:
         """Move the bar."""
+        loss, rate, speed = report.mean_loss, report.learning_rate, report.images_per_second
         if self._task is None:
-            self._task = self._bar.add_task("training", total=steps, loss=loss, rate=0.0, speed=0.0)
-        self._bar.update(self._task, completed=step, loss=loss, rate=learning_rate, speed=images_per_second)
+            self._task = self._bar.add_task("training", total=report.steps, loss=loss, rate=rate, speed=speed)
+        self._bar.update(self._task, completed=report.step, loss=loss, rate=rate, speed=speed)
 
-    def epoch(self, epoch: int, epochs: int, loss: float, scores: Scores, is_best: bool) -> None:
+    def epoch(self, report: EpochReport) -> None:
         """Print the epoch's line."""
-        best = "  best so far" if is_best else ""
-        line = f"epoch {epoch:>{len(str(epochs))}}/{epochs}  loss {loss:.4f}  mean IoU {scores.mean_iou:.4f}"
-        self.say(f"{line}  pixel accuracy {scores.pixel_accuracy:.4f}{best}")
+        best = "  best so far" if report.is_best else ""
+        count = f"epoch {report.epoch:>{len(str(report.epochs))}}/{report.epochs}"
+        scores = f"mean IoU {report.scores.mean_iou:.4f}  pixel accuracy {report.scores.pixel_accuracy:.4f}"
+        self.say(f"{count}  loss {report.loss:.4f}  {scores}{best}")

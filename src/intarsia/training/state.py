@@ -13,18 +13,28 @@ from intarsia.errors import RunError
 from intarsia.runs.weights import read_tensors, save_tensors
 
 
+@dataclass(frozen=True)
+class Moment:
+    """What a step changes before it changes weights: random states, and buffers such as batch norm's statistics."""
+
+    random: dict[str, Tensor]
+    buffers: list[Tensor]
+
+
 @dataclass
 class TrainingState:
     """Weights, optimiser, random state, and the position in the schedule; ``step`` counts finished steps.
 
-    ``loss_sum`` and ``loss_steps`` accumulate over the current epoch; ``seconds`` is the time spent on the whole
-    training, validation and earlier sessions included; ``data`` is a fingerprint of the images.
+    ``parts`` is into how many a batch is cut, one after the other, to fit into memory; ``loss_sum`` and ``loss_steps``
+    accumulate over the current epoch; ``seconds`` is the time spent on the whole training, validation and earlier
+    sessions included; ``data`` is a fingerprint of the images.
     """
 
     net: nn.Module
     optimiser: torch.optim.Optimizer
     data: str = ""
     step: int = 0
+    parts: int = 1
     best_mean_iou: float = -1.0
     loss_sum: float = 0.0
     loss_steps: int = 0
@@ -42,12 +52,27 @@ class TrainingState:
         """Seconds spent so far."""
         return self.seconds_before + time.perf_counter() - self.started
 
+    def moment(self) -> Moment:
+        """To return to, if the step that begins now cannot end."""
+        return Moment(_random_states(), [buffer.clone() for buffer in self.net.buffers()])
+
+    def return_to(self, moment: Moment) -> None:
+        """As if the step had not begun."""
+        _restore_random_states(moment.random)
+        for buffer, before in zip(self.net.buffers(), moment.buffers, strict=True):
+            buffer.copy_(before)
+        self.optimiser.zero_grad()
+
+    def is_finite(self) -> bool:
+        """Whether weights and statistics are all numbers; a state that is not must never replace one that is."""
+        return all(bool(t.isfinite().all()) for t in self.net.state_dict().values() if t.is_floating_point())
+
     def save(self, path: Path) -> None:
         """Write one safetensors file, whole or not at all; no pickle."""
         tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
         for index, entries in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": t for name, t in entries.items() if isinstance(t, Tensor)}
-        tensors |= _random_states()
+        tensors |= {f"random.{device}": random_state for device, random_state in _random_states().items()}
         numbers = {name: getattr(self, name) for name in _NUMBERS} | {"seconds_before": self.seconds}
         save_tensors(path, tensors, {"state": json.dumps(numbers)})
 
@@ -76,7 +101,7 @@ class TrainingState:
         self.started = time.perf_counter()
 
 
-_NUMBERS = ("data", "step", "best_mean_iou", "loss_sum", "loss_steps", "history")
+_NUMBERS = ("data", "step", "parts", "best_mean_iou", "loss_sum", "loss_steps", "history")
 
 
 def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:
@@ -92,9 +117,9 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _random_states() -> dict[str, Tensor]:
-    states = {"random.cpu": torch.get_rng_state()}
+    states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
+        states["cuda"] = torch.cuda.get_rng_state()
     return states
 
 

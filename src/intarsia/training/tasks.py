@@ -26,7 +26,7 @@ PICTURED = 6  # validation images in the picture of each epoch
 
 @dataclass(frozen=True)
 class SegmentationTask:
-    """Four methods; everything else of training does not depend on what is learned."""
+    """Five methods; everything else of training does not depend on what is learned."""
 
     recipe: Recipe
     dataset: Dataset
@@ -56,6 +56,10 @@ class SegmentationTask:
             )
         return cross_entropy(outputs, masks, ignore)
 
+    def valid_pixels(self, masks: Tensor) -> Tensor:
+        """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
+        return (masks != self.dataset.classes.ignore).sum()
+
     def validate(self, net: SegmentationNetwork, execution: Execution) -> Scores:
         """Scores on the validation split at full resolution."""
         return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val"))
@@ -64,7 +68,7 @@ class SegmentationTask:
         """Write the same few validation images: the image above the truth above the prediction."""
         segmenter, classes = self._segmenter(net, execution), self.dataset.classes
         columns = []
-        for sample in _spread(self.dataset.split("val"), PICTURED):
+        for sample in spread(self.dataset.split("val"), PICTURED):
             result = segmenter.predict(sample.image())
             columns.append((result.image, colourise(sample.mask(), classes), colourise(result.mask, classes)))
         sheet = contact_sheet(list(zip(*columns, strict=True)))
@@ -88,6 +92,7 @@ def check_trainable(dataset: Dataset, processes: int = 1) -> None:
         raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
 
 
-def _spread(items: Sequence[Sample], count: int) -> list[Sample]:
+def spread(items: Sequence[Sample], count: int) -> list[Sample]:
+    """As many as ``count`` of the items, from the first to the last at equal distances."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[i] for i in chosen]

@@ -1,0 +1,80 @@
+"""The gradient of one batch: a step that finds too little memory is undone, and taken again in smaller parts."""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from intarsia.errors import IntarsiaWarning
+from intarsia.inference.execution import Execution
+from intarsia.training.loading import Batch
+from intarsia.training.mishaps import StepOutOfMemory, ran_out_of_memory
+from intarsia.training.state import TrainingState
+from intarsia.training.tasks import SegmentationTask
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Forward and backward pass over a batch.
+
+    ``fewest`` is the smallest part that the network can train on where memory may be saved by halving, else ``None``.
+    The loss stays the mean over the valid pixels of the whole batch, in however many parts it is taken: each part
+    counts by its valid pixels. Batch norm sees one part at a time.
+    """
+
+    task: SegmentationTask
+    execution: Execution
+    accelerator: Accelerator
+    fewest: int | None = None
+
+    def __call__(self, state: TrainingState, prepared: nn.Module, batch: Batch) -> Tensor:
+        """Fill ``.grad`` and give the batch's loss, a scalar on the device.
+
+        Raises ``StepOutOfMemory``, with the state as it was before, when memory runs out and parts may not be smaller.
+        """
+        while True:
+            before = state.moment()
+            try:
+                return self._in_parts(prepared, batch, state.parts)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+            state.return_to(before)  # only here, after the error is gone, are the tensors of the failed step free
+            torch.cuda.empty_cache()
+            self._halve(state, len(batch[0]))
+
+    def _in_parts(self, prepared: nn.Module, batch: Batch, parts: int) -> Tensor:
+        pictures, masks = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
+        valid, total = self.task.valid_pixels(masks).clamp_min(1), torch.zeros((), device=masks.device)
+        for some, truth in zip(pictures.tensor_split(parts), masks.tensor_split(parts), strict=True):
+            images = self.execution.place_images(self.task.preprocessing(some))
+            with self.execution.autocast():
+                loss = self.task.loss(prepared(images), truth) * (self.task.valid_pixels(truth) / valid)
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def _halve(self, state: TrainingState, images: int) -> None:
+        """Cut batches into twice as many parts, or raise where that is not wanted or not possible."""
+        at_once = -(-images // state.parts)
+        parts = min(2 * state.parts, images // (self.fewest or images))
+        ran_out = f"Memory ran out at step {state.step + 1} with {_count(at_once)} at once"
+        if self.fewest is None and images > 1:
+            raise StepOutOfMemory(
+                f"{ran_out}; go on with --on-oom halve, or take a smaller --batch-size or --crop-size."
+            )
+        if parts <= state.parts:
+            raise StepOutOfMemory(f"{ran_out}; take a smaller --crop-size or a smaller network.")
+        state.parts = parts
+        warnings.warn(
+            f"{ran_out}; each step now takes its {images} images in {parts} parts, {_count(-(-images // parts))} at "
+            "most at once: the loss is the mean over all of them as before, but batch norm sees one part at a time.",
+            IntarsiaWarning,
+            stacklevel=2,
+        )
+
+
+def _count(images: int) -> str:
+    return "one image" if images == 1 else f"{images} images"

@@ -1,0 +1,93 @@
+"""All that stands before the first step: the same for a training and for its dry run."""
+
+from dataclasses import dataclass
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from intarsia.data import Dataset, open_dataset
+from intarsia.errors import ArgumentError
+from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.inference.segmenter import build_network
+from intarsia.models import SegmentationNetwork
+from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.building import (
+    check_batch,
+    create_accelerator,
+    create_network,
+    create_optimiser,
+    describe,
+    fewest_images,
+    fingerprint,
+    network_record,
+    step_batches,
+)
+from intarsia.training.gradient import Gradient
+from intarsia.training.loop import Loop
+from intarsia.training.precision import choose_execution
+from intarsia.training.progress import Reporter, Silent
+from intarsia.training.state import TrainingState
+from intarsia.training.tasks import SegmentationTask, check_trainable
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is trained, on what, and where; ``reporter`` is silent in all processes but the first."""
+
+    recipe: Recipe
+    conduct: Conduct
+    dataset: Dataset
+    net: SegmentationNetwork
+    accelerator: Accelerator
+    reporter: Reporter
+
+    def measured_record(self) -> NetworkRecord:
+        """The record of a new run; measures how to execute where the recipe leaves it open."""
+        spec = self.net.backbone.spec
+        task = SegmentationTask(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std))
+        execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
+        return network_record(self.recipe, self.net, self.dataset.classes.count, execution)
+
+    def first_state(self, record: NetworkRecord) -> TrainingState:
+        """The state before the first step, placed as the record says."""
+        Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        return TrainingState(self.net, create_optimiser(self.recipe, self.net), fingerprint(self.dataset))
+
+    def loop(self, run: Run, record: NetworkRecord, start: int, reporter: Reporter) -> Loop:
+        """The loop from step ``start`` on."""
+        execution = Execution(str(self.accelerator.device), record.precision, record.memory_format)
+        task = SegmentationTask(self.recipe, self.dataset, Preprocessing(record.mean, record.std))
+        fewest = fewest_images(self.recipe, self.net) if self.conduct.on_oom == "halve" else None
+        return Loop(
+            self.recipe,
+            run,
+            task,
+            Gradient(task, execution, self.accelerator, fewest),
+            execution,
+            self.accelerator,
+            step_batches(self.recipe, self.dataset, self.accelerator, start),
+            reporter,
+            self.conduct.checkpoint_minutes,
+        )
+
+
+def prepare(
+    recipe: Recipe, conduct: Conduct, reporter: Reporter, resumed: tuple[Run, NetworkRecord] | None = None
+) -> Preparation:
+    """Open the data, build the network and check that they can be trained; a resumed run brings classes and record."""
+    keep_freed_memory()
+    accelerator = create_accelerator()
+    if conduct.on_oom == "halve" and accelerator.num_processes > 1:
+        raise ArgumentError(
+            f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
+            "in the middle of a step; take 'stop' and a smaller batch_size."
+        )
+    set_seed(recipe.seed)
+    dataset = open_dataset(recipe.data, classes=resumed[0].classes() if resumed else None)
+    check_trainable(dataset, accelerator.num_processes)
+    reporter = reporter if accelerator.is_main_process else Silent()
+    reporter.say(describe(dataset))
+    net = build_network(resumed[1]) if resumed else create_network(recipe, dataset)
+    check_batch(recipe, dataset, net)
+    return Preparation(recipe, conduct, dataset, net, accelerator, reporter)

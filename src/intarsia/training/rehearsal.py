@@ -1,0 +1,149 @@
+"""A dry run: what a training would do, how long it would take and how much memory, by a few real steps."""
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from intarsia.errors import ArgumentError
+from intarsia.models import SegmentationNetwork
+from intarsia.runs import Conduct, Recipe, Run
+from intarsia.training.building import describe, describe_training, worker_count
+from intarsia.training.folder import admit
+from intarsia.training.loading import delivered
+from intarsia.training.loop import Loop
+from intarsia.training.mishaps import told
+from intarsia.training.preparation import prepare
+from intarsia.training.progress import Silent
+from intarsia.training.state import TrainingState
+from intarsia.training.tasks import PICTURED, spread
+
+STEPS = 10  # measured, after some that are not
+PREFETCHED = 2  # batches for each loading process, torch's default
+VALIDATED = 3  # images, the second time
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What was found, and what was measured: times in seconds, memory in bytes."""
+
+    found: str
+    network: str
+    epochs: int
+    steps_per_epoch: int
+    images_per_step: int
+    parts: int
+    crop_size: int
+    step_seconds: float
+    validation_seconds: float
+    peak_bytes: int
+    device: str
+    workers: int
+
+    @property
+    def epoch_seconds(self) -> float:
+        """One epoch, its validation and picture included."""
+        return self.steps_per_epoch * self.step_seconds + self.validation_seconds
+
+    def text(self) -> str:
+        """Six lines for a person."""
+        parts = f", in {self.parts} parts" if self.parts > 1 else ""
+        beside = f", beside {self.workers} loading processes" if self.workers else ""
+        return "\n".join(
+            [
+                self.found,
+                self.network,
+                f"{self.epochs} epochs of {self.steps_per_epoch} steps, {self.epochs * self.steps_per_epoch} in all; a "
+                f"step takes {self.images_per_step} images of {self.crop_size} × {self.crop_size} pixels{parts}.",
+                f"Time: {duration(self.step_seconds)} a step, {duration(self.validation_seconds)} a validation, "
+                f"{duration(self.epoch_seconds)} an epoch, {duration(self.epochs * self.epoch_seconds)} in all.",
+                f"Memory: {self.peak_bytes / 2**30:.2f} GiB at most on {self.device}{beside}.",
+                "This was a dry run: nothing was written.",
+            ]
+        )
+
+
+def rehearse(recipe: Recipe, *, out: str | Path, conduct: Conduct = Conduct()) -> Rehearsal:  # noqa: B008  (frozen)
+    """Do what :func:`~intarsia.training.train` would do for ten steps and three validation images; write nothing.
+
+    Raises what ``train`` would raise until then. The times hold for a machine as busy as now, loading included; the
+    memory is the largest size of this process on a CPU, and that of the allocated tensors on a GPU.
+    """
+    run = Run(Path(out).expanduser())
+    with told(run):
+        return _rehearse(admit(recipe, run, resume=False), conduct, run)
+
+
+def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
+    preparation = prepare(recipe, conduct, Silent())
+    if preparation.accelerator.num_processes > 1:
+        processes = preparation.accelerator.num_processes
+        raise ArgumentError(f"A dry run takes one process, not {processes}; start it without torchrun.")
+    record = preparation.measured_record()
+    state = preparation.first_state(record)
+    loop = preparation.loop(run, record, start=0, reporter=Silent())
+    return Rehearsal(
+        found=describe(preparation.dataset),
+        network=describe_training(record, preparation.net),
+        epochs=recipe.epochs,
+        steps_per_epoch=loop.batches.steps_per_epoch,
+        images_per_step=loop.batches.batch_size,
+        step_seconds=_time_steps(loop, state),
+        validation_seconds=_time_validation(loop, preparation.net),
+        parts=state.parts,
+        crop_size=recipe.crop_size,
+        peak_bytes=_peak_bytes(),
+        device=record.device,
+        workers=worker_count(recipe),
+    )
+
+
+def _time_steps(loop: Loop, state: TrainingState) -> float:
+    """Seconds a step, loading included.
+
+    The first step, which starts everything, does not count, nor do those whose batches were loaded meanwhile.
+    """
+    before = 1 + PREFETCHED * worker_count(loop.recipe)
+    epochs = -(-(before + STEPS) // loop.batches.steps_per_epoch)
+    loop = replace(loop, batches=replace(loop.batches, epochs=epochs))  # a short training has too few steps
+    prepared, loader = loop.prepared(state)
+    begun = 0.0
+    for count, batch in zip(range(1, before + STEPS + 1), delivered(loader), strict=False):
+        loop.step(state, prepared, batch)
+        if count == before:
+            begun = time.perf_counter()
+    return (time.perf_counter() - begun) / STEPS
+
+
+def _time_validation(loop: Loop, net: SegmentationNetwork) -> float:
+    """Seconds for all validation images and the picture of some, by a few of them."""
+    images = loop.task.dataset.split("val")
+    few = spread(images, VALIDATED)
+    net.eval()
+    task = replace(loop.task, dataset=replace(loop.task.dataset, splits={"val": tuple(few)}))
+    task.validate(net, loop.execution)
+    begun = time.perf_counter()
+    task.validate(net, loop.execution)
+    return (time.perf_counter() - begun) / len(few) * (len(images) + min(PICTURED, len(images)))
+
+
+def _peak_bytes() -> int:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    import resource  # not on every system
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def duration(seconds: float) -> str:
+    """For a person.
+
+    >>> duration(0.0123), duration(75), duration(7500)
+    ('0.012 s', '1 min 15 s', '2 h 05 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
