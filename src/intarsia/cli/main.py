@@ -18,7 +18,7 @@ COMMANDS = {
         "photos/ --model deeplabv3plus --epochs 20 --out runs/photos",
     ),
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
-    "predict": ("Write masks for an image, a folder or a glob.", "runs/photos new_photos/ --out masks --overlay"),
+    "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
     "models": ("List models and backbones.", "deeplabv3plus"),
 }
 
