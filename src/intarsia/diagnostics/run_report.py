@@ -76,7 +76,8 @@ class _Worst:
     def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
         self.kept.append(Example(sample.name, result.image, truth, result.mask, scores.mean_iou))
         # an image without a single valid pixel has no score, and is the least interesting
-        self.kept = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))[:WORST]
+        ranked = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))
+        self.kept = [example.shrunk() for example in ranked[:WORST]]
 
 
 def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:

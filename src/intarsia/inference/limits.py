@@ -8,7 +8,7 @@ from intarsia.inference.tiling import Grid
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork
 
-WHOLE_PIXELS = 1 << 22  # 2048 × 2048: a ResNet-50 at output stride 8 then holds some 3 GB of maps in float32
+WHOLE_PIXELS = 1 << 22  # 2048 × 2048: a PSPNet on ResNet-50 at output stride 8 then takes some 4 GB in float32
 MAP_FLOATS = 1 << 29  # the largest float map that is ever made: 2 GiB
 TILE = 1024
 TILE_FLOATS = 1 << 26  # logits of a tile: 256 MiB, so that 150 classes get tiles of 640 pixels

@@ -132,5 +132,5 @@ def _across(
         if before is not None:
             part[:, :, : column.head] += before
         width = part.shape[2] - column.tail
-        before = part[:, :, width:].clone() if column.tail else None
+        before = part[:, :, width:].clone() if column.tail else None  # a copy: a view would keep the whole tile
         yield column.first, part[:, :, :width]
