@@ -79,8 +79,8 @@ def test_numpy_rooms_bring_no_torch(room: str) -> None:
         "from intarsia.cli.main import main; main(['train', '--help'])",
     ],
 )
-def test_starting_brings_no_torch(statement: str) -> None:
-    assert not {"torch", "timm", "skimage", "scipy"} & modules_after(statement)
+def test_starting_brings_no_heavy_library(statement: str) -> None:
+    assert not {"torch", "timm", "skimage", "scipy", "numba"} & modules_after(statement)
 
 
 def modules_after(statement: str) -> set[str]:

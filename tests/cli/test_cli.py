@@ -141,6 +141,9 @@ MISTAKES = [
     (["predict", "NOWHERE", "DISCS"], 1, "There is no run"),
     (["predict", "RUN", "NOWHERE"], 1, "names no image"),
     (["predict", "RUN"], 2, "requires an argument"),
+    (["predict", "RUN", "DISCS", "--tta-scales", "1,big"], 1, "`--tta-scales` (=1,big) must be numbers with commas"),
+    (["evaluate", "RUN", "DISCS", "--tta-scales", "9"], 1, "`scales` holds 9, but a scale must lie between 0.1 and 4"),
+    (["predict", "RUN", "DISCS", "--tile", "7"], 1, "`tile` (=7) must be at least 128 pixels"),
     (["models", "unnet"], 1, "did you mean unet"),
     (["paint"], 2, "paint"),
     (["train", "DISCS", "--options.rates", "6"], 1, "Option of deeplabv3plus: `rates` (=6)"),
@@ -198,6 +201,30 @@ def test_a_bad_image_does_not_stop_the_others(discs: Path, disc_run: Path, tmp_p
     truncated(photos / "disc_3.png")
     assert "disc_3.png` is truncated" in complaint(capsys, "predict", disc_run, photos, "--out", tmp_path / "masks")
     assert len(list((tmp_path / "masks").iterdir())) == 7
+
+
+def test_averaged_views_and_tiles(discs: Path, disc_run: Path, tmp_path: Path, capsys: Capture) -> None:
+    for more, said in (
+        (["--tta"], "at the scales 0.5, 0.75, 1, 1.25, 1.5 and 1.75, each also mirrored left to right."),
+        (["--tta-scales", "0.75,1"], "at the scales 0.75 and 1, each also mirrored left to right."),
+        (["--tile", "130"], "Images of more than 128 pixels a side in tiles of 128 pixels that overlap by 32."),
+    ):
+        page = tmp_path / "page.html"
+        assert main(["evaluate", str(disc_run), str(discs), *more, "--as-json", "--report", str(page)]) == 0
+        assert said in json.loads(capsys.readouterr().out)["protocol"]
+        assert said in page.read_text()
+        assert main(["evaluate", str(disc_run), str(discs), *more]) == 0
+        assert said in capsys.readouterr().out
+        out = tmp_path / more[-1]
+        assert main(["predict", str(disc_run), str(discs / "images"), "--out", str(out), *more]) == 0
+        assert "8 of 8 masks" in capsys.readouterr().out
+
+
+def test_several_images_on_the_command_line(discs: Path, disc_run: Path, tmp_path: Path, capsys: Capture) -> None:
+    """As a shell hands over an unquoted glob."""
+    images = sorted(map(str, (discs / "images").glob("disc_[0-4].png")))
+    assert main(["predict", str(disc_run), *images, "--out", str(tmp_path / "masks")]) == 0
+    assert "5 of 5 masks" in capsys.readouterr().out
 
 
 def test_true_masks_are_never_replaced_by_predicted_ones(

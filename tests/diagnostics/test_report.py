@@ -181,6 +181,13 @@ def test_only_wrong_pixels_are_red_and_ignored_ones_are_not_wrong():
     np.testing.assert_array_equal(red[inner], ((truth != prediction) & (truth != 255))[inner])
 
 
+def test_a_shrunk_example_gives_the_same_page():
+    report = a_report(size=(700, 900))
+    small = [example.shrunk() for example in report.examples]
+    assert max(small[0].truth.shape) == max(small[0].image.shape) == 448
+    assert render(dataclasses.replace(report, examples=small)) == render(report)
+
+
 def test_large_pictures_are_shrunk_with_their_masks():
     truth = np.zeros((1000, 2000), dtype=np.uint8)
     truth[:, 1000:] = 1

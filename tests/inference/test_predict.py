@@ -7,8 +7,9 @@ from shutil import copy, copytree
 import numpy as np
 import pytest
 from PIL import Image
+from standins import pointwise
 
-from intarsia.errors import DataError
+from intarsia.errors import ArgumentError, DataError, IntarsiaWarning
 from intarsia.inference import find_images, load, predict_files
 
 
@@ -58,9 +59,9 @@ def test_an_image_is_never_overwritten_by_its_mask(discs: Path, disc_run: Path, 
 
 
 def test_nothing_found(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"names no image \(there is no such file or folder\); give an image"):
+    with pytest.raises(DataError, match=r"names no image \(there is no such file or folder\); give images"):
         find_images(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="names no image; give an image"):
+    with pytest.raises(DataError, match="names no image; give images"):
         find_images(tmp_path)
 
 
@@ -78,3 +79,57 @@ def test_two_images_with_one_mask(discs: Path, tmp_path: Path) -> None:
     copy(photos / "disc_0.png", photos / "disc_0.bmp")
     with pytest.raises(DataError, match=r"would write the same mask `disc_0\.png`"):
         find_images(photos)
+
+
+def test_several_sources_each_image_once(discs: Path) -> None:
+    images = discs / "images"
+    jobs = find_images([images / "disc_3.png", str(images / "disc_[12].png"), images])
+    assert [job.stem.name for job in jobs] == [f"disc_{i}" for i in (3, 1, 2, 0, 4, 5, 6, 7)]
+    with pytest.raises(DataError, match="`nowhere` names no image"):
+        find_images([images, "nowhere"])
+    assert find_images([]) == []
+
+
+def large_and_small(folder: Path) -> Path:
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for name, size in (("large", (150, 200, 3)), ("small", (20, 30, 3))):
+        Image.fromarray(generator.integers(0, 256, size).astype(np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def test_probabilities_of_tiles_are_those_of_the_whole(tmp_path: Path) -> None:
+    photos = large_and_small(tmp_path / "in")
+    for name, segmenter in (("whole", pointwise()), ("tiled", pointwise(tile=64))):
+        list(predict_files(segmenter, find_images(photos), tmp_path / name, probabilities=True, overlays=True))
+    for name in ("large", "small"):
+        whole, tiled = (np.load(tmp_path / way / "probabilities" / f"{name}.npy") for way in ("whole", "tiled"))
+        assert tiled.dtype == np.float16
+        np.testing.assert_allclose(tiled, whole, atol=1e-3)
+        mask = np.asarray(Image.open(tmp_path / "tiled" / f"{name}.png"))
+        assert (tiled.argmax(0) == mask).mean() > 0.999, "float16 has ties"
+
+
+def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
+    photos, seen = large_and_small(tmp_path / "in"), []
+    jobs = find_images(photos)
+    list(predict_files(pointwise(tile=64), jobs, tmp_path / "out", watch=lambda job, share: seen.append((job, share))))
+    large = [share for job, share in seen if job == jobs[0]]
+    assert len(large) > 9
+    assert large == sorted(large)
+    assert large[-1] == seen[-1][1] == 1
+
+
+def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    photos, scarce = large_and_small(tmp_path / "in"), pointwise(tile=64)
+    scarce.net.backbone.body.most_pixels = 8
+    with pytest.warns(IntarsiaWarning), pytest.raises(ArgumentError):
+        list(predict_files(scarce, find_images(photos), tmp_path / "out", probabilities=True))
+    assert not list((tmp_path / "out" / "probabilities").iterdir())
+
+
+def test_images_with_other_channels_than_the_networks_are_reported(tmp_path: Path) -> None:
+    outcomes = predict_files(pointwise(channels=5), find_images(large_and_small(tmp_path / "in")), tmp_path / "out")
+    for outcome in outcomes:
+        assert outcome.mask is None
+        assert f"`{outcome.job.image}`: An image must be (H, W, 5) uint8" in (outcome.complaint or "")

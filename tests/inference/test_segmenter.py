@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from intarsia.data import open_dataset, read_image
+from intarsia.data import Classes, open_dataset, overlay, read_image
 from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Execution, Preprocessing, evaluate, evaluate_samples, load
-from intarsia.inference.segmenter import Result
+from intarsia.inference.result import Result, labels_of
 from intarsia.metrics import Scores, confusion_matrix
 
 
@@ -35,9 +35,30 @@ def test_a_path_and_an_array_give_the_same(discs: Path, disc_run: Path) -> None:
 
 def test_one_logit_is_a_sigmoid(discs: Path, disc_run: Path) -> None:
     classes = load(disc_run).classes
-    result = Result(np.zeros((1, 2, 3), np.uint8), np.array([[[-1.0, 0.5]]], np.float32), classes)
-    np.testing.assert_array_equal(result.mask, [[0, 1]])
-    np.testing.assert_allclose(result.probabilities, 1 / (1 + np.exp([[[1.0, -0.5]]])), rtol=1e-6)
+    logits = torch.tensor([[[-1.0, 0.5, -200.0, 200.0]]])  # exp(200) is no float32
+    mask = labels_of(logits, classes)
+    result = Result(np.zeros((1, 4, 3), np.uint8), mask, classes, logits.numpy())
+    np.testing.assert_array_equal(result.mask, [[0, 1, 0, 1]])
+    expected = 1 / (1 + np.exp([[[1.0, -0.5, 200.0, -200.0]]]))
+    np.testing.assert_allclose(result.probabilities, expected, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("count", [2, 7, 300])
+def test_the_first_largest_logit_wins(count: int) -> None:
+    logits = torch.randn(count, 19, 23, generator=torch.Generator().manual_seed(0)).round(decimals=1)
+    mask = labels_of(logits, Classes.numbered(count))
+    assert mask.dtype == (np.uint8 if count < 255 else np.uint16)
+    np.testing.assert_array_equal(mask, logits.numpy().argmax(0))
+
+
+def test_an_overlay_does_not_show_its_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    image, mask = generator.integers(0, 256, (23, 17, 3)).astype(np.uint8), generator.integers(0, 3, (23, 17))
+    result = Result(image, mask.astype(np.uint8), Classes.numbered(3))
+    expected = overlay(image, result.mask, result.classes, 0.3)
+    for pixels in (1, 40, 1000):
+        monkeypatch.setattr("intarsia.inference.result._STRIP_PIXELS", pixels)
+        np.testing.assert_array_equal(result.overlay(0.3), expected)
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
@@ -48,13 +69,6 @@ def test_every_execution_agrees(discs: Path, disc_run: Path, precision: str, lay
     other = replace(plain, net=execution.place(load(disc_run).net), execution=execution)
     difference = np.abs(other.predict(image).logits - plain.predict(image).logits)
     assert difference.max() < (1e-4 if precision == "float32" else 0.2)
-
-
-@pytest.mark.usefixtures("unchecked_shapes")
-@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 4), (0, 5, 3)])
-def test_other_arrays_are_refused(disc_run: Path, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ArgumentError, match=r"must be \(H, W, 3\) uint8 RGB"):
-        load(disc_run).predict(np.zeros(shape, np.uint8))
 
 
 def test_a_network_in_training_mode_is_refused(disc_run: Path) -> None:

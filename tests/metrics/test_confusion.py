@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from intarsia.errors import ArgumentError
-from intarsia.metrics import confusion, confusion_matrix
+from intarsia.kernels import confusion
+from intarsia.metrics import confusion_matrix
 
 
 def count_pixel_by_pixel(truth, prediction, classes, ignore):
@@ -41,9 +42,10 @@ def test_equals_a_loop_over_pixels(classes, shape, ignore, dtype):
     np.testing.assert_array_equal(matrix, count_pixel_by_pixel(truth, prediction, classes, ignore))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("block", [1, 50, 64, 10_000])
-def test_blocks_of_rows_do_not_show(monkeypatch, block):
-    truth, prediction = random_masks(5, (23, 50), 255, np.uint8)
+def test_blocks_of_rows_do_not_show(monkeypatch, block, dtype):
+    truth, prediction = random_masks(5, (23, 50), 255, dtype)
     whole = confusion_matrix(truth, prediction, 5)
     monkeypatch.setattr(confusion, "_BLOCK_PIXELS", block)
     np.testing.assert_array_equal(confusion_matrix(truth, prediction, 5), whole)
@@ -75,6 +77,8 @@ ONE = np.zeros((2, 3), dtype=np.uint8)
     [
         (ONE + 9, ONE, 3, 255, "`truth` holds the value 9, but with 3 classes the largest index is 2"),
         (ONE, ONE + 3, 3, 255, "`prediction` holds the value 3, but with 3 classes"),
+        (ONE.astype(np.uint16) + 900, ONE, 3, 65535, "`truth` holds the value 900, but with 3 classes"),
+        (ONE, ONE.astype(np.uint16) + 900, 3, 65535, "`prediction` holds the value 900, but with 3 classes"),
         (ONE, ONE.T, 3, 255, r"`truth` \(2, 3\) and `prediction` \(3, 2\) must have one shape"),
         (ONE[0], ONE[0], 3, 255, r"`truth` \(shape \(3,\), uint8\) must be an \(H, W\) mask"),
         (ONE, ONE.astype(np.int64), 3, 255, r"`prediction` .* int64\) must be an \(H, W\) mask of uint8 or uint16"),

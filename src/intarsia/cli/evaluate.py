@@ -5,7 +5,16 @@ from pathlib import Path
 
 
 def evaluate(
-    run: Path, data: str, /, *, split: str | None = None, report: Path | None = None, as_json: bool = False
+    run: Path,
+    data: str,
+    /,
+    *,
+    split: str | None = None,
+    report: Path | None = None,
+    as_json: bool = False,
+    tta: bool = False,
+    tta_scales: str | None = None,
+    tile: int | None = None,
 ) -> None:
     """Score a trained run on a split of a dataset, at full resolution.
 
@@ -15,9 +24,19 @@ def evaluate(
         split: train, val or test; by default val.
         report: Also write a page with scores, confusion matrix and the worst images first.
         as_json: Print JSON instead of a table.
+        tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
+        tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
+        tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
     """
+    from intarsia.cli.views import views_of
     from intarsia.diagnostics.run_report import report_on_run
     from intarsia.inference import evaluate as score
+    from intarsia.inference import load
 
-    scores = score(run, data, split) if report is None else report_on_run(run, data, report, split=split).network
-    print(json.dumps(scores.to_json()) if as_json else scores.table())
+    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile)
+    if report is None:
+        scores = score(segmenter, data, split)
+    else:
+        scores = report_on_run(run, data, report, split=split, segmenter=segmenter).network
+    said = {**scores.to_json(), "protocol": segmenter.protocol}
+    print(json.dumps(said) if as_json else f"{scores.table()}\n{segmenter.protocol}")

@@ -19,7 +19,7 @@ COMMANDS = {
     ),
     "check": ("Find what is wrong in a folder of pictures and masks.", "photos/ --fix-list skip.txt"),
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
-    "predict": ("Write masks for an image, a folder or a glob.", "runs/photos new_photos/ --out masks --overlay"),
+    "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
     "models": ("List models and backbones.", "deeplabv3plus"),
 }
 

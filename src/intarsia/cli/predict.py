@@ -8,41 +8,56 @@ from intarsia.errors import ArgumentError
 
 def predict(
     run: Path,
-    source: str,
+    sources: list[str],
     /,
     *,
     out: Path = Path("predictions"),
     overlay: bool = False,
     probabilities: bool = False,
     overwrite: bool = False,
+    tta: bool = False,
+    tta_scales: str | None = None,
+    tile: int | None = None,
 ) -> int:
-    """Write masks for an image, a folder or a glob: index PNGs with the palette embedded, named like the images.
+    """Write masks for images, folders or globs: index PNGs with the palette embedded, named like the images.
 
     Args:
         run: The run folder.
-        source: An image, a folder with its subfolders, or a quoted glob.
+        sources: Images, folders with their subfolders, or quoted globs.
         out: Where masks go.
         overlay: Also write the image under its classes' colours, to OUT/overlays.
         probabilities: Also write (K, H, W) float16 arrays, to OUT/probabilities.
         overwrite: Write into a folder that already holds something.
+        tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
+        tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
+        tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
     """
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ArgumentError(f"`{out}` is not empty; choose another --out, or say --overwrite to replace masks in it.")
 
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
+    from intarsia.cli.views import views_of
     from intarsia.inference import find_images, load, predict_files
 
-    jobs, segmenter = find_images(source, out), load(run)
-    outcomes = predict_files(segmenter, jobs, out, overlays=overlay, probabilities=probabilities)
+    jobs, segmenter = find_images(sources, out), load(run, views=views_of(tta, tta_scales), tile=tile)
     console = Console(stderr=True)
     bad = 0
-    for outcome in track(
-        outcomes, "predicting", total=len(jobs), console=console, transient=True, disable=not console.is_terminal
-    ):
-        if outcome.complaint:
-            bad += 1
-            print(f"intarsia: {outcome.complaint}", file=sys.stderr)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("predicting", total=len(jobs))
+        places = {job: place for place, job in enumerate(jobs)}
+        outcomes = predict_files(
+            segmenter,
+            jobs,
+            out,
+            overlays=overlay,
+            probabilities=probabilities,
+            watch=lambda job, share: progress.update(task, completed=places[job] + share),
+        )
+        for outcome in outcomes:
+            if outcome.complaint:
+                bad += 1
+                print(f"intarsia: {outcome.complaint}", file=sys.stderr)
     print(f"{len(jobs) - bad} of {len(jobs)} masks are in `{out}`.")
     return 1 if bad else 0

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
@@ -34,21 +34,26 @@ class Example:
     prediction: Mask
     mean_iou: float
 
+    def shrunk(self) -> "Example":
+        """At the size of the report, where it gives the same pictures and takes little memory."""
+        image = _shrink_image(self.image)
+        height, width, _ = image.shape
+        truth, prediction = (_shrink_mask(mask, height, width) for mask in (self.truth, self.prediction))
+        return replace(self, image=image, truth=truth, prediction=prediction)
+
 
 def panels(example: Example, classes: Classes) -> list[tuple[str, str]]:
     """Caption and data URI of the image, the truth over it, the prediction over it, and its errors.
 
     The overlays lie on the grey picture, so that every colour in them is the colour of a class.
     """
-    small_image = _shrink_image(example.image)
-    height, width, _ = small_image.shape
-    small_truth, small_prediction = (_shrink_mask(mask, height, width) for mask in (example.truth, example.prediction))
-    grey = _grey(small_image)
+    small = example.shrunk()
+    grey = _grey(small.image)
     return [
-        ("image", _data_uri(small_image)),
-        ("truth", _data_uri(overlay(grey, small_truth, classes, _OPACITY))),
-        ("prediction", _data_uri(overlay(grey, small_prediction, classes, _OPACITY))),
-        ("errors", _data_uri(_errors(grey, small_truth, small_prediction, classes.ignore))),
+        ("image", _data_uri(small.image)),
+        ("truth", _data_uri(overlay(grey, small.truth, classes, _OPACITY))),
+        ("prediction", _data_uri(overlay(grey, small.prediction, classes, _OPACITY))),
+        ("errors", _data_uri(_errors(grey, small.truth, small.prediction, classes.ignore))),
     ]
 
 
@@ -78,6 +83,7 @@ def _errors(grey: RGBImage, truth: Mask, prediction: Mask, ignore: int) -> RGBIm
 
 def _data_uri(image: RGBImage) -> str:
     buffer = io.BytesIO()
-    # Without chroma subsampling, which would blur the borders between class colours.
-    Image.fromarray(image).save(buffer, format="JPEG", quality=85, subsampling=0, optimize=True)
+    # Without chroma subsampling, which would blur the borders between class colours, and without `optimize`, for which
+    # Pillow has too small a buffer where a picture is noise.
+    Image.fromarray(image).save(buffer, format="JPEG", quality=85, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -14,7 +14,7 @@ from intarsia.data import Dataset, Sample, open_dataset
 from intarsia.diagnostics.linear_baseline import fit_linear_baseline
 from intarsia.diagnostics.report import Report, write_report
 from intarsia.diagnostics.report_pictures import Example
-from intarsia.inference import Result, evaluate_samples, load
+from intarsia.inference import Result, Segmenter, evaluate_samples, load
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
 from intarsia.shapes import Mask
@@ -29,13 +29,22 @@ class RunScores(NamedTuple):
     baseline: Scores | None
 
 
-def report_on_run(run_folder: str | Path, data: str | Path, page: str | Path, *, split: str | None = None) -> RunScores:
+def report_on_run(
+    run_folder: str | Path,
+    data: str | Path,
+    page: str | Path,
+    *,
+    split: str | None = None,
+    segmenter: Segmenter | None = None,
+) -> RunScores:
     """Evaluate a run on a split (default ``val``), write ``page``, and return the scores.
+
+    ``segmenter`` is the loaded run, if it shall answer in another way than by default.
 
     Where there is a training split, a linear classifier on the intensities and gradients of each pixel is fitted to it
     and scored on the same images: what a network is worth is what it has over that.
     """
-    run, segmenter = Run.open(run_folder), load(run_folder)
+    run, segmenter = Run.open(run_folder), segmenter or load(run_folder)
     dataset = open_dataset(data, classes=segmenter.classes)
     name = split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
     samples, examples = dataset.split(name), _Worst()
@@ -46,7 +55,7 @@ def report_on_run(run_folder: str | Path, data: str | Path, page: str | Path, *,
         Report(
             title=f"{dataset.name}: {run.network().model}",
             sentence=_sentence(run, data, name, len(samples)),
-            facts=_facts(run),
+            facts=[*_facts(run), ("Protocol", segmenter.protocol)],
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
             baseline=baseline,
@@ -67,7 +76,8 @@ class _Worst:
     def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
         self.kept.append(Example(sample.name, result.image, truth, result.mask, scores.mean_iou))
         # an image without a single valid pixel has no score, and is the least interesting
-        self.kept = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))[:WORST]
+        ranked = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))
+        self.kept = [example.shrunk() for example in ranked[:WORST]]
 
 
 def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:

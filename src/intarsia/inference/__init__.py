@@ -2,14 +2,18 @@
 
 from intarsia.inference.evaluate import evaluate, evaluate_samples
 from intarsia.inference.execution import Execution, Preprocessing
-from intarsia.inference.predict import find_images, predict_files
-from intarsia.inference.segmenter import Result, Segmenter, load
+from intarsia.inference.jobs import find_images
+from intarsia.inference.predict import predict_files
+from intarsia.inference.result import Result
+from intarsia.inference.segmenter import Segmenter, load
+from intarsia.inference.views import Views
 
 __all__ = [
     "Execution",
     "Preprocessing",
     "Result",
     "Segmenter",
+    "Views",
     "evaluate",
     "evaluate_samples",
     "find_images",

@@ -5,34 +5,42 @@ from pathlib import Path
 
 from intarsia.data import Sample, open_dataset
 from intarsia.errors import DataError
-from intarsia.inference.segmenter import Result, Segmenter, load
+from intarsia.inference.result import Result
+from intarsia.inference.segmenter import Segmenter, load
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.shapes import Mask
 
 Watcher = Callable[[Sample, Result, Mask, Scores], None]
 
 
-def evaluate(run: str | Path, data: str | Path, split: str | None = None, watch: Watcher | None = None) -> Scores:
-    """Scores of a trained run on one split of ``data`` (default: ``val``, or the only one).
+def evaluate(
+    run: str | Path | Segmenter, data: str | Path, split: str | None = None, watch: Watcher | None = None
+) -> Scores:
+    """Scores of a trained run, or of a loaded one, on one split of ``data`` (default: ``val``, or the only one).
+
+    ``load(run, views=Views())`` is scored by the mean over several views of each image; ``segmenter.protocol`` says so.
 
     ``watch`` is called after each image with the sample, the result, the true mask and the scores of that image alone.
     Raises ``RunError`` or ``DataError`` with the file and the remedy.
     """
-    segmenter = load(run)
+    segmenter = run if isinstance(run, Segmenter) else load(run)
     dataset = open_dataset(data, classes=segmenter.classes)
     name = split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
     return evaluate_samples(segmenter, dataset.split(name), watch)
 
 
 def evaluate_samples(segmenter: Segmenter, samples: Sequence[Sample], watch: Watcher | None = None) -> Scores:
-    """Scores over all samples together: pixels are counted over the set, not averaged image by image."""
+    """Scores over all samples together: pixels are counted over the set, not averaged image by image.
+
+    Memory holds one image, its masks, and of its logits those of one pass of the network.
+    """
     if not samples:
         raise DataError("There is nothing to evaluate: the split has no images.")
     total: Scores | None = None
     names = segmenter.classes.names
     for sample in samples:
         truth = sample.mask()
-        result = segmenter.predict(sample.image())
+        result = segmenter.predict(sample.image(), logits=False)
         matrix = confusion_matrix(truth, result.mask, len(names), segmenter.classes.ignore)
         scores = Scores(matrix, names)
         total = scores if total is None else total + scores

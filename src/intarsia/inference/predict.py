@@ -1,25 +1,22 @@
-"""Masks for a file, a folder or a glob; a bad file is reported and the rest goes on."""
+"""Masks for files, folders and globs; a bad file is reported and the rest goes on."""
 
-import glob
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from intarsia.data import IMAGE_EXTENSIONS
-from intarsia.errors import DataError
+from intarsia.errors import ArgumentError, DataError
 from intarsia.files import atomic
-from intarsia.inference.segmenter import Result, Segmenter
+from intarsia.inference.jobs import Job
+from intarsia.inference.result import Result, probabilities_of
+from intarsia.inference.segmenter import Segmenter
+from intarsia.inference.source import picture_of
+from intarsia.inference.tiling import Part
 
-
-@dataclass(frozen=True)
-class Job:
-    """One image to segment and where its mask goes, relative to the output folder, without extension."""
-
-    image: Path
-    stem: Path
+Watcher = Callable[[Job, float], None]
 
 
 @dataclass(frozen=True)
@@ -31,59 +28,75 @@ class Outcome:
     complaint: str | None
 
 
-def find_images(source: str | Path, out: str | Path | None = None) -> list[Job]:
-    """The images that a file, a folder (with its subfolders) or a glob names, in order.
-
-    If ``out`` lies within the folder, its files do not count: masks of an earlier call are no photographs.
-    Raises ``DataError`` when there is none, or when two images would write the same mask.
-    """
-    path = Path(source)
-    if path.is_file():
-        return [Job(path, Path(path.stem))]
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
-        root = path
-    else:
-        files = sorted(Path(p) for p in glob.glob(str(source), recursive=True) if Path(p).is_file())  # noqa: PTH207  (absolute globs)
-        root = None
-    images = [p for p in files if p.suffix.lower() in IMAGE_EXTENSIONS and not _within(p, _inner(path, out))]
-    if not images:
-        missing = "" if path.exists() or files else " (there is no such file or folder)"
-        raise DataError(f"`{source}` names no image{missing}; give an image, a folder of images or a quoted glob.")
-    jobs = [Job(p, (p.relative_to(root) if root else Path(p.name)).with_suffix("")) for p in images]
-    _refuse_collisions(jobs)
-    return jobs
-
-
 def predict_files(
-    segmenter: Segmenter, jobs: list[Job], out: str | Path, *, overlays: bool = False, probabilities: bool = False
+    segmenter: Segmenter,
+    jobs: Iterable[Job],
+    out: str | Path,
+    *,
+    overlays: bool = False,
+    probabilities: bool = False,
+    watch: Watcher = lambda job, share: None,
 ) -> Iterator[Outcome]:
     """Write ``OUT/stem.png`` for each job, and on demand ``OUT/overlays/stem.jpg`` and ``OUT/probabilities/stem.npy``.
 
-    Masks are index PNGs with the palette embedded, probabilities float16 (K, H, W). An image that would be overwritten
-    by its own mask, or cannot be read, is reported in its outcome.
+    Masks are index PNGs with the palette embedded, probabilities float16 (K, H, W). No float map of a whole image is
+    made unless the network is shown the whole image: probabilities of large images are written part by part. An image
+    that would be overwritten by its own mask, cannot be read, or has other channels is reported in its outcome.
+    ``watch`` is told the finished share of the pixels of a job, again and again.
     """
     folder = Path(out)
     for job in jobs:
         try:
-            mask = folder / job.stem.with_name(job.stem.name + ".png")
+            mask = _named(folder, job, ".png")
             if mask.resolve() == job.image.resolve():
                 raise DataError(f"The mask of `{job.image}` would overwrite it; choose another output folder.")
-            result = segmenter.predict(job.image)
-            _write(result, mask)
+            array = _named(folder / "probabilities", job, ".npy") if probabilities else None
+            result = _segment(segmenter, job, array, watch)
+            result.save(mask)
             if overlays:
-                _write_overlay(result, folder / "overlays" / job.stem.with_name(job.stem.name + ".jpg"))
-            if probabilities:
-                _write_array(result, folder / "probabilities" / job.stem.with_name(job.stem.name + ".npy"))
+                _write_overlay(result, _named(folder / "overlays", job, ".jpg"))
         except DataError as error:
             yield Outcome(job, None, str(error))
         else:
             yield Outcome(job, mask, None)
 
 
-def _write(result: Result, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    result.save(path)
+def _segment(segmenter: Segmenter, job: Job, array: Path | None, watch: Watcher) -> Result:
+    try:
+        image = picture_of(job.image, len(segmenter.preprocessing.mean))
+    except ArgumentError as error:  # one file of another kind, such as an RGB picture among satellite images
+        raise DataError(f"`{job.image}`: {error}") from error
+    rows, columns = image.shape[:2]
+    done = 0
+    with _probability_file(array, rows, columns) as write:
+
+        def receive(part: Part) -> None:
+            nonlocal done
+            write(part)
+            done += part[1].shape[1] * part[1].shape[2]
+            watch(job, done / (rows * columns))
+
+        return segmenter.predict(image, logits=False, watch=receive)
+
+
+@contextmanager
+def _probability_file(path: Path | None, rows: int, columns: int) -> Iterator[Callable[[Part], None]]:
+    """What writes the probabilities of each part to its place in the file; without a path, nothing."""
+    if path is None:
+        yield lambda part: None
+        return
+    with atomic(path) as temporary:
+        array: np.memmap | None = None
+
+        def write(part: Part) -> None:
+            nonlocal array
+            window, logits = part
+            if array is None:
+                array = np.lib.format.open_memmap(temporary, "w+", np.dtype(np.float16), (len(logits), rows, columns))
+            array[:, *window] = probabilities_of(logits)
+
+        yield write
+        array = None  # unmapped, hence on disk
 
 
 def _write_overlay(result: Result, path: Path) -> None:
@@ -91,32 +104,5 @@ def _write_overlay(result: Result, path: Path) -> None:
         Image.fromarray(result.overlay()).save(temporary, quality=92)
 
 
-def _write_array(result: Result, path: Path) -> None:
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.save(file, result.probabilities.astype(np.float16))
-
-
-def _inner(folder: Path, out: str | Path | None) -> Path | None:
-    """``out``, if it lies within the folder and is not the folder itself."""
-    if out is None or Path(out).resolve() == folder.resolve():
-        return None
-    return Path(out) if _within(Path(out), folder) else None
-
-
-def _within(path: Path, folder: Path | None) -> bool:
-    return folder is not None and path.resolve().is_relative_to(folder.resolve())
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _refuse_collisions(jobs: list[Job]) -> None:
-    seen: dict[Path, Path] = {}
-    for job in jobs:
-        if job.stem in seen:
-            raise DataError(
-                f"`{seen[job.stem]}` and `{job.image}` would write the same mask `{job.stem}.png`; "
-                "rename one or predict them into two folders."
-            )
-        seen[job.stem] = job.image
+def _named(folder: Path, job: Job, extension: str) -> Path:
+    return folder / job.stem.with_name(job.stem.name + extension)

@@ -1,84 +1,130 @@
 """A trained network ready to use: preprocessing, network, classes."""
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from intarsia.data import Classes, overlay, read_image, write_mask
-from intarsia.errors import ArgumentError
+from intarsia.data import Classes
+from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference.execution import Execution, Preprocessing, best_device
+from intarsia.inference.limits import MAP_FLOATS, Limits
+from intarsia.inference.result import Result, labels_of
+from intarsia.inference.source import Source, picture_of
+from intarsia.inference.tiling import Part, stitch
+from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.runs import NetworkRecord, Run
 from intarsia.runs.weights import load_into
-from intarsia.shapes import Mask, Probabilities, RGBImage
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The answer for one image; ``logits`` is (K, H, W), at the image's own size."""
-
-    image: RGBImage
-    logits: Float[np.ndarray, "K H W"]
-    classes: Classes
-
-    @property
-    def mask(self) -> Mask:
-        """Class indices (H, W): the largest logit, or for one logit its sign."""
-        if len(self.logits) == 1:
-            return (self.logits[0] > 0).astype(self.classes.dtype)
-        return self.logits.argmax(0).astype(self.classes.dtype)
-
-    @property
-    def probabilities(self) -> Probabilities:
-        """Softmax over the classes (K, H, W), or the sigmoid of one logit (1, H, W); float32."""
-        if len(self.logits) == 1:
-            return 1 / (1 + np.exp(-self.logits))
-        raised = np.exp(self.logits - self.logits.max(0, keepdims=True))
-        return raised / raised.sum(0, keepdims=True)
-
-    def overlay(self, opacity: float = 0.5) -> RGBImage:
-        """The image under the colours of its classes."""
-        return overlay(self.image, self.mask, self.classes, opacity)
-
-    def save(self, path: str | Path) -> None:
-        """Write the mask as an index PNG with the classes' palette."""
-        write_mask(Path(path), self.mask, self.classes)
 
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
-    """Network + preprocessing + classes, placed where ``execution`` says."""
+    """Network + preprocessing + classes, placed where ``execution`` says.
+
+    With ``views`` an answer is the mean over several views of the image. Images that are too large for one pass go
+    through the network in overlapping tiles; ``tile`` is their side in pixels, by default the largest that is surely
+    affordable, and images with no longer side are always computed whole.
+    """
 
     net: SegmentationNetwork
     preprocessing: Preprocessing
     classes: Classes
     execution: Execution
+    views: Views | None = None
+    tile: int | None = None
+    limits: Limits = field(init=False, repr=False)
 
-    def predict(self, source: str | Path | RGBImage) -> Result:
-        """Segment one image, given as a file or as an (H, W, 3) uint8 array.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", Limits.of(self.net, self.classes.count, self.views, self.tile))
 
-        Raises ``DataError`` for a file that cannot be read, ``ArgumentError`` for any other array.
+    @property
+    def protocol(self) -> str:
+        """How an image is answered, in a sentence or two; it is printed beside the scores."""
+        answer = "One pass of the network over each image." if self.views is None else self.views.protocol
+        return f"{answer} {self.limits.protocol}"
+
+    def predict(self, source: Source, *, logits: bool = True, watch: Callable[[Part], None] | None = None) -> Result:
+        """Segment one image: a file, an (H, W, C) uint8 array or a PIL image.
+
+        Args:
+            source: the image; three channels are RGB.
+            logits: keep the logits, and so the probabilities, unless they would take more than 2 GiB.
+            watch: called with each finished part, its window and its logits, while the next one is waiting.
+
+        Raises:
+            DataError: the file cannot be read.
+            ArgumentError: another array, another number of channels, or a network in training mode.
         """
-        image = source if isinstance(source, np.ndarray) else read_image(Path(source))
-        if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-            raise ArgumentError(f"An image must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}; convert it.")
-        return Result(image, self._logits(torch.from_numpy(np.ascontiguousarray(image))).numpy(), self.classes)
+        image = picture_of(source, len(self.preprocessing.mean))
+        mask = np.empty(image.shape[:2], self.classes.dtype)
+        kept: np.ndarray | None = None
+        for window, part in self.parts(image):
+            mask[window] = labels_of(part, self.classes)
+            if part.shape[1:] == mask.shape:
+                kept = part.numpy() if logits else None
+            elif logits and len(part) * mask.size <= MAP_FLOATS:
+                kept = np.empty((len(part), *mask.shape), np.float32) if kept is None else kept
+                kept[:, *window] = part.numpy()
+            if watch is not None:
+                watch((window, part))
+        return Result(image, mask, self.classes, kept)
 
-    @torch.inference_mode()
-    def _logits(self, image: Tensor) -> Tensor:
+    def parts(self, source: Source) -> Iterator[Part]:
+        """The answer in parts, each a window of the image and its logits (K, h, w): memory for one part at a time.
+
+        Together they cover each pixel once. An image that is computed whole is one part.
+        """
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
+        image = torch.from_numpy(np.ascontiguousarray(picture_of(source, len(self.preprocessing.mean))))
+        grid = self.limits.grid(*image.shape[:2])
+        if grid is None:
+            yield (slice(0, image.shape[0]), slice(0, image.shape[1])), self._answer(image)
+        else:
+            yield from stitch(self._answer, image, grid)
+
+    def _answer(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
+        return self._logits(image) if self.views is None else self.views.predict(self._logits, image)
+
+    def _logits(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
+        """In one pass, or in tiles where the device's memory does not suffice for that."""
+        if self.limits.fits(*image.shape[:2]):
+            try:
+                return self._one_pass(image)
+            except torch.OutOfMemoryError:
+                first = self.limits.shrink(*image.shape[:2])
+            if first:
+                warnings.warn(
+                    f"The memory of `{self.execution.device}` does not suffice for {image.shape[0]} × {image.shape[1]} "
+                    "pixels at once; the network goes on with smaller tiles.",
+                    IntarsiaWarning,
+                    stacklevel=2,
+                )
+        parts = stitch(self._logits, image, self.limits.small_grid())
+        whole: Tensor | None = None
+        for (rows, columns), part in parts:
+            whole = part.new_empty(len(part), *image.shape[:2]) if whole is None else whole
+            whole[:, rows, columns] = part
+        assert whole is not None
+        return whole
+
+    @torch.inference_mode()
+    def _one_pass(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
         batch = self.preprocessing(image[None].to(self.execution.device))
         with self.execution.autocast():
             return self.net(self.execution.place_images(batch))[0].float().cpu()
 
 
-def load(source: str | Path, device: str | None = None) -> Segmenter:
+def load(
+    source: str | Path, device: str | None = None, *, views: Views | None = None, tile: int | None = None
+) -> Segmenter:
     """A trained run as a :class:`Segmenter`, in the precision and layout that were measured fastest on this device.
 
     Raises ``RunError`` when the folder is no finished run or its weights do not fit.
@@ -90,7 +136,8 @@ def load(source: str | Path, device: str | None = None) -> Segmenter:
     device = device or best_device()
     measured_here = record.device == torch.device(device).type
     execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
-    return Segmenter(execution.place(net.eval()), Preprocessing(record.mean, record.std), run.classes(), execution)
+    preprocessing = Preprocessing(record.mean, record.std)
+    return Segmenter(execution.place(net.eval()), preprocessing, run.classes(), execution, views, tile)
 
 
 def build_network(record: NetworkRecord) -> SegmentationNetwork:

@@ -1,1 +1,1 @@
-"""Inner loops: Numba for the CPU, arrays in and out. Import them where they are used: Numba takes half a second."""
+"""Inner loops, compiled by Numba: arrays in, arrays out. Arguments are checked by the rooms that call them."""

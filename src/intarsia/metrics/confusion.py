@@ -4,9 +4,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from intarsia.errors import ArgumentError
+from intarsia.kernels.confusion import count_pairs
 from intarsia.shapes import IGNORE, Mask
-
-_BLOCK_PIXELS = 1 << 20  # `np.bincount` widens its input to 64 bits; a block bounds that copy at 8 MB
 
 
 def confusion_matrix(truth: Mask, prediction: Mask, classes: int, ignore: int = IGNORE) -> Int64[np.ndarray, "K K"]:
@@ -36,23 +35,13 @@ def confusion_matrix(truth: Mask, prediction: Mask, classes: int, ignore: int = 
                [0, 1]])
     """
     _check_arguments(truth, prediction, classes, ignore)
-    joint_counts = np.zeros(classes * classes, dtype=np.int64)
-    rows = max(1, _BLOCK_PIXELS // max(1, truth.shape[1]))
-    for top in range(0, truth.shape[0], rows):
-        joint_counts += _count_block(truth[top : top + rows], prediction[top : top + rows], classes, ignore)
-    return joint_counts.reshape(classes, classes)
-
-
-def _count_block(truth: Mask, prediction: Mask, classes: int, ignore: int) -> Int64[np.ndarray, " J"]:
-    """The counts of the joint indices true · K + predicted."""
-    counted = (truth != ignore) & (prediction != ignore)
-    true_classes, predicted_classes = truth[counted], prediction[counted]
-    _check_values(true_classes, "truth", classes)
-    _check_values(predicted_classes, "prediction", classes)
-    joint = true_classes.astype(np.min_scalar_type(classes * classes))
-    joint *= joint.dtype.type(classes)
-    joint += predicted_classes.astype(joint.dtype)
-    return np.bincount(joint, minlength=classes * classes)
+    matrix, stray = count_pairs(truth, prediction, classes, ignore)
+    if stray is not None:
+        raise ArgumentError(
+            f"`{stray.side}` holds the value {stray.value}, but with {classes} classes the largest index is "
+            f"{classes - 1}; raise `classes` or mark these pixels as ignored."
+        )
+    return matrix
 
 
 def _check_arguments(truth: Mask, prediction: Mask, classes: int, ignore: int) -> None:
@@ -73,13 +62,4 @@ def _check_arguments(truth: Mask, prediction: Mask, classes: int, ignore: int) -
         raise ArgumentError(
             f"`truth` {truth.shape} and `prediction` {prediction.shape} must have one shape; "
             "resize the prediction to the truth."
-        )
-
-
-def _check_values(values: np.ndarray, side: str, classes: int) -> None:
-    largest = int(values.max(initial=0))
-    if largest >= classes:
-        raise ArgumentError(
-            f"`{side}` holds the value {largest}, but with {classes} classes the largest index is {classes - 1}; "
-            "raise `classes` or mark these pixels as ignored."
         )

@@ -1,0 +1,96 @@
+"""How much of an image goes through the network at once."""
+
+import math
+from dataclasses import dataclass
+
+from intarsia.errors import ArgumentError
+from intarsia.inference.tiling import Grid
+from intarsia.inference.views import Views
+from intarsia.models import SegmentationNetwork
+
+WHOLE_PIXELS = 1 << 22  # 2048 × 2048: a PSPNet on ResNet-50 at output stride 8 then takes some 4 GB in float32
+MAP_FLOATS = 1 << 29  # the largest float map that is ever made: 2 GiB
+TILE = 1024
+TILE_FLOATS = 1 << 26  # logits of a tile: 256 MiB, so that 150 classes get tiles of 640 pixels
+FEWEST_STEPS = 4  # a tile of 4 strides, overlapping by one
+QUARTERS = 4  # tiles start where the usual scales, 0.5, 0.75, 1.25, …, give whole strides
+
+
+@dataclass
+class Limits:
+    """What one segmenter may compute in one pass; shrinks when the device's memory runs out.
+
+    Images of up to ``WHOLE_PIXELS`` are computed whole, if their logits (at the largest scale) fit into ``MAP_FLOATS``.
+    """
+
+    step: int
+    extra: int
+    classes: int
+    magnification: float
+    wanted: int | None
+    side: int | None = None
+
+    @classmethod
+    def of(cls, net: SegmentationNetwork, classes: int, views: Views | None, tile: int | None) -> "Limits":
+        """The limits of a network with so many classes.
+
+        Raises:
+            ArgumentError: ``tile`` is too small for the network's stride.
+        """
+        step = max(net.multiple, net.backbone.spec.output_stride) * (1 if views is None else QUARTERS)
+        if tile is not None and tile < FEWEST_STEPS * step:
+            raise ArgumentError(
+                f"`tile` (={tile}) must be at least {FEWEST_STEPS * step} pixels, {FEWEST_STEPS} times the network's "
+                f"stride{'' if views is None else ' at its smallest scale'}."
+            )
+        magnification = 1.0 if views is None else max(1.0, *views.scales)
+        return cls(step, int(net.align_corners), classes, magnification, tile)
+
+    @property
+    def protocol(self) -> str:
+        """When there are tiles, in one sentence."""
+        grid = self._grid(self._tile())
+        size = f"{self._whole_pixels() / 1e6:.1f} megapixels" if self.wanted is None else f"{grid.tile} pixels a side"
+        return f"Images of more than {size} in tiles of {grid.tile} pixels that overlap by {grid.overlap}."
+
+    def grid(self, rows: int, columns: int) -> Grid | None:
+        """The tiles of an image, or None if it is computed whole."""
+        if self.wanted is None and rows * columns <= self._whole_pixels():
+            return None
+        return self._grid(self._tile())
+
+    def fits(self, rows: int, columns: int) -> bool:
+        """Whether the device's memory has not yet been found too small for this."""
+        return self.side is None or max(rows, columns) <= self.side + self.extra
+
+    def shrink(self, rows: int, columns: int) -> bool:
+        """Halve what is computed at once, after the memory did not suffice; True the first time.
+
+        Raises:
+            ArgumentError: tiles cannot be any smaller.
+        """
+        first = self.side is None
+        self.side = max(rows, columns) // 2 // self.step * self.step
+        if self.side < FEWEST_STEPS * self.step:
+            raise ArgumentError(
+                f"The device's memory does not suffice for {rows} × {columns} pixels, and smaller tiles would not do; "
+                'free some of it, or pass `device="cpu"`.'
+            )
+        return first
+
+    def small_grid(self) -> Grid:
+        """Tiles that fit into the device's memory."""
+        assert self.side is not None
+        return self._grid(self.side)
+
+    def _whole_pixels(self) -> int:
+        return min(WHOLE_PIXELS, int(MAP_FLOATS / self.classes / self.magnification**2))
+
+    def _tile(self) -> int:
+        affordable = math.isqrt(int(TILE_FLOATS / self.classes / self.magnification**2))
+        side = min(TILE, affordable) if self.wanted is None else self.wanted
+        return max(FEWEST_STEPS, side // self.step) * self.step
+
+    def _grid(self, tile: int) -> Grid:
+        overlap = max(1, tile // 4 // self.step) * self.step
+        return Grid(tile, overlap, self.step, self.extra)

@@ -1,0 +1,51 @@
+"""What may be given to a segmenter becomes an array."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from intarsia.data import read_image
+from intarsia.errors import ArgumentError
+from intarsia.shapes import Picture
+
+Source = str | Path | Picture | Image.Image
+
+
+def picture_of(source: Source, channels: int) -> Picture:
+    """An image with as many channels as the network was trained on, from a file, an array or a PIL image.
+
+    Raises:
+        DataError: the file cannot be read.
+        ArgumentError: the image has another number of channels or bits, or is no image.
+    """
+    if isinstance(source, str | Path):
+        picture = read_image(Path(source))
+    elif isinstance(source, Image.Image):
+        picture = _from_pillow(source, channels)
+    elif isinstance(source, np.ndarray):
+        picture = source
+    else:
+        raise ArgumentError(
+            f"An image must be a path, a NumPy array or a PIL image, not {type(source).__name__}; "
+            "for a tensor pass `tensor.permute(1, 2, 0).cpu().numpy()`."
+        )
+    if picture.ndim == 2 and channels == 1:
+        picture = picture[:, :, None]
+    if picture.ndim != 3 or picture.shape[-1] != channels or picture.dtype != np.uint8 or 0 in picture.shape:
+        kind = " RGB" if channels == 3 else ""
+        raise ArgumentError(
+            f"An image must be (H, W, {channels}) uint8{kind} for this network, "
+            f"not {picture.shape} {picture.dtype}; convert it."
+        )
+    return picture
+
+
+def _from_pillow(picture: Image.Image, channels: int) -> Picture:
+    """Upright, and RGB if the network wants three channels."""
+    if picture.mode[0] in "IF":
+        raise ArgumentError(
+            f"A PIL image of mode {picture.mode} has no known full scale; pass its path, or convert it to 8 bits."
+        )
+    picture = ImageOps.exif_transpose(picture)
+    return np.atleast_3d(np.array(picture.convert("RGB") if channels == 3 else picture))

@@ -1,0 +1,44 @@
+"""Networks whose answers can be worked out by hand, and that know their limits."""
+
+import torch
+from torch import Tensor, nn
+
+from intarsia.backbones import Backbone, BackboneSpec
+from intarsia.data import Classes
+from intarsia.inference import Execution, Preprocessing, Segmenter
+from intarsia.models import SegmentationNetwork
+
+
+class Pointwise(nn.Module):
+    """Gives the image itself as its only feature map, if it has at most ``most_pixels``; notes the sizes it saw."""
+
+    def __init__(self, most_pixels: float) -> None:
+        super().__init__()
+        self.most_pixels = most_pixels
+        self.seen: list[tuple[int, int]] = []
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        rows, columns = images.shape[-2:]
+        if rows * columns > self.most_pixels:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.seen.append((rows, columns))
+        return (images,)
+
+
+class Finest(nn.Module):
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        return features[0]
+
+
+def pointwise(
+    classes: int = 3, channels: int = 3, most_pixels: float = float("inf"), outputs: int | None = None, **fields: object
+) -> Segmenter:
+    """A segmenter that looks at single pixels: one random linear layer."""
+    mean, std = (0.5,) * channels, (0.25,) * channels
+    backbone = Backbone(Pointwise(most_pixels), BackboneSpec("x", (channels,), (1,), (1,), mean, std), "scratch")
+    head = nn.Conv2d(channels, outputs or classes, 1)
+    nn.init.normal_(head.weight, generator=torch.Generator().manual_seed(0))
+    assert head.bias is not None
+    nn.init.zeros_(head.bias)
+    net = SegmentationNetwork(backbone, Finest(), head).eval()
+    return Segmenter(net, Preprocessing(mean, std), Classes.numbered(classes), Execution(), **fields)  # pyright: ignore[reportArgumentType]
