@@ -44,7 +44,7 @@ def test_the_tour_on_ones_own_folder(discs: Path, tmp_path: Path, capsys: Captur
     assert "images: " in capsys.readouterr().err
     assert main(["evaluate", str(run), str(discs)]) == 0
     assert "mean_iou" in capsys.readouterr().out
-    assert main(["evaluate", str(run), str(discs), "--as-json", "--report", str(tmp_path / "page.html")]) == 0
+    assert main(["evaluate", str(run), str(discs), "--json", "--report", str(tmp_path / "page.html")]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert 0 <= scores["mean_iou"] <= 1
     assert "rule" in scores
@@ -210,7 +210,7 @@ def test_averaged_views_and_tiles(discs: Path, disc_run: Path, tmp_path: Path, c
         (["--tile", "130"], "Images of more than 128 pixels a side in tiles of 128 pixels that overlap by 32."),
     ):
         page = tmp_path / "page.html"
-        assert main(["evaluate", str(disc_run), str(discs), *more, "--as-json", "--report", str(page)]) == 0
+        assert main(["evaluate", str(disc_run), str(discs), *more, "--json", "--report", str(page)]) == 0
         assert said in json.loads(capsys.readouterr().out)["protocol"]
         assert said in page.read_text()
         assert main(["evaluate", str(disc_run), str(discs), *more]) == 0

@@ -132,4 +132,4 @@ def test_images_with_other_channels_than_the_networks_are_reported(tmp_path: Pat
     outcomes = predict_files(pointwise(channels=5), find_images(large_and_small(tmp_path / "in")), tmp_path / "out")
     for outcome in outcomes:
         assert outcome.mask is None
-        assert f"`{outcome.job.image}`: An image must be (H, W, 5) uint8" in (outcome.complaint or "")
+        assert f"`{outcome.job.image}` has 3 bands, but 5 are expected" in (outcome.complaint or "")

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from standins import pointwise
 
-from intarsia.data import read_image
+from intarsia.data import PixelFormat, read_image
 from intarsia.errors import ArgumentError
 from intarsia.inference.source import picture_of
 
@@ -19,7 +19,7 @@ def test_files_arrays_and_pil_images_give_the_same(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(RGB).save(path)
     for source in (path, str(path), RGB, Image.open(path), Image.fromarray(RGB).convert("RGBA")):
-        np.testing.assert_array_equal(picture_of(source, 3), RGB)
+        np.testing.assert_array_equal(picture_of(source, PixelFormat(3)), RGB)
     assert pointwise().predict(Image.fromarray(RGB)).mask.shape == (4, 5)
 
 
@@ -28,19 +28,19 @@ def test_pil_images_are_turned_upright_as_files_are(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(RGB).save(tmp_path / "turned.png", exif=exif)
     with Image.open(tmp_path / "turned.png") as turned:
-        assert picture_of(turned, 3).shape == (5, 4, 3)
-        np.testing.assert_array_equal(picture_of(turned, 3), read_image(tmp_path / "turned.png"))
+        assert picture_of(turned, PixelFormat(3)).shape == (5, 4, 3)
+        np.testing.assert_array_equal(picture_of(turned, PixelFormat(3)), read_image(tmp_path / "turned.png"))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK", "HSV"])
 def test_pil_images_of_any_8_bit_mode_become_rgb(mode: str) -> None:
-    assert picture_of(Image.new(mode, (5, 4)), 3).shape == (4, 5, 3)
+    assert picture_of(Image.new(mode, (5, 4)), PixelFormat(3)).shape == (4, 5, 3)
 
 
 @pytest.mark.parametrize("mode", ["I", "F", "I;16"])
 def test_pil_images_without_a_full_scale_are_refused(mode: str) -> None:
     with pytest.raises(ArgumentError, match=f"A PIL image of mode {mode} has no known full scale; pass its path"):
-        picture_of(Image.new(mode, (5, 4)), 3)
+        picture_of(Image.new(mode, (5, 4)), PixelFormat(3))
 
 
 @pytest.mark.usefixtures("unchecked_shapes")
@@ -63,7 +63,7 @@ def test_the_number_of_channels_is_the_networks() -> None:
 
 @pytest.mark.usefixtures("unchecked_shapes")
 def test_grey_without_an_axis_of_channels_suits_a_network_of_one() -> None:
-    assert picture_of(RGB[:, :, 0], 1).shape == (4, 5, 1)
+    assert picture_of(RGB[:, :, 0], PixelFormat(1)).shape == (4, 5, 1)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

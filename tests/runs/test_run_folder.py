@@ -31,7 +31,7 @@ def test_what_is_no_run(tmp_path: Path, disc_run: Path) -> None:
         Run.open(tmp_path)
     copy = copytree(disc_run, tmp_path / "copy")
     (copy / "network.json").write_text("{}")
-    with pytest.raises(RunError, match=r"network\.json` cannot be read"):
+    with pytest.raises(RunError, match=r"network\.json` is damaged: `model` is missing"):
         Run.open(copy).network()
     (copy / "weights.safetensors").unlink()
     with pytest.raises(RunError, match=r"`weights\.safetensors` is missing; .*--resume"):

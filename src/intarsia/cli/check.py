@@ -6,7 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError
+
+VIEWS = 4  # of each image on the sheet
 
 
 def check(
@@ -16,7 +19,10 @@ def check(
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     fix_list: Path | None = None,
     skip: Path | None = None,
-    max_pixels: int = 500_000_000,
+    max_pixels: int = MAX_PIXELS,
+    show_augmented: int | None = None,
+    recipe: Path | None = None,
+    sheet: Path = Path("augmented.png"),
 ) -> int:
     """Look at every image and mask of a dataset once, and say all that is wrong or strange, and the class weights.
 
@@ -29,14 +35,24 @@ def check(
             split too. `intarsia train --skip` reads it.
         skip: A list of files to leave out.
         max_pixels: The largest image that is read.
+        show_augmented: Draw so many training images above random views of them, as a training would see them.
+        recipe: The recipe.json of that training; the settings are the usual ones otherwise.
+        sheet: Where they are drawn.
     """
-    if max_pixels < 1:
-        raise ArgumentError(f"`--max-pixels` (={max_pixels}) must be at least 1.")
+    for name, value in (("max-pixels", max_pixels), ("show-augmented", show_augmented)):
+        if value is not None and value < 1:
+            raise ArgumentError(f"`--{name}` (={value}) must be at least 1.")
+
+    from PIL import Image
 
     from intarsia.cli.progress import progress
+    from intarsia.data.augmentation import augmented_sheet
     from intarsia.data.checking import check as look
     from intarsia.data.checking import table
     from intarsia.data.skipping import read_skip_list, write_skip_list
+    from intarsia.files import atomic
+    from intarsia.runs import Recipe
+    from intarsia.runs.recipe import Settings
 
     left_out = read_skip_list(skip, data) if skip else ()
     with progress("checking") as watch:
@@ -47,4 +63,12 @@ def check(
         write_skip_list(fix_list, data, files)
         if not as_json:
             print(f"{len(files)} files to leave out are listed in `{fix_list}`.")
+    if show_augmented is not None and report.dataset is not None and "train" in report.dataset.splits:
+        settings = Recipe.read(recipe) if recipe else Settings()
+        samples = report.dataset.split("train")[:show_augmented]
+        picture = augmented_sheet(samples, settings.augmentation(), report.dataset.classes, VIEWS, settings.seed)
+        with atomic(sheet) as temporary:
+            Image.fromarray(picture).save(temporary)
+        if not as_json:
+            print(f"{len(samples)} images and {VIEWS} views of each are drawn in `{sheet}`.")
     return 1 if report.errors else 0

@@ -2,6 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from intarsia.data.decoding import MAX_PIXELS
 
 
 def evaluate(
@@ -11,7 +16,9 @@ def evaluate(
     *,
     split: str | None = None,
     report: Path | None = None,
-    as_json: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    skip: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
     tta: bool = False,
     tta_scales: str | None = None,
     tile: int | None = None,
@@ -24,19 +31,23 @@ def evaluate(
         split: train, val or test; by default val.
         report: Also write a page with scores, confusion matrix and the worst images first.
         as_json: Print JSON instead of a table.
+        skip: A list of files to leave out.
+        max_pixels: The largest image that is read.
         tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
     """
     from intarsia.cli.views import views_of
+    from intarsia.data.skipping import read_skip_list
     from intarsia.diagnostics.run_report import report_on_run
     from intarsia.inference import evaluate as score
     from intarsia.inference import load
 
-    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile)
+    left_out = read_skip_list(skip, data) if skip else ()
+    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels)
     if report is None:
-        scores = score(segmenter, data, split)
+        scores = score(segmenter, data, split, skip=left_out)
     else:
-        scores = report_on_run(run, data, report, split=split, segmenter=segmenter).network
+        scores = report_on_run(run, data, report, split=split, segmenter=segmenter, skip=left_out).network
     said = {**scores.to_json(), "protocol": segmenter.protocol}
     print(json.dumps(said) if as_json else f"{scores.table()}\n{segmenter.protocol}")

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError
 
 
@@ -15,6 +16,7 @@ def predict(
     overlay: bool = False,
     probabilities: bool = False,
     overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
     tta: bool = False,
     tta_scales: str | None = None,
     tile: int | None = None,
@@ -28,6 +30,7 @@ def predict(
         overlay: Also write the image under its classes' colours, to OUT/overlays.
         probabilities: Also write (K, H, W) float16 arrays, to OUT/probabilities.
         overwrite: Write into a folder that already holds something.
+        max_pixels: The largest image that is read.
         tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
@@ -41,7 +44,8 @@ def predict(
     from intarsia.cli.views import views_of
     from intarsia.inference import find_images, load, predict_files
 
-    jobs, segmenter = find_images(sources, out), load(run, views=views_of(tta, tta_scales), tile=tile)
+    jobs = find_images(sources, out)
+    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels)
     console = Console(stderr=True)
     bad = 0
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

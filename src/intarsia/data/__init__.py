@@ -4,7 +4,7 @@ from intarsia.data.augmentation import Augmentation, View, augment, augmented_sh
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Dataset, FileSample, Sample
 from intarsia.data.generators import generator_for
-from intarsia.data.images import IMAGE_EXTENSIONS, read_image
+from intarsia.data.images import IMAGE_EXTENSIONS, RGB, PixelFormat, read_image
 from intarsia.data.masks import MASK_EXTENSIONS, read_mask, write_mask
 from intarsia.data.open import SAMPLES, open_dataset
 from intarsia.data.pictures import as_rgb, colourise, contact_sheet, overlay
@@ -13,11 +13,13 @@ from intarsia.data.write import write_folder
 __all__ = [
     "IMAGE_EXTENSIONS",
     "MASK_EXTENSIONS",
+    "RGB",
     "SAMPLES",
     "Augmentation",
     "Classes",
     "Dataset",
     "FileSample",
+    "PixelFormat",
     "Sample",
     "View",
     "as_rgb",

@@ -70,21 +70,20 @@ class FileSample:
         Raises:
             DataError: the file cannot be read, holds what is no class, or its size is not the image's.
         """
-        check_shapes(self.image_path, self.shape(), self.mask_path, image_shape(self.mask_path, self.max_pixels))
+        complaint = unequal(self.image_path, self.shape(), self.mask_path, image_shape(self.mask_path, self.max_pixels))
+        if complaint:
+            raise DataError(complaint)
         return read_mask(self.mask_path, self.classes, window, self.max_pixels)
 
 
-def check_shapes(image: Path, of_image: tuple[int, int], mask: Path, of_mask: tuple[int, int]) -> None:
-    """Refuse a mask of another size than its image.
-
-    Raises:
-        DataError: rows or columns differ.
-    """
-    if of_image != of_mask:
-        raise DataError(
-            f"`{image}` has {of_image[0]} rows × {of_image[1]} columns, but its mask `{mask}` has {of_mask[0]} × "
-            f"{of_mask[1]}: they must be equal, so replace one of them."
-        )
+def unequal(image: Path, of_image: tuple[int, int], mask: Path, of_mask: tuple[int, int]) -> str | None:
+    """The sentence about a mask of another size than its image; None if rows and columns are equal."""
+    if of_image == of_mask:
+        return None
+    return (
+        f"`{image}` has {of_image[0]} rows × {of_image[1]} columns, but its mask `{mask}` has {of_mask[0]} × "
+        f"{of_mask[1]}: they must be equal, so replace one of them."
+    )
 
 
 def windowed(picture: np.ndarray, window: Window | None) -> np.ndarray:
@@ -105,6 +104,11 @@ class Dataset:
     classes: Classes
     splits: Mapping[str, tuple[Sample, ...]]
     pixels: PixelFormat = RGB
+
+    @property
+    def default_split(self) -> str:
+        """What is evaluated unless another is named: ``val``, or the first there is."""
+        return "val" if "val" in self.splits else next(iter(self.splits))
 
     def split(self, name: str) -> tuple[Sample, ...]:
         """The samples of one split.

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from scipy import ndimage, optimize
 
+from intarsia.data.pictures import as_rgb
 from intarsia.errors import ArgumentError, DataError
 from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, RGBImage
 
@@ -140,7 +141,7 @@ def _draw_pixels(
         mask = samples[index].mask().ravel()
         labelled = np.flatnonzero(mask != (IGNORE if mask.dtype == np.uint8 else IGNORE_UINT16))
         drawn = generator.choice(labelled, size=min(pixels // len(chosen), labelled.size), replace=False)
-        features.append(pixel_features(samples[index].image())[drawn])
+        features.append(pixel_features(as_rgb(samples[index].image()))[drawn])
         labels.append(mask[drawn])
     labels_N = np.concatenate(labels).astype(np.int64)
     if labels_N.size == 0:

@@ -2,7 +2,7 @@
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from shlex import join, quote
 from typing import NamedTuple
@@ -10,11 +10,13 @@ from typing import NamedTuple
 import torch
 
 import intarsia
-from intarsia.data import Dataset, Sample, open_dataset
+from intarsia.data import Dataset, Sample
+from intarsia.data.pictures import as_rgb
 from intarsia.diagnostics.linear_baseline import fit_linear_baseline
 from intarsia.diagnostics.report import Report, write_report
 from intarsia.diagnostics.report_pictures import Example
 from intarsia.inference import Result, Segmenter, evaluate_samples, load
+from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
 from intarsia.shapes import Mask
@@ -36,17 +38,18 @@ def report_on_run(
     *,
     split: str | None = None,
     segmenter: Segmenter | None = None,
+    skip: Collection[Path] = (),
 ) -> RunScores:
     """Evaluate a run on a split (default ``val``), write ``page``, and return the scores.
 
-    ``segmenter`` is the loaded run, if it shall answer in another way than by default.
+    ``segmenter`` is the loaded run, if it shall answer in another way than by default; files in ``skip`` are left out.
 
     Where there is a training split, a linear classifier on the intensities and gradients of each pixel is fitted to it
     and scored on the same images: what a network is worth is what it has over that.
     """
     run, segmenter = Run.open(run_folder), segmenter or load(run_folder)
-    dataset = open_dataset(data, classes=segmenter.classes)
-    name = split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
+    dataset = open_for(segmenter, data, skip)
+    name = split or dataset.default_split
     samples, examples = dataset.split(name), _Worst()
     scores = evaluate_samples(segmenter, samples, examples.watch)
     baseline = _linear_scores(dataset, samples) if dataset.splits.get("train") else None
@@ -74,7 +77,7 @@ class _Worst:
         self.kept: list[Example] = []
 
     def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
-        self.kept.append(Example(sample.name, result.image, truth, result.mask, scores.mean_iou))
+        self.kept.append(Example(sample.name, as_rgb(result.image), truth, result.mask, scores.mean_iou))
         # an image without a single valid pixel has no score, and is the least interesting
         ranked = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))
         self.kept = [example.shrunk() for example in ranked[:WORST]]
@@ -85,7 +88,7 @@ def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:
     linear = fit_linear_baseline(dataset.split("train"), count)
     total = None
     for sample in samples:
-        matrix = confusion_matrix(sample.mask(), linear.predict(sample.image()), count, dataset.classes.ignore)
+        matrix = confusion_matrix(sample.mask(), linear.predict(as_rgb(sample.image())), count, dataset.classes.ignore)
         total = Scores(matrix, names) if total is None else total + Scores(matrix, names)
     assert total is not None
     return total

@@ -1,9 +1,9 @@
 """One confusion matrix over a whole set, at full resolution."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from intarsia.data import Sample, open_dataset
+from intarsia.data import Dataset, Sample, open_dataset
 from intarsia.errors import DataError
 from intarsia.inference.result import Result
 from intarsia.inference.segmenter import Segmenter, load
@@ -14,19 +14,28 @@ Watcher = Callable[[Sample, Result, Mask, Scores], None]
 
 
 def evaluate(
-    run: str | Path | Segmenter, data: str | Path, split: str | None = None, watch: Watcher | None = None
+    run: str | Path | Segmenter,
+    data: str | Path,
+    split: str | None = None,
+    watch: Watcher | None = None,
+    *,
+    skip: Collection[Path] = (),
 ) -> Scores:
     """Scores of a trained run, or of a loaded one, on one split of ``data`` (default: ``val``, or the only one).
 
     ``load(run, views=Views())`` is scored by the mean over several views of each image; ``segmenter.protocol`` says so.
 
     ``watch`` is called after each image with the sample, the result, the true mask and the scores of that image alone.
-    Raises ``RunError`` or ``DataError`` with the file and the remedy.
+    Files in ``skip`` are left out. Raises ``RunError`` or ``DataError`` with the file and the remedy.
     """
     segmenter = run if isinstance(run, Segmenter) else load(run)
-    dataset = open_dataset(data, classes=segmenter.classes)
-    name = split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
-    return evaluate_samples(segmenter, dataset.split(name), watch)
+    dataset = open_for(segmenter, data, skip)
+    return evaluate_samples(segmenter, dataset.split(split or dataset.default_split), watch)
+
+
+def open_for(segmenter: Segmenter, data: str | Path, skip: Collection[Path] = ()) -> Dataset:
+    """A dataset with the classes of a network, read as the network's training data were."""
+    return open_dataset(data, segmenter.classes, segmenter.pixels, skip=skip, max_pixels=segmenter.max_pixels)
 
 
 def evaluate_samples(segmenter: Segmenter, samples: Sequence[Sample], watch: Watcher | None = None) -> Scores:

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import ArgumentError, DataError
+from intarsia.errors import DataError
 from intarsia.files import atomic
 from intarsia.inference.jobs import Job
 from intarsia.inference.result import Result, probabilities_of
 from intarsia.inference.segmenter import Segmenter
-from intarsia.inference.source import picture_of
 from intarsia.inference.tiling import Part
 
 Watcher = Callable[[Job, float], None]
@@ -62,10 +61,7 @@ def predict_files(
 
 
 def _segment(segmenter: Segmenter, job: Job, array: Path | None, watch: Watcher) -> Result:
-    try:
-        image = picture_of(job.image, len(segmenter.preprocessing.mean))
-    except ArgumentError as error:  # one file of another kind, such as an RGB picture among satellite images
-        raise DataError(f"`{job.image}`: {error}") from error
+    image = segmenter.picture(job.image)
     rows, columns = image.shape[:2]
     done = 0
     with _probability_file(array, rows, columns) as write:

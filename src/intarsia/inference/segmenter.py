@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from intarsia.data import Classes
+from intarsia.data import Classes, PixelFormat
+from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference.execution import Execution, Preprocessing, best_device
 from intarsia.inference.limits import MAP_FLOATS, Limits
@@ -22,6 +23,7 @@ from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.runs import NetworkRecord, Run
 from intarsia.runs.weights import load_into
+from intarsia.shapes import Picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,8 @@ class Segmenter:
 
     With ``views`` an answer is the mean over several views of the image. Images that are too large for one pass go
     through the network in overlapping tiles; ``tile`` is their side in pixels, by default the largest that is surely
-    affordable, and images with no longer side are always computed whole.
+    affordable, and images with no longer side are always computed whole. ``pixels`` says what the numbers in picture
+    files mean; files of more than ``max_pixels`` pixels are refused.
     """
 
     net: SegmentationNetwork
@@ -39,6 +42,8 @@ class Segmenter:
     execution: Execution
     views: Views | None = None
     tile: int | None = None
+    pixels: PixelFormat | None = None
+    max_pixels: int = MAX_PIXELS
     limits: Limits = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +54,15 @@ class Segmenter:
         """How an image is answered, in a sentence or two; it is printed beside the scores."""
         answer = "One pass of the network over each image." if self.views is None else self.views.protocol
         return f"{answer} {self.limits.protocol}"
+
+    def picture(self, source: Source) -> Picture:
+        """The image as the network takes it, from a file, an array or a PIL image.
+
+        Raises:
+            DataError: the file cannot be read.
+            ArgumentError: another array, or another number of channels.
+        """
+        return picture_of(source, self.pixels or PixelFormat(len(self.preprocessing.mean)), self.max_pixels)
 
     def predict(self, source: Source, *, logits: bool = True, watch: Callable[[Part], None] | None = None) -> Result:
         """Segment one image: a file, an (H, W, C) uint8 array or a PIL image.
@@ -62,7 +76,7 @@ class Segmenter:
             DataError: the file cannot be read.
             ArgumentError: another array, another number of channels, or a network in training mode.
         """
-        image = picture_of(source, len(self.preprocessing.mean))
+        image = self.picture(source)
         mask = np.empty(image.shape[:2], self.classes.dtype)
         kept: np.ndarray | None = None
         for window, part in self.parts(image):
@@ -83,7 +97,7 @@ class Segmenter:
         """
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
-        image = torch.from_numpy(np.ascontiguousarray(picture_of(source, len(self.preprocessing.mean))))
+        image = torch.from_numpy(np.ascontiguousarray(self.picture(source)))
         grid = self.limits.grid(*image.shape[:2])
         if grid is None:
             yield (slice(0, image.shape[0]), slice(0, image.shape[1])), self._answer(image)
@@ -123,7 +137,12 @@ class Segmenter:
 
 
 def load(
-    source: str | Path, device: str | None = None, *, views: Views | None = None, tile: int | None = None
+    source: str | Path,
+    device: str | None = None,
+    *,
+    views: Views | None = None,
+    tile: int | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Segmenter:
     """A trained run as a :class:`Segmenter`, in the precision and layout that were measured fastest on this device.
 
@@ -137,7 +156,9 @@ def load(
     measured_here = record.device == torch.device(device).type
     execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
     preprocessing = Preprocessing(record.mean, record.std)
-    return Segmenter(execution.place(net.eval()), preprocessing, run.classes(), execution, views, tile)
+    return Segmenter(
+        execution.place(net.eval()), preprocessing, run.classes(), execution, views, tile, record.pixels, max_pixels
+    )
 
 
 def build_network(record: NetworkRecord) -> SegmentationNetwork:

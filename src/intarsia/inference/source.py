@@ -5,22 +5,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from intarsia.data import read_image
+from intarsia.data import PixelFormat, read_image
+from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError
 from intarsia.shapes import Picture
 
 Source = str | Path | Picture | Image.Image
 
 
-def picture_of(source: Source, channels: int) -> Picture:
+def picture_of(source: Source, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> Picture:
     """An image with as many channels as the network was trained on, from a file, an array or a PIL image.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, has other bands, or more than `max_pixels` pixels.
         ArgumentError: the image has another number of channels or bits, or is no image.
     """
+    channels = pixels.channels
     if isinstance(source, str | Path):
-        picture = read_image(Path(source))
+        picture = read_image(Path(source), pixels, max_pixels=max_pixels)
     elif isinstance(source, Image.Image):
         picture = _from_pillow(source, channels)
     elif isinstance(source, np.ndarray):

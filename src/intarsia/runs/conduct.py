@@ -14,6 +14,9 @@ class Conduct(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    check: Annotated[bool, SELDOM] = Field(
+        default=True, description="Look at all images and masks before, and refuse what cannot be used."
+    )
     tensorboard: bool = Field(
         default=False, description="Write loss, learning rate, scores and pictures to tensorboard/ in the run folder."
     )

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from intarsia.data.augmentation.strengths import Augmentation
+from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
 from intarsia.validation import first_mistake
@@ -63,6 +65,10 @@ class Settings(BaseModel):
     )
 
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of weights, order and augmentation.")
+    skip: str | None = Field(
+        default=None, description="A list of files to leave out, such as `intarsia check --fix-list` writes."
+    )
+    max_pixels: Annotated[int, SELDOM] = Field(default=MAX_PIXELS, ge=1, description="The largest image that is read.")
     workers: Annotated[int | None, SELDOM] = Field(
         default=None, ge=0, description="Loading processes; by default chosen by the machine."
     )
@@ -95,6 +101,20 @@ class Settings(BaseModel):
         if elastic > fields.data.get("crop_size", 0) / 16:
             raise ValueError("must be at most a 16th of `crop_size`, above which pictures would fold over themselves")
         return elastic
+
+    def augmentation(self) -> Augmentation:
+        """What is drawn at random for each training image."""
+        return Augmentation(
+            crop_size=(self.crop_size, self.crop_size),
+            scale=self.scale,
+            flip=self.flip,
+            brightness=self.colour,
+            contrast=self.colour,
+            saturation=self.colour,
+            rotation=self.rotation,
+            elastic=self.elastic,
+            blur=(0.0, self.blur),
+        )
 
     @property
     def base_learning_rate(self) -> float:

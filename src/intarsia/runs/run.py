@@ -7,17 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from intarsia.data import Classes
+from pydantic import TypeAdapter, ValidationError
+
+from intarsia.data import RGB, Classes, PixelFormat
 from intarsia.errors import RunError
 from intarsia.files import write_text
 from intarsia.runs.recipe import Recipe
+from intarsia.validation import first_mistake
 
 
 @dataclass(frozen=True)
 class NetworkRecord:
     """What it takes to build the network again, and to feed it as it was fed in training.
 
-    ``mean`` and ``std`` are per channel for images in [0, 1]. ``precision`` and ``memory_format`` were the fastest on
+    ``pixels`` says what the numbers in picture files mean; ``mean`` and ``std`` are per channel for images in [0, 1].
+    ``precision`` and ``memory_format`` were the fastest on
     ``device``, by measurement or by the recipe.
     """
 
@@ -34,6 +38,10 @@ class NetworkRecord:
     precision: Literal["float32", "bfloat16"]
     memory_format: Literal["contiguous", "channels_last"]
     device: str
+    pixels: PixelFormat = RGB
+
+
+_RECORD = TypeAdapter(NetworkRecord)
 
 
 @dataclass(frozen=True)
@@ -108,10 +116,11 @@ class Run:
     def network(self) -> NetworkRecord:
         """The network's record."""
         try:
-            values = json.loads(self.network_path.read_text(encoding="utf-8"))
-            return NetworkRecord(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"`{self.network_path}` cannot be read ({error}); train the run again.") from error
+            return _RECORD.validate_json(self.network_path.read_bytes())
+        except ValidationError as error:
+            raise RunError(f"`{self.network_path}` is damaged: {first_mistake(error)} Train the run again.") from error
+        except OSError as error:
+            raise RunError(f"`{self.network_path}` cannot be read ({error.strerror}); train the run again.") from error
 
     def classes(self) -> Classes:
         """Names and colours."""

@@ -32,6 +32,7 @@ def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
         recipe.backbone,
         dataset.classes.count,
         recipe.output_stride,
+        dataset.pixels.channels,
         pretrained=recipe.pretrained,
         backbone_weights=recipe.backbone_weights,
         form=recipe.form,
@@ -40,7 +41,7 @@ def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
     )
 
 
-def network_record(recipe: Recipe, net: SegmentationNetwork, classes: int, execution: Execution) -> NetworkRecord:
+def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, execution: Execution) -> NetworkRecord:
     """What it takes to build and feed this network again."""
     spec = net.backbone.spec
     return NetworkRecord(
@@ -50,13 +51,14 @@ def network_record(recipe: Recipe, net: SegmentationNetwork, classes: int, execu
         form=recipe.form,
         options=recipe.options,
         auxiliary=recipe.auxiliary,
-        classes=classes,
+        classes=dataset.classes.count,
         mean=spec.mean,
         std=spec.std,
         weights_source=net.backbone.weights_source,
         precision=execution.precision,
         memory_format=execution.memory_format,
         device=torch.device(execution.device).type,
+        pixels=dataset.pixels,
     )
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from intarsia.data import Dataset, open_dataset
+from intarsia.data import Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.segmenter import build_network
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.building import (
     check_batch,
@@ -47,7 +48,7 @@ class Preparation:
         spec = self.net.backbone.spec
         task = SegmentationTask(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std))
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
-        return network_record(self.recipe, self.net, self.dataset.classes.count, execution)
+        return network_record(self.recipe, self.net, self.dataset, execution)
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
@@ -84,9 +85,9 @@ def prepare(
             "in the middle of a step; take 'stop' and a smaller batch_size."
         )
     set_seed(recipe.seed)
-    dataset = open_dataset(recipe.data, classes=resumed[0].classes() if resumed else None)
-    check_trainable(dataset, accelerator.num_processes)
     reporter = reporter if accelerator.is_main_process else Silent()
+    dataset = open_for_training(recipe, conduct.check, reporter, resumed)
+    check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
     net = build_network(resumed[1]) if resumed else create_network(recipe, dataset)
     check_batch(recipe, dataset, net)

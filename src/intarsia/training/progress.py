@@ -52,6 +52,10 @@ class Reporter(Protocol):
         """Something worth a line."""
         ...
 
+    def checked(self, done: int, total: int) -> None:
+        """So many of all images have been looked at before training."""
+        ...
+
     def step(self, report: StepReport) -> None:
         """A step has been taken."""
         ...
@@ -65,6 +69,9 @@ class Silent:
     """Tells nothing."""
 
     def say(self, sentence: str) -> None:
+        """Nothing."""
+
+    def checked(self, done: int, total: int) -> None:
         """Nothing."""
 
     def step(self, report: StepReport) -> None:
@@ -84,6 +91,11 @@ class Together:
         """To each."""
         for reporter in self.reporters:
             reporter.say(sentence)
+
+    def checked(self, done: int, total: int) -> None:
+        """To each."""
+        for reporter in self.reporters:
+            reporter.checked(done, total)
 
     def step(self, report: StepReport) -> None:
         """To each."""
@@ -105,7 +117,7 @@ class Live:
             TextColumn("{task.description}"),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  rate {task.fields[rate]:.1e}  {task.fields[speed]:.1f} images/s"),
+            TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),
@@ -126,12 +138,22 @@ class Live:
         """Print it above the bar."""
         self.console.print(sentence, markup=False, soft_wrap=True)
 
+    def checked(self, done: int, total: int) -> None:
+        """Move the bar, which goes when all is done."""
+        if self._task is None:
+            self._task = self._bar.add_task("checking", total=total, figures="")
+        self._bar.update(self._task, completed=done)
+        if done == total:
+            self._bar.remove_task(self._task)
+            self._task = None
+
     def step(self, report: StepReport) -> None:
         """Move the bar."""
-        loss, rate, speed = report.mean_loss, report.learning_rate, report.images_per_second
+        rate, speed = report.learning_rate, report.images_per_second
+        figures = f"loss {report.mean_loss:.3f}  rate {rate:.1e}  {speed:.1f} images/s"
         if self._task is None:
-            self._task = self._bar.add_task("training", total=report.steps, loss=loss, rate=rate, speed=speed)
-        self._bar.update(self._task, completed=report.step, loss=loss, rate=rate, speed=speed)
+            self._task = self._bar.add_task("training", total=report.steps, figures=figures)
+        self._bar.update(self._task, completed=report.step, figures=figures)
 
     def epoch(self, report: EpochReport) -> None:
         """Print the epoch's line."""

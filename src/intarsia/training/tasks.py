@@ -9,7 +9,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from intarsia.data import Augmentation, Dataset, Sample, colourise, contact_sheet
+from intarsia.data import Dataset, Sample, colourise, contact_sheet
+from intarsia.data.pictures import as_rgb
 from intarsia.errors import ArgumentError
 from intarsia.files import atomic
 from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
@@ -34,18 +35,7 @@ class SegmentationTask:
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
-        augmentation = Augmentation(
-            crop_size=(self.recipe.crop_size, self.recipe.crop_size),
-            scale=self.recipe.scale,
-            flip=self.recipe.flip,
-            brightness=self.recipe.colour,
-            contrast=self.recipe.colour,
-            saturation=self.recipe.colour,
-            rotation=self.recipe.rotation,
-            elastic=self.recipe.elastic,
-            blur=(0.0, self.recipe.blur),
-        )
-        return AugmentedSamples(self.dataset.split("train"), augmentation, self.recipe.seed)
+        return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
         """Cross-entropy over valid pixels; an auxiliary head's counts 0.4."""
@@ -70,13 +60,13 @@ class SegmentationTask:
         columns = []
         for sample in spread(self.dataset.split("val"), PICTURED):
             result = segmenter.predict(sample.image())
-            columns.append((result.image, colourise(sample.mask(), classes), colourise(result.mask, classes)))
+            columns.append((as_rgb(result.image), colourise(sample.mask(), classes), colourise(result.mask, classes)))
         sheet = contact_sheet(list(zip(*columns, strict=True)))
         with atomic(path) as temporary:
             Image.fromarray(sheet).save(temporary)
 
     def _segmenter(self, net: SegmentationNetwork, execution: Execution) -> Segmenter:
-        return Segmenter(net, self.preprocessing, self.dataset.classes, execution)
+        return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
 def check_trainable(dataset: Dataset, processes: int = 1) -> None:

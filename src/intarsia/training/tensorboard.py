@@ -37,6 +37,9 @@ class TensorBoard:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._writer.close()
 
+    def checked(self, done: int, total: int) -> None:
+        """Not worth an event."""
+
     def say(self, sentence: str) -> None:
         """Nothing: sentences are for people."""
 

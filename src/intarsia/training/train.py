@@ -20,6 +20,7 @@ def train(
     out: str | Path,
     resume: bool = False,
     quiet: bool = False,
+    check: bool = True,
     tensorboard: bool = False,
     on_oom: Literal["stop", "halve"] = "stop",
     checkpoint_minutes: float = 10,
@@ -30,9 +31,10 @@ def train(
     Give a :class:`Recipe`, or its fields as keywords: ``train(data="photos/", out="runs/photos", epochs=5)``. With
     ``resume=True`` an interrupted run goes on from its last checkpoint, or from its start if it had none yet, under its
     own recipe; a checkpoint is written after each epoch, and within an epoch every ``checkpoint_minutes``.
-    ``tensorboard=True`` also writes events to ``out/tensorboard``. Where a step finds too little memory,
-    ``on_oom="halve"`` repeats it with half the images at a time and adds up the gradients: the loss stays the mean over
-    the batch, but batch norm sees half of it. The random states of Python, NumPy and torch are seeded by the recipe.
+    ``check`` looks at all images and masks first (:func:`intarsia.data.checking.check`). ``tensorboard=True`` writes
+    events to ``out/tensorboard``. Where a step finds too little memory, ``on_oom="halve"`` repeats it with half the
+    images at a time and adds up the gradients: the loss stays the mean over the batch, but batch norm sees half of it.
+    The random states of Python, NumPy and torch are seeded by the recipe.
     In a script, loading processes (``workers``, the default on a GPU) need the usual ``if __name__ == "__main__":``
     around the call.
 
@@ -43,7 +45,7 @@ def train(
     if recipe is not None and values:
         raise ArgumentError("Give `train` either a recipe or its fields as keywords, not both.")
     recipe = make_recipe(**values) if recipe is None else recipe
-    conduct = make_conduct(tensorboard=tensorboard, on_oom=on_oom, checkpoint_minutes=checkpoint_minutes)
+    conduct = make_conduct(check=check, tensorboard=tensorboard, on_oom=on_oom, checkpoint_minutes=checkpoint_minutes)
     if conduct.tensorboard:
         require_tensorboard()
     run = Run(Path(out).expanduser())

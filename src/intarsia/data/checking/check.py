@@ -41,6 +41,7 @@ Watcher = Callable[[int, int], None]
 def check(
     source: str | Path,
     classes: Classes | None = None,
+    pixels: PixelFormat | None = None,
     *,
     skip: Collection[Path] = (),
     max_pixels: int = MAX_PIXELS,
@@ -49,7 +50,8 @@ def check(
     """Look at every image and mask of a dataset once, on all cores, and say all that is wrong or strange.
 
     What was measured is kept by the files' content (:mod:`intarsia.data.checking.cache`), so that the next check only
-    reads bytes. `watch` is called with the number of pairs that are done and the number of all.
+    reads bytes. `classes` and `pixels` are those of a network that the data shall be for. `watch` is called with the
+    number of pairs that are done and the number of all.
 
     Raises:
         DataError: the path is no folder, or no layout is recognised.
@@ -80,7 +82,7 @@ def check(
         findings += inference_findings(facts, known)
     splits = {split: tuple(pair for pair in pairs if pair in facts) for split, pairs in found.splits.items()}
     found = Found(found.root, found.layout, {split: pairs for split, pairs in splits.items() if pairs}, found.classes)
-    dataset = assemble(name_of(source), found, known, _pixel_format(facts.values()), max_pixels)
+    dataset = assemble(name_of(source), found, known, pixels or _pixel_format(facts.values()), max_pixels)
     return report_of(str(source), dataset, findings, facts, found.splits)
 
 

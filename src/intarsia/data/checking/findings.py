@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from intarsia.data.checking.facts import THUMBNAIL, ImageFacts, MaskFacts, PairFacts
 from intarsia.data.classes import Classes
+from intarsia.data.dataset import unequal
 from intarsia.data.images import channels_of
 from intarsia.data.infer import MOST_COLOURS, stray, too_many_colours
 from intarsia.data.listing import Pair
@@ -57,14 +58,9 @@ def file_findings(pair: Pair, facts: PairFacts) -> Iterator[Finding]:
         )
     if isinstance(image, str) or isinstance(mask, str):
         return
-    if image.shape != mask.shape:
-        sizes = " and ".join(f"{rows} rows × {columns} columns" for rows, columns in (image.shape, mask.shape))
-        yield Finding(
-            "size",
-            "error",
-            both,
-            f"`{pair.image}` and its mask `{pair.mask}` have {sizes}: they must be equal, so replace one of them.",
-        )
+    complaint = unequal(pair.image, image.shape, pair.mask, mask.shape)
+    if complaint:
+        yield Finding("size", "error", both, complaint)
     if mask.is_colour and len(mask.values) > MOST_COLOURS:
         yield Finding("photograph", "error", (pair.mask,), too_many_colours(pair.mask))
     elif len(mask.values) > 2 and mask.between > _INTERPOLATED:

@@ -1,0 +1,34 @@
+"""The data of a training: looked at as a whole before the first step, because a bad file is cheapest to meet then."""
+
+from intarsia.data import Dataset, open_dataset
+from intarsia.data.checking import check
+from intarsia.data.open import is_sample
+from intarsia.data.skipping import read_skip_list
+from intarsia.runs import NetworkRecord, Recipe, Run
+from intarsia.training.progress import Reporter
+
+SHOWN = 3  # warnings of one kind
+
+
+def open_for_training(
+    recipe: Recipe, checked: bool, reporter: Reporter, resumed: tuple[Run, NetworkRecord] | None = None
+) -> Dataset:
+    """The dataset of a recipe; with classes and pixel format of the run that is resumed.
+
+    Raises ``DataError`` with the first file that cannot be used and the remedy. Warnings of the check are told.
+    """
+    classes, pixels = (resumed[0].classes(), resumed[1].pixels) if resumed else (None, None)
+    skip = read_skip_list(recipe.skip, recipe.data) if recipe.skip else ()
+    if is_sample(recipe.data) or not checked:
+        return open_dataset(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels)
+    report = check(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels, watch=reporter.checked)
+    told: dict[str, int] = {}
+    for finding in report.findings:
+        if finding.severity == "warning":
+            told[finding.kind] = told.get(finding.kind, 0) + 1
+            if told[finding.kind] <= SHOWN:
+                reporter.say(f"Note: {finding.sentence}")
+    more = sum(max(0, count - SHOWN) for count in told.values())
+    if more:
+        reporter.say(f"Note: {more} more warnings; `intarsia check {recipe.data}` lists them.")
+    return report.usable()
