@@ -71,7 +71,9 @@ def test_every_parameter_has_a_gradient(name: str) -> None:
 
 def test_the_auxiliary_head_speaks_in_training_only(name: str) -> None:
     net = tiny(name, auxiliary=True)
-    assert isinstance(net.train()(images(64, 64)), Outputs)
+    outputs = net.train()(images(33, 71))
+    assert isinstance(outputs, Outputs)
+    assert outputs.auxiliary.shape == outputs.logits.shape == (2, 5, 33, 71)
     assert isinstance(net.eval()(images(64, 64)), Tensor)
 
 

@@ -33,9 +33,18 @@ def test_what_is_no_run(tmp_path: Path, disc_run: Path) -> None:
     (copy / "network.json").write_text("{}")
     with pytest.raises(RunError, match=r"network\.json` is damaged: `model` is missing"):
         Run.open(copy).network()
-    (copy / "weights.safetensors").unlink()
-    with pytest.raises(RunError, match=r"`weights\.safetensors` is missing; .*--resume"):
-        Run.open(copy)
+    for name in ("weights.safetensors", "classes.json"):
+        (copy / name).rename(copy / "aside")
+        with pytest.raises(RunError, match=rf"not a finished run: `{name}` is missing; .*--resume"):
+            Run.open(copy)
+        (copy / "aside").rename(copy / name)
+
+
+def test_blank_lines_in_the_history_are_no_epochs(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.write_history([{"epoch": 1}, {"epoch": 2}])
+    run.metrics_path.write_text("\n" + run.metrics_path.read_text().replace("\n", "\n\n"))
+    assert [epoch["epoch"] for epoch in run.history()] == [1, 2]
 
 
 def test_history_of_a_run_without_one(tmp_path: Path) -> None:

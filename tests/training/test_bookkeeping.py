@@ -1,5 +1,7 @@
 """What a run says of itself is what happened: losses, rates, the best weights, the strengths of a recipe."""
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,19 +10,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import TINY
+from tiny import TINY, at_step, run_tiny, same_runs
 from torch import nn
 
-from intarsia.data import open_dataset
-from intarsia.inference import Execution, Preprocessing, find_images, load
-from intarsia.losses import cross_entropy
+from intarsia.errors import Interrupted
+from intarsia.inference import Execution, find_images, load
 from intarsia.metrics import Scores
-from intarsia.models import Outputs, create_model
+from intarsia.models import create_model
 from intarsia.runs import Run, make_recipe
 from intarsia.training import loop, precision, train
 from intarsia.training.building import create_optimiser
 from intarsia.training.samplers import StepBatches
-from intarsia.training.schedule import polynomial
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import SegmentationTask
 
@@ -47,7 +47,7 @@ def watched(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sim
     monkeypatch.setattr(SegmentationTask, "loss", loss)
     monkeypatch.setattr(SegmentationTask, "validate", lambda *_: Scores(next(scripted), ("a", "b")))
     monkeypatch.setattr(loop.Loop, "step", step)
-    train(data=str(discs), out=seen.out, quiet=True, **TINY)
+    run_tiny(discs, seen.out, power=0.5)
     return seen
 
 
@@ -57,7 +57,7 @@ def test_history_holds_what_happened(watched: SimpleNamespace) -> None:
     for epoch, record in enumerate(history):
         mean = np.mean(watched.losses[epoch * STEPS : (epoch + 1) * STEPS])
         assert record["loss"] == pytest.approx(mean)
-    expected = [polynomial(step, 2 * STEPS, 1e-3) for step in range(2 * STEPS)]
+    expected = [1e-3 * (1 - step / (2 * STEPS)) ** 0.5 for step in range(2 * STEPS)]
     assert watched.rates == pytest.approx(expected)
     assert [record["learning_rate"] for record in history] == pytest.approx([expected[2], expected[5]])
     assert history[0]["mean_iou"] > history[1]["mean_iou"]
@@ -148,3 +148,30 @@ def test_hidden_files_are_no_photographs(discs: Path, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         copy(discs / "images" / "disc_0.png", tmp_path / name)
     assert [job.stem.name for job in find_images(tmp_path)] == ["a"]
+
+
+def test_batch_norm_learns_in_each_step(discs: Path, disc_run: Path) -> None:
+    """Validation leaves the network in evaluation mode."""
+    tensors = load_file(disc_run / "checkpoint.safetensors")
+    counts = {int(tensor) for name, tensor in tensors.items() if name.endswith("num_batches_tracked")}
+    assert counts == {2 * STEPS}
+
+
+def test_a_resumed_run_computes_as_recorded(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured once; a second measurement might choose otherwise, and the bits with it."""
+    measured = []
+
+    def fastest(options: Any, *_: Any) -> Execution:
+        measured.append(len(options))
+        return Execution("cpu", "bfloat16", "channels_last")
+
+    monkeypatch.setattr("intarsia.training.precision.fastest", fastest)
+    how = {"precision": "auto", "memory_format": "auto"}
+    run_tiny(discs, tmp_path / "whole", **how)
+    at_step(monkeypatch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        run_tiny(discs, tmp_path / "run", **how)
+    run = run_tiny(discs, tmp_path / "run", resume=True, **how)
+    assert measured == [4, 4]
+    assert same_runs(run.folder, tmp_path / "whole")
+    assert run.network().precision == "bfloat16"

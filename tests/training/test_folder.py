@@ -13,18 +13,14 @@ from typing import Any
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny import TINY
+from tiny import TINY, run_tiny
 
 from intarsia.cli.main import main
 from intarsia.errors import ArgumentError, Interrupted, RunError
 from intarsia.models import create_model
 from intarsia.runs import Run
-from intarsia.training import loop, train
+from intarsia.training import loop
 from intarsia.training.folder import held
-
-
-def run_tiny(data: Path, out: Path, **more: Any) -> Run:
-    return train(data=str(data), out=out, quiet=True, **{**TINY, **more})
 
 
 @pytest.fixture

@@ -8,23 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import load_file
-from tiny import TINY
+from tiny import TINY, run_tiny, same_tensors
 
 from intarsia.errors import ArgumentError, DataError, IntarsiaError, Interrupted, RunError
 from intarsia.runs import Run, make_recipe
 from intarsia.training import loop, train
-
-
-def run_tiny(data: Path, out: Path, **more: Any) -> Run:
-    return train(data=str(data), out=out, quiet=True, **{**TINY, **more})
-
-
-def same_weights(a: Path, b: Path) -> bool:
-    left, right = load_file(a), load_file(b)
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 def test_it_learns(discs: Path, tmp_path: Path) -> None:
@@ -36,7 +25,7 @@ def test_it_learns(discs: Path, tmp_path: Path) -> None:
 
 def test_the_same_recipe_gives_the_same_bits(discs: Path, disc_run: Path, tmp_path: Path) -> None:
     run = run_tiny(discs, tmp_path / "again")
-    assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")
+    assert same_tensors(run.checkpoint_path, disc_run / "checkpoint.safetensors")
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 4])
@@ -57,8 +46,8 @@ def test_ctrl_c_saves_and_resume_gives_the_same_bits(
         run_tiny(discs, tmp_path / "run")
     run = run_tiny(discs, tmp_path / "run", resume=True)
     assert len(taken) == 6, "no step is replayed"
-    assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")
-    assert same_weights(run.weights_path, disc_run / "weights.safetensors")
+    assert same_tensors(run.checkpoint_path, disc_run / "checkpoint.safetensors")
+    assert same_tensors(run.weights_path, disc_run / "weights.safetensors")
     without_time = [{k: v for k, v in e.items() if k != "seconds"} for e in run.history()]
     assert without_time == [{k: v for k, v in e.items() if k != "seconds"} for e in Run(disc_run).history()]
 
@@ -83,12 +72,12 @@ def test_resume_keeps_the_bits_in_channels_last(
     with pytest.raises(Interrupted):
         run_tiny(discs, tmp_path / "run", **how)
     run = run_tiny(discs, tmp_path / "run", resume=True, **how)
-    assert same_weights(run.checkpoint_path, whole.checkpoint_path)
+    assert same_tensors(run.checkpoint_path, whole.checkpoint_path)
 
 
 def test_workers_change_nothing(discs: Path, disc_run: Path, tmp_path: Path) -> None:
     run = run_tiny(discs, tmp_path / "run", workers=1)
-    assert same_weights(run.checkpoint_path, disc_run / "checkpoint.safetensors")
+    assert same_tensors(run.checkpoint_path, disc_run / "checkpoint.safetensors")
 
 
 def test_auxiliary_sgd_and_more_classes(discs: Path, tmp_path: Path) -> None:
@@ -135,7 +124,7 @@ def test_resume_needs_a_checkpoint_and_the_same_recipe(discs: Path, disc_run: Pa
 def test_a_finished_run_resumes_to_itself(discs: Path, disc_run: Path, tmp_path: Path) -> None:
     copy = copytree(disc_run, tmp_path / "copy")
     run_tiny(discs, copy, resume=True)
-    assert same_weights(copy / "checkpoint.safetensors", disc_run / "checkpoint.safetensors")
+    assert same_tensors(copy / "checkpoint.safetensors", disc_run / "checkpoint.safetensors")
 
 
 def test_recipe_or_keywords(discs: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from intarsia.errors import IntarsiaWarning
 from intarsia.inference.execution import Execution
+from intarsia.training.allocator import release_freed_memory
 from intarsia.training.loading import Batch
 from intarsia.training.mishaps import StepOutOfMemory, ran_out_of_memory
 from intarsia.training.state import TrainingState
@@ -42,7 +43,7 @@ class Gradient:
                 if not ran_out_of_memory(error):
                     raise
             state.return_to(before)  # only here, after the error is gone, are the tensors of the failed step free
-            torch.cuda.empty_cache()
+            release_freed_memory()
             self._halve(state, len(batch[0]))
 
     def _in_parts(self, prepared: nn.Module, batch: Batch, parts: int) -> Tensor:

@@ -1,6 +1,7 @@
 """What the machine may refuse in the middle of a training: memory, disk, a process; each becomes one sentence."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,10 +11,10 @@ from safetensors import SafetensorError
 from intarsia.errors import RunError
 from intarsia.runs import Run
 
-_MEMORY = (
-    "DefaultCPUAllocator: can't allocate memory",
-    "DefaultCPUAllocator: not enough memory",
-    "_STATUS_ALLOC_FAILED",  # cuDNN and cuBLAS
+_MEMORY = re.compile(
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory"
+    r"|_STATUS_ALLOC_FAILED"  # cuDNN and cuBLAS
+    r"|could not create a (primitive|memory object)\s*$"  # oneDNN; what it does not support is a "primitive descriptor"
 )
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EFBIG: "files may not grow"}
 
@@ -30,7 +31,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
     """Whether it is memory that was missing, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _MEMORY)
+    return isinstance(error, RuntimeError) and _MEMORY.search(str(error)) is not None
 
 
 @contextmanager

@@ -1,0 +1,32 @@
+"""What a person sees of a training: a line an epoch, a bar on a terminal."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from intarsia.metrics import Scores
+from intarsia.training.progress import EpochReport, Live, StepReport
+
+
+def test_the_line_of_an_epoch_says_which_was_best() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    scores = Scores(np.array([[3, 1], [1, 3]]), ("a", "b"))
+    with Live(console) as live:
+        for epoch, is_best in ((1, True), (2, False)):
+            live.step(StepReport(epoch, 10, 0.5, 0.25, 1e-3, 12.0))
+            live.epoch(EpochReport(epoch, 10, epoch, 0.25, scores, is_best, Path("p.png")))
+    assert console.file.getvalue().splitlines() == [  # pyright: ignore[reportAttributeAccessIssue]
+        "epoch  1/10  loss 0.2500  mean IoU 0.6000  pixel accuracy 0.7500  best so far",
+        "epoch  2/10  loss 0.2500  mean IoU 0.6000  pixel accuracy 0.7500",
+    ]
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    with Live(console) as live:
+        live.step(StepReport(3, 10, 0.5, 0.25, 1e-3, 12.0))
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "3/10" in shown
+    assert "loss 0.250  rate 1.0e-03  12.0 images/s" in shown

@@ -1,0 +1,89 @@
+"""What a task says of segmentation: strengths, losses, what can be trained, what the network sees."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from parallel import ShadedSample
+from PIL import Image
+from tiny import run_tiny
+
+from intarsia.data import Classes, open_dataset
+from intarsia.errors import ArgumentError
+from intarsia.inference import Preprocessing
+from intarsia.losses import cross_entropy
+from intarsia.models import Outputs, SegmentationNetwork
+from intarsia.runs import make_recipe
+from intarsia.training.tasks import SegmentationTask, check_trainable, spread
+
+
+def test_the_recipes_strengths_arrive(discs: Path) -> None:
+    recipe = make_recipe(data=str(discs), crop_size=48, scale=(0.7, 1.1), flip=0.1, colour=0.3)
+    task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
+    augmentation = task.training_samples().augmentation
+    assert (augmentation.crop_size, augmentation.scale, augmentation.flip) == ((48, 48), (0.7, 1.1), 0.1)
+    assert (augmentation.brightness, augmentation.contrast, augmentation.saturation) == (0.3, 0.3, 0.3)
+
+
+def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
+    task = SegmentationTask(make_recipe(data="x"), open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
+    logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.randint(0, 2, (1, 3, 3))
+    expected = cross_entropy(logits, masks) + 0.4 * cross_entropy(auxiliary, masks)
+    torch.testing.assert_close(task.loss(Outputs(logits, auxiliary), masks), expected)
+
+
+def test_with_many_classes_ignore_is_65535_for_both_heads(discs: Path) -> None:
+    classes = Classes(tuple(f"class {i}" for i in range(300)), tuple((i // 256, i % 256, 0) for i in range(300)))
+    dataset = replace(open_dataset(discs), classes=classes)
+    task = SegmentationTask(make_recipe(data="x"), dataset, Preprocessing((0.5,) * 3, (0.5,) * 3))
+    logits, masks = torch.randn(1, 300, 2, 2), torch.tensor([[[255, 65535], [0, 299]]])
+    plain = F.cross_entropy(logits, masks, ignore_index=65535)
+    torch.testing.assert_close(task.loss(logits, masks), plain)
+    torch.testing.assert_close(task.loss(Outputs(logits, logits), masks), 1.4 * plain)
+    assert task.valid_pixels(masks) == 3
+
+
+def test_pictured_images_are_spread(discs: Path) -> None:
+    samples = [ShadedSample(str(i)) for i in range(11)]
+    chosen = [[int(s.name) for s in spread(samples[:n], 6)] for n in (1, 3, 6, 11)]
+    assert chosen == [[0], [0, 1, 2], [0, 1, 2, 3, 4, 5], [0, 2, 4, 6, 8, 10]]
+
+
+def test_what_a_training_needs(discs: Path) -> None:
+    dataset = open_dataset(discs)
+    check_trainable(dataset, processes=len(dataset.split("train")))
+    with pytest.raises(ArgumentError, match="8 processes need 8 training images; `photos` has fewer"):
+        check_trainable(dataset, processes=8)
+    for split, sentence in (("train", "no images to train on"), ("val", "no images to validate")):
+        with pytest.raises(ArgumentError, match=sentence):
+            check_trainable(replace(dataset, splits={**dataset.splits, split: ()}))
+        with pytest.raises(ArgumentError, match=sentence):
+            check_trainable(replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != split}))
+
+
+def test_the_network_sees_red_first_and_normalised(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colour, seen, real = (250, 100, 10), [], SegmentationNetwork.forward
+
+    def forward(self: SegmentationNetwork, images: torch.Tensor) -> Any:
+        seen.append(images)
+        return real(self, images)
+
+    for i in range(4):
+        for part, picture in (
+            ("images", Image.new("RGB", (40, 40), colour)),
+            ("masks", Image.new("L", (40, 40), i % 2)),
+        ):
+            (tmp_path / "photos" / part).mkdir(parents=True, exist_ok=True)
+            picture.save(tmp_path / "photos" / part / f"{i}.png")
+    monkeypatch.setattr(SegmentationNetwork, "forward", forward)
+    run = run_tiny(tmp_path / "photos", tmp_path / "run", epochs=1, colour=0.0, scale=(1.0, 1.0))
+    record = run.network()
+    expected = [(c / 255 - m) / s for c, m, s in zip(colour, record.mean, record.std, strict=True)]
+    for images in seen:
+        for channel, value in enumerate(expected):
+            torch.testing.assert_close(images[:, channel], torch.full_like(images[:, channel], value))
