@@ -50,9 +50,12 @@ class Preprocessing:
 
     def __call__(self, pictures: UInt8[Tensor, "B H W C"]) -> Float[Tensor, "B C H W"]:
         """Normalise a batch, channels first."""
-        mean = torch.tensor(self.mean, device=pictures.device) * 255
-        std = torch.tensor(self.std, device=pictures.device) * 255
-        return ((pictures.float() - mean) / std).permute(0, 3, 1, 2)
+        mean, std = (
+            torch.tensor(values, device=pictures.device)[:, None, None] * 255 for values in (self.mean, self.std)
+        )
+        # Channels first before anything else: arithmetic along an axis of three values takes several times as long.
+        images = pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        return images.sub_(mean).div_(std)
 
 
 def best_device() -> str:

@@ -1,16 +1,17 @@
 """Blur, brightness, contrast and saturation: what a view's pixels look like, whatever their geometry."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageFilter
 
-from intarsia.data.augmentation.geometry import in_pillow, out_of_pillow
 from intarsia.shapes import Picture, RGBImage
 
 PADDING_COLOUR = (124, 116, 104)  # the mean colour of ImageNet: nearly zero once an image is normalised
 _MIDDLE_GREY = 128
+_MODES = {4: "CMYK", 3: "RGB", 1: "L"}  # of four bands, none of which Pillow takes for transparency
 _LUMA = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601, as in Pillow's conversion to grey
 
 
@@ -31,7 +32,9 @@ class Look:
         """
         if self.blur > 0:
             filtered = ImageFilter.GaussianBlur(self.blur)
-            picture = out_of_pillow([band.filter(filtered) for band in in_pillow(picture)])
+            picture = np.concatenate(
+                [np.atleast_3d(np.asarray(band.filter(filtered))) for band in _bands(picture)], axis=2
+            )
         if picture.shape[2] != 3:
             return self._each_channel(picture, seen)
         if self.brightness == self.contrast == self.saturation == 1:
@@ -45,7 +48,7 @@ class Look:
         mix = self.saturation * np.eye(3) + (1 - self.saturation) * np.tile(_LUMA, (3, 1))
         offset = np.full((3, 1), (1 - self.contrast) * mean)
         matrix = np.hstack([self.brightness * self.contrast * mix, offset])
-        return np.asarray(picture.convert("RGB", tuple(matrix.ravel().tolist())))
+        return np.array(picture.convert("RGB", tuple(matrix.ravel().tolist())))
 
     def _each_channel(self, picture: Picture, seen: Bool[np.ndarray, "H W"] | None) -> Picture:
         if self.brightness == self.contrast == 1:
@@ -61,6 +64,17 @@ class Look:
 def padding_colour(channels: int) -> tuple[int, ...]:
     """What lies outside of an image: a middle grey."""
     return PADDING_COLOUR if channels == 3 else (_MIDDLE_GREY,) * channels
+
+
+def _bands(picture: Picture) -> Iterator[Image.Image]:
+    """Groups of four, three or one channel, which is what Pillow works on at once."""
+    rows, columns, channels = picture.shape
+    first = 0
+    while first < channels:
+        count = next(count for count in _MODES if count <= channels - first)
+        group = np.ascontiguousarray(picture[:, :, first : first + count])
+        yield Image.frombuffer(_MODES[count], (columns, rows), group, "raw", _MODES[count], 0, 1)
+        first += count
 
 
 def _mean(grey: UInt8[np.ndarray, "H W"] | Float[np.ndarray, "H W"], seen: Bool[np.ndarray, "H W"] | None) -> float:

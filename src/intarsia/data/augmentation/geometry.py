@@ -1,20 +1,17 @@
-"""Scale and crop: which pixels of an image a view shows, and how they are resized.
+"""Scale and crop: which pixels of an image a view shows, and of which it computes them.
 
 Three frames share their pixel centres, at halves: the image, the *magnified* image (never made whole), and the result.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int, UInt8
-from PIL import Image
+from jaxtyping import Int, UInt8, UInt32
 
 from intarsia.shapes import Picture
 
-_FILTER = Image.Resampling.BILINEAR
-_MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # four bands, none of which Pillow takes for transparency
+Span = tuple[int, int]  # start and stop on one axis of the magnified image
 
 
 @dataclass(frozen=True)
@@ -42,66 +39,66 @@ class Axis:
         return self.size / self.scaled
 
     @property
-    def stop(self) -> int:
-        """The end of the magnified pixels that are seen."""
-        return self.start + self.length
+    def span(self) -> Span:
+        """The magnified pixels that are seen."""
+        return self.start, self.start + self.length
 
-    def needed(self, start: int, stop: int) -> slice:
-        """The image's pixels that magnified ones are computed from: under the filter's triangle, and one to spare."""
-        reach = max(1.0, self.step) + 1  # the one absorbs the rounding of Pillow's single precision
-        first = math.floor(start * self.step - reach)
-        last = math.ceil(stop * self.step + reach)
+    @property
+    def target(self) -> slice:
+        """Where they go."""
+        return slice(self.place, self.place + self.length)
+
+    def needed(self, span: Span) -> slice:
+        """The image's pixels that magnified ones are computed of, and one more on either side against rounding."""
+        reach = max(1.0, self.step) + 1
+        first, last = math.floor(span[0] * self.step - reach), math.ceil(span[1] * self.step + reach)
         return slice(max(0, first), min(self.size, last))
-
-    def box(self, start: int, stop: int) -> tuple[float, float]:
-        """The two edges of magnified pixels, in the image's own, counted from the first of the `needed` ones.
-
-        Pillow reads edges in single precision. They are rounded before the offset is taken off, which is exact, so
-        that the filter's weights are those for the whole image.
-        """
-        near, far = np.float32(start * self.step), np.float32(min(stop * self.step, float(self.size)))
-        first = self.needed(start, stop).start
-        return float(near) - first, float(far) - first
 
     def nearest(self) -> Int[np.ndarray, "length"]:
         """For each magnified pixel that is seen the image's pixel that holds its centre."""
         centres = (self.start + np.arange(self.length) + 0.5) * self.step
         return np.minimum(centres.astype(np.intp), self.size - 1)
 
-    def target(self) -> slice:
-        """Where the seen pixels go."""
-        return slice(self.place, self.place + self.length)
+    def taps(self, span: Span) -> tuple[Int[np.ndarray, "n"], UInt32[np.ndarray, "n t"]]:
+        """For each magnified pixel of a span, the first of the image's pixels that it is a mean of, and their weights.
+
+        A triangle whose half-width is a pixel of the coarser grid, cut off at the edges of the image: bilinear, with
+        antialias. The weights are those of `PIL.Image.resize` with a box, bit for bit.
+        """
+        from intarsia.kernels.resizing import BITS  # here, because Numba takes half a second to import
+
+        length = span[1] - span[0]
+        near, far = np.float32(span[0] * self.step), np.float32(min(span[1] * self.step, float(self.size)))
+        step = float(far - near) / length  # in single precision up to here, as Pillow's boxes are
+        reach = max(1.0, step)
+        centres = float(near) + (np.arange(length) + 0.5) * step
+        count = min(self.size, math.ceil(2 * reach))
+        first = (centres - reach + 0.5).astype(np.intp).clip(0, self.size - count)
+        distances = np.abs((first[:, None] + np.arange(count) + 0.5) - centres[:, None])
+        weights = np.maximum(0.0, 1 - distances / reach)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return first, (weights * 2**BITS + 0.5).astype(np.uint32)
 
 
 def resized(
-    picture: Picture, rows: tuple[float, float], columns: tuple[float, float], size: tuple[int, int]
+    picture: Picture, corner: tuple[int, int], axes: tuple[Axis, Axis], spans: tuple[Span, Span], mirrored: bool
 ) -> UInt8[np.ndarray, "h w C"]:
-    """A box of a picture, given by its edges, in (h, w) pixels: bilinear, with antialias.
+    """Two spans of the magnified image, made of a window of the image with the given corner; perhaps mirrored."""
+    from intarsia.kernels.resizing import resample  # here, because Numba takes half a second to import
 
-    Only what is kept is computed, and the filter sees the pixels around the box.
-    """
-    bands: list[Image.Image] = []
-    for band in in_pillow(picture):
-        # Two calls, because from Pillow 13 on one chooses the order of its passes by the size of what it is given: the
-        # result, rounded in between, would depend on the window and on Pillow's version.
-        wide = band.resize((size[1], band.height), _FILTER, box=(columns[0], 0, columns[1], band.height))
-        bands.append(wide.resize((size[1], size[0]), _FILTER, box=(0, rows[0], size[1], rows[1])))
-    return out_of_pillow(bands)
-
-
-def in_pillow(picture: Picture) -> Iterator[Image.Image]:
-    """The channels in groups of four, three or one, which is what Pillow works on at once."""
-    rows, columns, channels = picture.shape
-    first = 0
-    while first < channels:
-        left = channels - first
-        count = left if left in _MODES else (4 if left > 4 else 1)
-        group = np.ascontiguousarray(picture[:, :, first : first + count])
-        yield Image.frombuffer(_MODES[count], (columns, rows), group, "raw", _MODES[count], 0, 1)
-        first += count
+    (first_row, row_weights), (first_column, column_weights) = (
+        axis.taps(span) for axis, span in zip(axes, spans, strict=True)
+    )
+    if mirrored:
+        first_column, column_weights = first_column[::-1], np.ascontiguousarray(column_weights[::-1])
+    first_row, first_column = first_row - corner[0], first_column - corner[1]
+    assert min(first_row.min(), first_column.min()) >= 0, "the window begins too late"
+    assert first_row.max() + row_weights.shape[1] <= picture.shape[0], "the window has too few rows"
+    assert first_column.max() + column_weights.shape[1] <= picture.shape[1], "the window has too few columns"
+    firsts = first_row.astype(np.uint32), first_column.astype(np.uint32)
+    return resample(plain(picture), firsts[0], row_weights, firsts[1], column_weights)
 
 
-def out_of_pillow(bands: list[Image.Image]) -> Picture:
-    """The groups as one array again."""
-    arrays = [np.asarray(band).reshape(band.height, band.width, -1) for band in bands]
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=2)
+def plain(pixels: np.ndarray) -> np.ndarray:
+    """Contiguous and writable: one kind of array, one compilation."""
+    return np.require(pixels, requirements=("C", "W"))

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from intarsia.data.augmentation.colour import Look, padding_colour
-from intarsia.data.augmentation.geometry import Axis, resized
+from intarsia.data.augmentation.geometry import Axis, plain, resized
 from intarsia.data.augmentation.strengths import Augmentation
-from intarsia.data.augmentation.warp import Span, Warp, draw_displacement
+from intarsia.data.augmentation.warp import Warp, draw_displacement
 from intarsia.errors import ArgumentError
 from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, Picture, Window
 
@@ -48,7 +48,9 @@ class View:
         for name, shape in (("image", image.shape[:2]), ("mask", mask.shape)):
             if shape != size:
                 raise ArgumentError(f"The {name} (={shape}) must be the view's window, which has {size} pixels.")
-        new_image, new_mask = self._cut(image, mask) if self.warp is None else self._warped(self.warp, image, mask)
+        if self.warp is None:
+            return self._cut(image, mask)
+        new_image, new_mask = self._warped(self.warp, image, mask)
         if self.flipped:
             return np.ascontiguousarray(new_image[:, ::-1]), np.ascontiguousarray(new_mask[:, ::-1])
         return new_image, new_mask
@@ -56,15 +58,21 @@ class View:
     def _cut(
         self, image: Picture, mask: Mask
     ) -> tuple[UInt8[np.ndarray, "h w C"], UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]]:
-        """Resize the box that is seen, and pad around it."""
-        target = self.rows.target(), self.columns.target()
-        new_image = np.empty((*self.crop_size, image.shape[2]), np.uint8)
+        """Resize the box that is seen, mirrored at no cost, and pad around it."""
+        axes, corner = (self.rows, self.columns), self._corner
+        seen = resized(image, corner, axes, (self.rows.span, self.columns.span), self.flipped)
+        seen = self.look.applied(seen, None)
+        rows, columns = (axis.nearest() - first for axis, first in zip(axes, corner, strict=True))
+        labels = mask[rows][:, columns[::-1] if self.flipped else columns]
+        if labels.shape == self.crop_size:
+            return seen, labels
+        padding = np.tile(np.array(padding_colour(image.shape[2]), np.uint8), (self.crop_size[1], 1))
+        new_image = np.repeat(padding[None], self.crop_size[0], axis=0)
         new_mask = np.full(self.crop_size, _ignore(mask), mask.dtype)
-        if (self.rows.length, self.columns.length) != self.crop_size:
-            new_image[:] = padding_colour(image.shape[2])
-        new_image[target] = self.look.applied(self._resized(image, *_seen(self.rows, self.columns)), None)
-        rows, columns = (axis.nearest() - part.start for axis, part in zip(self._axes, self.window, strict=True))
-        new_mask[target] = mask[rows][:, columns]
+        left = self.columns.target
+        if self.flipped:
+            left = slice(self.crop_size[1] - left.stop, self.crop_size[1] - left.start)
+        new_image[self.rows.target, left], new_mask[self.rows.target, left] = seen, labels
         return new_image, new_mask
 
     def _warped(
@@ -73,38 +81,26 @@ class View:
         """Read image and mask at the same positions. Only a reduction, which needs antialias, is a step of its own."""
         from intarsia.kernels.sampling import bilinear, nearest  # here, because Numba takes half a second to import
 
-        rows, columns = self._axes
+        rows, columns = self.rows, self.columns
         y, x = warp.positions(rows, columns, self.crop_size)
         outside = (y < 0) | (y >= rows.scaled) | (x < 0) | (x >= columns.scaled)
-        whole, corner = (rows.size, columns.size), (self.window[0].start, self.window[1].start)
         in_image = y * rows.step, x * columns.step
         if max(rows.step, columns.step) > 1:
             spans = warp.spans(rows, columns, self.crop_size)
-            reduced = _plain(self._resized(image, *spans))
+            reduced = resized(image, self._corner, (rows, columns), spans, mirrored=False)
             new_image = bilinear(reduced, y, x, (spans[0][0], spans[1][0]), (rows.scaled, columns.scaled))
         else:
-            new_image = bilinear(_plain(image), *in_image, corner, whole)
-        new_image = _plain(self.look.applied(new_image, ~outside))
+            new_image = bilinear(plain(image), *in_image, self._corner, (rows.size, columns.size))
+        new_image = self.look.applied(new_image, ~outside)
         for channel, grey in enumerate(padding_colour(image.shape[2])):  # several times as fast as all at once
             new_image[:, :, channel][outside] = grey
-        new_mask = nearest(_plain(mask), *in_image, corner, whole)
+        new_mask = nearest(plain(mask), *in_image, self._corner, (rows.size, columns.size))
         new_mask[outside] = _ignore(mask)
         return new_image, new_mask
 
     @property
-    def _axes(self) -> tuple[Axis, Axis]:
-        return self.rows, self.columns
-
-    def _resized(self, image: Picture, row_span: Span, column_span: Span) -> UInt8[np.ndarray, "h w C"]:
-        """Pixels of the magnified image, always from just the same part of the image, whatever the window holds."""
-        rows, columns = (
-            slice(needed.start - part.start, needed.stop - part.start)
-            for needed, part in zip(
-                (self.rows.needed(*row_span), self.columns.needed(*column_span)), self.window, strict=True
-            )
-        )
-        size = row_span[1] - row_span[0], column_span[1] - column_span[0]
-        return resized(image[rows, columns], self.rows.box(*row_span), self.columns.box(*column_span), size)
+    def _corner(self) -> tuple[int, int]:
+        return self.window[0].start, self.window[1].start
 
 
 def plan_view(size: tuple[int, int], augmentation: Augmentation, generator: np.random.Generator) -> View:
@@ -125,9 +121,9 @@ def plan_view(size: tuple[int, int], augmentation: Augmentation, generator: np.r
     if augmentation.rotation > 0 or augmentation.elastic > 0:
         elastic = augmentation.elastic
         warp = Warp(angle, draw_displacement(elastic, crop, generator) if elastic > 0 else None)
-    spans = _seen(rows, columns) if warp is None else warp.spans(rows, columns, crop)
+    spans = (rows.span, columns.span) if warp is None else warp.spans(rows, columns, crop)
     return View(
-        window=(rows.needed(*spans[0]), columns.needed(*spans[1])),
+        window=(rows.needed(spans[0]), columns.needed(spans[1])),
         crop_size=crop,
         rows=rows,
         columns=columns,
@@ -159,14 +155,5 @@ def augment(
     return view.apply(image[view.window], mask[view.window])
 
 
-def _seen(rows: Axis, columns: Axis) -> tuple[Span, Span]:
-    return (rows.start, rows.stop), (columns.start, columns.stop)
-
-
 def _ignore(mask: Mask) -> int:
     return IGNORE if mask.dtype == np.uint8 else IGNORE_UINT16
-
-
-def _plain(pixels: np.ndarray) -> np.ndarray:
-    """Contiguous and writable: one kind of array, one compilation."""
-    return np.require(pixels, requirements=("C", "W"))

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from intarsia.data.augmentation.geometry import Axis
-
-Span = tuple[int, int]  # start and stop on one axis of the magnified image
+from intarsia.data.augmentation.geometry import Axis, Span
 
 _NODES = 3  # over the shorter side of the result
 _OVERSHOOT = 1.25**2  # the largest sum of the cubic's absolute weights, in two dimensions
