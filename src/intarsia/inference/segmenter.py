@@ -29,8 +29,8 @@ class Segmenter:
     """Network + preprocessing + classes, placed where ``execution`` says.
 
     With ``views`` an answer is the mean over several views of the image. Images that are too large for one pass go
-    through the network in overlapping tiles; ``tile`` is their side in pixels, by default the largest that is surely
-    affordable, and images with no longer side are always computed whole.
+    through the network in overlapping tiles, by default of the largest size that is affordable everywhere. ``tile`` is
+    another side for them, in pixels; then every image that has a longer side is tiled.
     """
 
     net: SegmentationNetwork
@@ -83,7 +83,10 @@ class Segmenter:
         """
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
-        image = torch.from_numpy(np.ascontiguousarray(picture_of(source, len(self.preprocessing.mean))))
+        picture = picture_of(source, len(self.preprocessing.mean))
+        image = torch.from_numpy(
+            np.require(picture, requirements=["C", "W"])
+        )  # torch warns of what it could not write to
         grid = self.limits.grid(*image.shape[:2])
         if grid is None:
             yield (slice(0, image.shape[0]), slice(0, image.shape[1])), self._answer(image)
