@@ -111,14 +111,16 @@ def comparison(segmenter: Segmenter, name: str, image: np.ndarray, truth: np.nda
 
 
 def seam_picture(segmenter: Segmenter, image: np.ndarray, path: Path) -> None:
-    """The place on a seam where a hard cut changes most labels, enlarged: image, one pass, hard cut, ramp."""
+    """The place where a hard cut is seen most, enlarged: image, one pass, hard cut, ramp."""
     grids = [make(512, 64, segmenter.limits.step, segmenter.limits.extra) for make in (Cut, Grid)]
     masks = [labels_of(assembled(segmenter, image, grid), segmenter.classes) for grid in (None, *grids)]
+    _, cut, ramp = masks
     half, best = SEAM // 2, (-1, (0, 0))
     for span in grids[0].spans(SMALL)[1:]:
-        for row in range(half, SMALL - half, half):
-            window = np.s_[row - half : row + half, span.first - half : span.first + half]
-            best = max(best, (int((masks[0][window] != masks[1][window]).sum()), (row, span.first)))
+        column = span.first
+        seen = (cut[:, column - 1] != cut[:, column]) & (ramp[:, column - 1] == ramp[:, column])
+        for row in range(half, SMALL - half, half // 2):
+            best = max(best, (int(seen[row - half : row + half].sum()), (row, column)))
     row, column = best[1]
     window = np.s_[row - half : row + half, column - half : column + half]
     pictures = [image[window], *(colourise(mask[window], segmenter.classes) for mask in masks)]
@@ -147,7 +149,6 @@ def peak_gigabytes() -> float:
 
 def large(run: Path, picture: Path, out: Path) -> dict[str, float]:
     """Read, segment and write the large image; called in a fresh process."""
-    Image.MAX_IMAGE_PIXELS = None  # we made it ourselves
     segmenter = load(run)
     segmenter.predict(np.zeros((64, 64, 3), np.uint8))
     before, start = peak_gigabytes(), time.perf_counter()
@@ -201,8 +202,13 @@ def page(runs: Path, picture: Path) -> str:
         "",
         "The U-Net's tiles equal the whole where what is discarded on each side reaches the radius of its receptive",
         "field (`tests/inference/test_tiling.py`); short of that, what remains are the faint tails of the field.",
+        "",
         "DeepLab v3+ and PSPNet pool over what they see, so that a tile is another image to them: no overlap makes",
-        "them equal. There a hard cut shows as a step in the map, and a ramp does not.",
+        "them equal. (Without its image pooling DeepLab v3+ equals the whole, too, where that has n · stride + 1",
+        "pixels a side as its tiles have: aligned corners then move no sample.) A tile may be nearer than the whole",
+        "image to the crops of training, here 256 pixels, and then more of its labels are right. A hard cut shows as a",
+        "step in the map; a ramp takes most of the step away and leaves the receptive field more room than a ramp over",
+        "all of the overlap would.",
         "",
         "![A seam of DeepLab v3+ at 8 × zoom](pictures/seam.png)",
         "",

@@ -32,6 +32,12 @@ def test_pil_images_are_turned_upright_as_files_are(tmp_path: Path) -> None:
         np.testing.assert_array_equal(picture_of(turned, PixelFormat(3)), read_image(tmp_path / "turned.png"))
 
 
+def test_arrays_of_any_strides_that_cannot_be_written_to() -> None:
+    view = np.asarray(Image.fromarray(RGB))[::-1, ::2]
+    assert not view.flags.writeable
+    np.testing.assert_array_equal(pointwise().predict(view).mask, pointwise().predict(view.copy()).mask)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK", "HSV"])
 def test_pil_images_of_any_8_bit_mode_become_rgb(mode: str) -> None:
     assert picture_of(Image.new(mode, (5, 4)), PixelFormat(3)).shape == (4, 5, 3)

@@ -86,10 +86,10 @@ def receptive_radius(net: SegmentationNetwork, size: int = 512) -> int:
 
 
 @torch.no_grad()
-def stitched_error(net: SegmentationNetwork, grid: Grid) -> float:
+def stitched_error(net: SegmentationNetwork, grid: Grid, size: tuple[int, int] = (470, 650)) -> float:
     """The largest difference between the stitched map and that of one pass, next to the size of the map's values."""
     own = segmenter(net)
-    image = torch.from_numpy(picture(470, 650))
+    image = torch.from_numpy(picture(*size))
     whole = own._one_pass(image)
     error = max(
         (part - whole[:, rows, columns]).abs().max() for (rows, columns), part in stitch(own._one_pass, image, grid)
@@ -103,6 +103,22 @@ def test_tiles_equal_the_whole_where_the_overlap_exceeds_the_receptive_field() -
     assert stitched_error(net, grid) < 1e-5
     assert stitched_error(net, Grid(128, 32, 32)) > 1e-5
     assert stitched_error(net, Grid(390, 201, 3)) > 1e-2, "tiles off the stride compute something else"
+
+
+def test_with_aligned_corners_a_tile_has_one_pixel_more() -> None:
+    """DeepLab v3+ without its image pooling: only where samples lie can make tiles differ from the whole."""
+    torch.manual_seed(0)
+    options = {"aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8, "rates": (1, 2, 3)}
+    net = create_model("deeplabv3plus", "test_resnet", 3, **options).eval()
+    for parameter in net.decoder.aspp.image_pooling.parameters():  # pyright: ignore[reportAttributeAccessIssue]
+        torch.nn.init.zeros_(parameter)
+    limits = segmenter(net).limits
+    assert (limits.step, limits.extra) == (16, 1)
+    grid = Grid(384, 288, 16, 1)
+    assert receptive_radius(net, 1025) <= (grid.overlap - grid.ramp) // 2
+    assert stitched_error(net, grid, (481, 657)) < 1e-5
+    assert stitched_error(net, replace(grid, extra=0), (481, 657)) > 1e-3
+    assert 1e-5 < stitched_error(net, grid, (470, 650)) < 1e-2, "the whole image's own samples are moved"
 
 
 def test_tiles_of_a_network_that_sees_the_whole_image_differ() -> None:

@@ -31,9 +31,9 @@ class Segmenter:
     """Network + preprocessing + classes, placed where ``execution`` says.
 
     With ``views`` an answer is the mean over several views of the image. Images that are too large for one pass go
-    through the network in overlapping tiles; ``tile`` is their side in pixels, by default the largest that is surely
-    affordable, and images with no longer side are always computed whole. ``pixels`` says what the numbers in picture
-    files mean; files of more than ``max_pixels`` pixels are refused.
+    through the network in overlapping tiles, by default of the largest size that is affordable everywhere. ``tile`` is
+    another side for them, in pixels; then every image that has a longer side is tiled. ``pixels`` says what the numbers
+    in picture files mean; files of more than ``max_pixels`` pixels are refused.
     """
 
     net: SegmentationNetwork
@@ -97,7 +97,8 @@ class Segmenter:
         """
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
-        image = torch.from_numpy(np.ascontiguousarray(self.picture(source)))
+        picture = np.require(self.picture(source), requirements=["C", "W"])  # torch warns of what it could not write to
+        image = torch.from_numpy(picture)
         grid = self.limits.grid(*image.shape[:2])
         if grid is None:
             yield (slice(0, image.shape[0]), slice(0, image.shape[1])), self._answer(image)
