@@ -1,15 +1,18 @@
 """Files mutated at random: every one ends with pixels or one sentence, quickly and in bounded memory."""
 
 import io
+import json
 import os
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from intarsia.cli.main import main
 from intarsia.data import read_image
 from intarsia.data.checking.facts import pair_facts
 from intarsia.data.classes import Classes
@@ -106,3 +109,29 @@ def test_mutated_files_end_with_an_answer(tmp_path):
     assert min(answers.values()) > MUTANTS // 10  # neither all good nor all bad
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown < 2000, f"{grown:.0f} MiB"
+
+
+@pytest.mark.slow
+def test_check_and_predict_answer_for_every_mutated_file(tmp_path, disc_run, monkeypatch, capsys):
+    monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "cache"))
+    originals, generator = _originals(), np.random.default_rng(8)
+    for folder in ("images", "masks"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    count = MUTANTS // 4
+    for i in range(count):
+        name = list(originals)[i % len(originals)]
+        (tmp_path / f"data/images/{i:04d}{name}").write_bytes(_mutated(originals[name], generator))
+        Image.fromarray(np.eye(60, 80, dtype=np.uint8)).save(tmp_path / f"data/masks/{i:04d}{name[0]}.png")
+    limit = ["--max-pixels", "1000000"]
+    assert main(["check", str(tmp_path / "data"), "--json", *limit]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    named = {Path(file).name for finding in findings for file in finding["files"]}
+    out = tmp_path / "out"
+    assert main(["predict", str(disc_run), str(tmp_path / "data/images"), "--out", str(out), *limit]) == 1
+    printed = capsys.readouterr()
+    complaints = [line for line in printed.err.splitlines() if line.startswith("intarsia: ")]
+    masks = list(out.rglob("*.png"))
+    assert len(masks) + len(complaints) == count
+    assert f"{len(masks)} of {count} masks" in printed.out
+    for line in complaints:  # what cannot be predicted had been named before
+        assert line.split("`")[1].rpartition("/")[2] in named

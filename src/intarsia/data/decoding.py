@@ -236,6 +236,7 @@ def _complaints(path: Path | str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"`{path}` cannot be read ({error.strerror}): mend the path or leave it out.") from error
         reason = " ".join(str(error).replace(repr(str(path)), "the file").split())[:200] or type(error).__name__
+        reason = "of no format that is read" if isinstance(error, UnidentifiedImageError) else reason
         if "imagecodecs" in reason:
             raise DataError(
                 f"`{path}` is compressed in a way that is read with the package `imagecodecs` only: pip install "
