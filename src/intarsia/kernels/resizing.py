@@ -31,7 +31,8 @@ def resample(
     weights = np.empty((column_weights.shape[1], len(places)), np.uint32)
     for j in range(len(places)):
         places[j] = first_column[j // channels] * channels + j % channels
-        weights[:, j] = column_weights[j // channels]
+        for t in range(len(weights)):
+            weights[t, j] = column_weights[j // channels, t]
     sums, collected = np.empty(len(places), np.uint32), np.empty(len(places), np.uint8)
     wide = np.empty((first_row.max() + row_weights.shape[1] - top, len(places)), np.uint8)
     for i in range(len(wide)):
