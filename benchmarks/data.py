@@ -166,11 +166,14 @@ def relative(draws: np.ndarray) -> np.ndarray:
 
 
 def times(*works: Work) -> list[float]:
-    """Seconds an image: the mean over the same views again and again, of the smallest time that each one took."""
+    """Seconds an image: the mean over views of the smallest time that each one took.
+
+    The sides take turns with all views at once, because a loader too makes one image after the other.
+    """
     best = np.full((len(works), VIEWS), np.inf)
     for _ in range(REPEATS):
-        for turn in range(VIEWS):
-            for side, work in enumerate(works):
+        for side, work in enumerate(works):
+            for turn in range(VIEWS):
                 torch.manual_seed(turn)  # the peer's geometry
                 start = time.perf_counter()
                 work(turn)

@@ -10,7 +10,6 @@ BITS = 22  # of a weight's fraction: 255 × 2^22 still fits into 32 bits
 
 # Unsigned throughout: a signed index costs a test for being negative.
 _SHIFT, _HALF = np.uint32(BITS), np.uint32(1 << (BITS - 1))
-_ONE, _TWO, _THREE = np.uint32(1), np.uint32(2), np.uint32(3)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -28,24 +27,20 @@ def resample(
     rows likewise. The weights of a pixel sum to 1; nothing checks this, nor that the pixels lie within the picture.
     """
     height, width, channels = len(first_row), len(first_column), picture.shape[2]
-    top = first_row.min()
-    wide = np.empty((first_row.max() + row_weights.shape[1] - top, width * channels), np.uint8)
-    for i in range(wide.shape[0]):
-        row = picture[top + i].reshape(-1)
-        if channels == 3:
-            _across_rgb(row, first_column, column_weights, wide[i])
-        else:
-            _across(row, np.uint32(channels), first_column, column_weights, wide[i])
-    result = np.empty((height, width * channels), np.uint8)
-    sums = np.empty(width * channels, np.uint32)
+    top, places = first_row.min(), np.empty(width * channels, np.uint32)
+    weights = np.empty((column_weights.shape[1], len(places)), np.uint32)
+    for j in range(len(places)):
+        places[j] = first_column[j // channels] * channels + j % channels
+        for t in range(len(weights)):
+            weights[t, j] = column_weights[j // channels, t]
+    sums, collected = np.empty(len(places), np.uint32), np.empty(len(places), np.uint8)
+    wide = np.empty((first_row.max() + row_weights.shape[1] - top, len(places)), np.uint8)
+    for i in range(len(wide)):
+        _across(picture[top + i].reshape(-1), np.uint32(channels), places, weights, collected, sums, wide[i])
+    result = np.empty((height, len(places)), np.uint8)
     for i in range(height):
-        sums[:] = _HALF
-        for t in range(row_weights.shape[1]):
-            weight, source = row_weights[i, t], wide[first_row[i] - top + t]
-            for j in range(len(sums)):
-                sums[j] += weight * source[j]
-        for j in range(len(sums)):
-            result[i, j] = sums[j] >> _SHIFT
+        first = first_row[i] - top
+        _down(wide[first : first + row_weights.shape[1]], row_weights[i], sums, result[i])
     return result.reshape(height, width, channels)
 
 
@@ -54,37 +49,36 @@ def resample(
 def _across(
     row: UInt8[np.ndarray, "_"],
     channels: int,
-    first: UInt32[np.ndarray, "w"],
-    weights: UInt32[np.ndarray, "w n"],
-    result: UInt8[np.ndarray, "_"],
+    places: UInt32[np.ndarray, "m"],
+    weights: UInt32[np.ndarray, "n m"],
+    collected: UInt8[np.ndarray, "m"],
+    sums: UInt32[np.ndarray, "m"],
+    result: UInt8[np.ndarray, "m"],
 ) -> None:
-    for j in range(len(first)):
-        for k in range(channels):
-            total, place = np.uint64(_HALF), channels * first[j] + np.uint32(k)
-            for t in range(weights.shape[1]):
-                total += weights[j, t] * row[place]
-                place += channels
-            result[channels * j + k] = total >> _SHIFT
+    """Pixels are collected first, for only then can the sums be taken by vector instructions."""
+    sums[:] = _HALF
+    for t in range(len(weights)):
+        weight, shift = weights[t], np.uint32(t) * channels
+        for j in range(len(places)):
+            collected[j] = row[places[j] + shift]
+        for j in range(len(places)):
+            sums[j] += weight[j] * collected[j]
+    for j in range(len(places)):
+        result[j] = sums[j] >> _SHIFT
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _across_rgb(
-    row: UInt8[np.ndarray, "_"],
-    first: UInt32[np.ndarray, "w"],
-    weights: UInt32[np.ndarray, "w n"],
-    result: UInt8[np.ndarray, "_"],
+def _down(
+    rows: UInt8[np.ndarray, "n m"],
+    weights: UInt32[np.ndarray, "n"],
+    sums: UInt32[np.ndarray, "m"],
+    result: UInt8[np.ndarray, "m"],
 ) -> None:
-    """Half as long as `_across`, for the most frequent of all channel counts."""
-    for j in range(len(first)):
-        red = green = blue = np.uint64(_HALF)
-        place = _THREE * first[j]
-        for t in range(weights.shape[1]):
-            weight = weights[j, t]
-            red += weight * row[place]
-            green += weight * row[place + _ONE]
-            blue += weight * row[place + _TWO]
-            place += _THREE
-        result[3 * j] = red >> _SHIFT
-        result[3 * j + 1] = green >> _SHIFT
-        result[3 * j + 2] = blue >> _SHIFT
+    sums[:] = _HALF
+    for t in range(len(weights)):
+        weight, row = weights[t], rows[t]
+        for j in range(len(result)):
+            sums[j] += weight * row[j]
+    for j in range(len(result)):
+        result[j] = sums[j] >> _SHIFT

@@ -62,10 +62,12 @@ def test_the_same_generator_gives_the_same_view_and_the_input_is_untouched():
     np.testing.assert_array_equal(mask, before[1])
 
 
-def test_flipping_mirrors_image_and_mask_and_changes_nothing_else():
+@pytest.mark.parametrize("crop_size", [(40, 40), (90, 100)])
+@pytest.mark.parametrize("strengths", [{}, {"rotation": 90.0}])
+def test_flipping_mirrors_image_and_mask_and_changes_nothing_else(crop_size, strengths):
     image, mask = picture(50, 60)
     straight, mirrored = (
-        augment(image, mask, plain((40, 40), scale=(0.6, 1.4), flip=flip), generator_for(0, 0, 5))
+        augment(image, mask, plain(crop_size, scale=(0.6, 1.4), flip=flip, **strengths), generator_for(0, 0, 5))
         for flip in (0.0, 1.0)
     )
     np.testing.assert_array_equal(mirrored[0], straight[0][:, ::-1])
