@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,16 @@ def image_shape(path: Path | str, max_pixels: int = MAX_PIXELS) -> tuple[int, in
     Raises:
         DataError: the file is missing, no image, or has more than `max_pixels` pixels.
     """
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return read_header(path, max_pixels).shape  # which says what is wrong
+    return _shape(str(path), state.st_mtime_ns, state.st_size, max_pixels)
+
+
+@lru_cache(maxsize=1 << 16)
+def _shape(path: str, changed: int, size: int, max_pixels: int) -> tuple[int, int]:
+    """Training asks for the size of each image in each epoch, twice."""
     return read_header(path, max_pixels).shape
 
 

@@ -93,6 +93,9 @@ def write_mask(path: Path | str, mask: Integer[np.ndarray, "H W"], classes: Clas
 
 
 def _from_indices(pixels: Shaped[np.ndarray, "H W"], classes: Classes, path: Path | str) -> Mask:
+    known = pixels < classes.count  # of unsigned bytes, the usual case
+    if pixels.dtype == classes.dtype == np.uint8 and (known | (pixels == IGNORE)).all():
+        return pixels
     ignored = pixels == IGNORE_UINT16
     if classes.count <= IGNORE:
         ignored |= pixels == IGNORE
