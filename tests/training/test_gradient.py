@@ -109,6 +109,25 @@ def test_a_step_that_failed_is_repeated_as_if_it_had_not_begun(make: Callable[..
 
 
 @pytest.mark.filterwarnings("ignore::intarsia.errors.IntarsiaWarning")
+def test_the_gradient_of_parts_before_the_one_that_failed_does_not_count(make: Callable[..., Gradient]) -> None:
+    net, calls = nn.Conv2d(3, 2, 1), []
+
+    def fail_at_the_second(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise MemoryError
+
+    net.register_forward_hook(fail_at_the_second)
+    make(fewest=1)(state_of(net, parts=2), net, batch())
+    twin = nn.Conv2d(3, 2, 1)
+    twin.load_state_dict(net.state_dict())
+    make()(state_of(twin, parts=4), twin, batch())
+    assert len(calls) == 2 + 4
+    for ours, theirs in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore::intarsia.errors.IntarsiaWarning")
 @pytest.mark.parametrize(
     ("fewest", "room", "sentence"),
     [

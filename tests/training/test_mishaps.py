@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from tiny import at_step, run_tiny, same_runs, saved_step
 
 from intarsia.errors import ArgumentError, DataError, IntarsiaWarning, Interrupted, RunError
@@ -202,21 +203,26 @@ def test_a_damaged_image_keeps_the_steps_before_it(
     assert same_runs(tmp_path / "run", disc_run)
 
 
-def test_weights_that_are_no_numbers_replace_none(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("spoilt", "minutes", "kept"), [(5, 0, 4), (6, 10, 3)])
+def test_weights_that_are_no_numbers_replace_none(
+    discs: Path, tmp_path: Path, spoilt: int, minutes: float, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from intarsia.training import loop
 
     real = loop.Loop.step
 
     def step(self: loop.Loop, state: Any, *arguments: Any) -> Any:
         outcome = real(self, state, *arguments)
-        if state.step == 5:
+        if state.step == spoilt:
             next(state.net.parameters()).data[0] = float("nan")
         return outcome
 
     monkeypatch.setattr(loop.Loop, "step", step)
-    with pytest.raises(RunError, match=r"weights were no longer finite after step 5; lower the learning rate.*keeps"):
-        run_tiny(discs, tmp_path / "run", checkpoint_minutes=0)
-    assert saved_step(tmp_path / "run") == 4
+    with pytest.raises(RunError, match=rf"no longer finite after step {spoilt}; lower the learning rate .*keeps"):
+        run_tiny(discs, tmp_path / "run", checkpoint_minutes=minutes)
+    assert saved_step(tmp_path / "run") == kept
+    assert len(Run(tmp_path / "run").history()) == 1
+    assert all(tensor.isfinite().all() for tensor in load_file(tmp_path / "run" / "weights.safetensors").values())
 
 
 @pytest.mark.parametrize(

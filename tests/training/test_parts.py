@@ -10,7 +10,7 @@ from torch import nn
 from intarsia.errors import RunError
 from intarsia.inference import Execution
 from intarsia.runs.weights import save_tensors
-from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.allocator import keep_freed_memory, release_freed_memory
 from intarsia.training.precision import executions, fastest
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import polynomial
@@ -107,3 +107,4 @@ def test_the_fastest_execution_is_chosen_and_nothing_changes() -> None:
 def test_the_allocator_keeps_memory_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     assert not keep_freed_memory()
+    release_freed_memory()
