@@ -78,23 +78,6 @@ def test_another_seed_is_another_start_and_order(discs: Path, tmp_path: Path) ->
     assert orders[0] != orders[1]
 
 
-def test_the_recipes_strengths_arrive(discs: Path) -> None:
-    moves = {"rotation": 20.0, "elastic": 2.5, "blur": 1.5}
-    recipe = make_recipe(data=str(discs), crop_size=48, scale=(0.7, 1.1), flip=0.1, colour=0.3, **moves)
-    task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
-    augmentation = task.training_samples().augmentation
-    assert (augmentation.crop_size, augmentation.scale, augmentation.flip) == ((48, 48), (0.7, 1.1), 0.1)
-    assert (augmentation.brightness, augmentation.contrast, augmentation.saturation) == (0.3, 0.3, 0.3)
-    assert (augmentation.rotation, augmentation.elastic, augmentation.blur) == (20.0, 2.5, (0.0, 1.5))
-
-
-def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
-    task = SegmentationTask(make_recipe(data="x"), open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
-    logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.randint(0, 2, (1, 3, 3))
-    expected = cross_entropy(logits, masks) + 0.4 * cross_entropy(auxiliary, masks)
-    torch.testing.assert_close(task.loss(Outputs(logits, auxiliary), masks), expected)
-
-
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 def test_vectors_are_not_decayed(optimiser: str) -> None:
     net = create_model("unet", "test_resnet", widths=(8, 8, 8, 8, 8))

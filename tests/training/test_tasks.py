@@ -21,11 +21,13 @@ from intarsia.training.tasks import SegmentationTask, check_trainable, spread
 
 
 def test_the_recipes_strengths_arrive(discs: Path) -> None:
-    recipe = make_recipe(data=str(discs), crop_size=48, scale=(0.7, 1.1), flip=0.1, colour=0.3)
+    moves = {"rotation": 20.0, "elastic": 2.5, "blur": 1.5}
+    recipe = make_recipe(data=str(discs), crop_size=48, scale=(0.7, 1.1), flip=0.1, colour=0.3, **moves)
     task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
     augmentation = task.training_samples().augmentation
     assert (augmentation.crop_size, augmentation.scale, augmentation.flip) == ((48, 48), (0.7, 1.1), 0.1)
     assert (augmentation.brightness, augmentation.contrast, augmentation.saturation) == (0.3, 0.3, 0.3)
+    assert (augmentation.rotation, augmentation.elastic, augmentation.blur) == (20.0, 2.5, (0.0, 1.5))
 
 
 def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
