@@ -24,6 +24,8 @@ format: .venv/test
 docs: .venv/test
 	$(BIN)/python benchmarks/a_trous.py --out docs/a_trous.md
 	$(BIN)/python benchmarks/training.py --out docs/training_speed.md
+	$(BIN)/python benchmarks/confusion.py --out docs/confusion.md
+	$(BIN)/python benchmarks/large_image.py --out docs/large_images.md
 	$(BIN)/python benchmarks/data.py --out docs/data_speed.md
 
 clean:
