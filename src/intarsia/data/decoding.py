@@ -66,16 +66,7 @@ def read_header(path: Path | str, max_pixels: int = MAX_PIXELS) -> Header:
         DataError: the file is missing, no image, or has more than `max_pixels` pixels.
     """
     with _complaints(path):
-        header = _header(Path(path))
-    rows, columns = header.shape
-    if rows * columns > max_pixels:
-        raise DataError(
-            f"`{path}` has {rows} × {columns} pixels, more than {max_pixels:,}: cut it into tiles, or, if you trust "
-            f"the file, raise the limit (--max-pixels)."
-        )
-    if min(header.shape) < 1 or not 1 <= header.bands <= MOST_BANDS:
-        raise DataError(f"`{path}` has {rows} × {columns} pixels of {header.bands} bands: replace it or leave it out.")
-    return header
+        return _admitted(_header(Path(path)), path, max_pixels)
 
 
 def read_pixels(
@@ -86,23 +77,40 @@ def read_pixels(
     Raises:
         DataError: the file is missing, truncated, no image, or has more than `max_pixels` pixels.
     """
-    header = read_header(path, max_pixels)
+    with plain_picture(path, window, max_pixels) as picture:
+        if picture is not None:
+            return pillow_pixels(picture)
     with _complaints(path):
-        pixels = _decoded(Path(path), header, window)
+        header = _admitted(_header(Path(path)), path, max_pixels)
+        pixels = np.array(_npy(Path(path))[window or ...]) if header.kind == "npy" else _tiff_pixels(Path(path), window)
     rows, columns = window or (slice(0, header.shape[0]), slice(0, header.shape[1]))
     if pixels.shape[:2] != (rows.stop - rows.start, columns.stop - columns.start) or 0 in pixels.shape:
         raise DataError(f"`{path}` is truncated or not an image (its header lies): replace it or leave it out.")
     return pixels
 
 
-def _decoded(path: Path, header: Header, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:
-    if header.kind == "npy":
-        return np.array(_npy(path)[window or ...])
-    if header.kind == "tiff" or (header.tiled and window is not None):
-        return _tiff_pixels(path, window)
-    with opened(path) as picture:
-        pixels = pillow_pixels(picture)
-    return pixels if window is None else pixels[window]
+@contextmanager
+def plain_picture(
+    path: Path | str, window: Window | None = None, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image | None]:
+    """A picture or a window of it, decoded and upright, as Pillow reads it; None for what `read_pixels` reads itself.
+
+    Raises:
+        DataError: the file is missing, truncated, no image, or has more than `max_pixels` pixels.
+    """
+    with _complaints(path):
+        if Path(path).suffix.lower() in (".npy", ".tif", ".tiff"):
+            header = _admitted(_header(Path(path)), path, max_pixels)
+            if header.kind != "pillow" or (header.tiled and window is not None):
+                yield None
+                return
+        with opened(path, max_pixels) as picture:
+            yield picture if window is None else _cropped(picture, window)
+
+
+def _cropped(picture: Image.Image, window: Window) -> Image.Image:
+    rows, columns = window
+    return picture.crop((columns.start, rows.start, columns.stop, rows.stop))
 
 
 def pillow_pixels(picture: Image.Image) -> Shaped[np.ndarray, "H W *C"]:
@@ -117,28 +125,41 @@ def pillow_pixels(picture: Image.Image) -> Shaped[np.ndarray, "H W *C"]:
 
 
 @contextmanager
-def opened(path: Path | str, decode: bool = True) -> Iterator[Image.Image]:
+def opened(path: Path | str, max_pixels: int = MAX_PIXELS, decode: bool = True) -> Iterator[Image.Image]:
     """A picture file in one of Pillow's formats, decoded and upright, or just its header, without Pillow's warnings.
 
     Raises:
-        DataError: the file is missing, truncated or no image.
+        DataError: the file is missing, truncated, no image, or has more than `max_pixels` pixels.
     """
     with _complaints(path):
         with _alone():
             picture = Image.open(path, formats=_FORMATS)
         with picture:
+            _admitted(_pillow_header(picture), path, max_pixels)
             if decode:
                 picture.load()
             turn = _UPRIGHT.get(_orientation(picture)) if decode else None
             yield picture if turn is None else picture.transpose(turn)
 
 
+def _admitted(header: Header, path: Path | str, max_pixels: int) -> Header:
+    """The header, unless it claims too much or nothing."""
+    rows, columns = header.shape
+    if rows * columns > max_pixels:
+        raise DataError(
+            f"`{path}` has {rows} × {columns} pixels, more than {max_pixels:,}: cut it into tiles, or, if you trust "
+            f"the file, raise the limit (--max-pixels)."
+        )
+    if min(header.shape) < 1 or not 1 <= header.bands <= MOST_BANDS:
+        raise DataError(f"`{path}` has {rows} × {columns} pixels of {header.bands} bands: replace it or leave it out.")
+    return header
+
+
 def _header(path: Path) -> Header:
     if path.suffix.lower() == ".npy":
         array = _npy(path)
-        return Header(
-            array.shape[:2], array.shape[2] if array.ndim == 3 else 1, array.dtype != np.uint8, "npy", 1, True
-        )
+        bands = array.shape[2] if array.ndim == 3 else 1
+        return Header(array.shape[:2], bands, array.dtype != np.uint8, "npy", tiled=True)
     with _alone():
         try:
             picture = Image.open(path, formats=_FORMATS)
@@ -147,14 +168,18 @@ def _header(path: Path) -> Header:
                 raise
             return _tiff_header(path)
     with picture:
-        grey = picture.mode in ("1", "L", "LA", "La", "I", "F") or picture.mode.startswith("I;")
-        bands, deep = 1 if grey else 3, picture.mode[0] in "IF"
-        if picture.format == "TIFF":  # versions of Pillow differ in whether its size is upright
-            header = _tiff_header(path)
-            return header if header.kind == "tiff" else replace(header, bands=bands, deep=deep)
-        columns, rows = picture.size
-        sideways = _orientation(picture) in _SIDEWAYS
-        return Header((columns, rows) if sideways else (rows, columns), bands, deep, "pillow")
+        own = _pillow_header(picture)
+        if picture.format != "TIFF":
+            return own
+        header = _tiff_header(path)  # versions of Pillow differ in whether the size of a TIFF is upright
+        return header if header.kind == "tiff" else replace(header, bands=own.bands, deep=own.deep)
+
+
+def _pillow_header(picture: Image.Image) -> Header:
+    grey = picture.mode in ("1", "L", "LA", "La", "I", "F") or picture.mode.startswith("I;")
+    columns, rows = picture.size
+    sideways = _orientation(picture) in _SIDEWAYS
+    return Header((columns, rows) if sideways else (rows, columns), 1 if grey else 3, picture.mode[0] in "IF", "pillow")
 
 
 def _tiff_header(path: Path) -> Header:

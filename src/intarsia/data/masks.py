@@ -7,7 +7,7 @@ from jaxtyping import Int, Integer, Shaped, UInt8
 from PIL import Image
 
 from intarsia.data.classes import Classes
-from intarsia.data.decoding import MAX_PIXELS, opened, read_header, read_pixels
+from intarsia.data.decoding import MAX_PIXELS, plain_picture, read_pixels
 from intarsia.errors import ArgumentError, DataError
 from intarsia.files import atomic
 from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, Window
@@ -50,14 +50,15 @@ def decode_mask(
     Raises:
         DataError: the file cannot be read, is too large, or holds fractions or other than one or three bands.
     """
-    header = read_header(path, max_pixels)
-    if header.kind == "pillow" and not (header.tiled and window is not None):
-        with opened(path) as picture:
-            indices = picture.mode in _INDEX_MODES
-            pixels = np.array(picture if indices or picture.mode == "F" else picture.convert("RGB"))
-        pixels = pixels[:, :, 0] if indices and pixels.ndim == 3 else pixels  # LA and PA: without alpha
-        pixels = pixels if window is None else pixels[window]
-    else:
+    with plain_picture(path, window, max_pixels) as picture:
+        if picture is None:
+            pixels = None
+        elif picture.mode in _INDEX_MODES:
+            pixels = np.array(picture)
+            pixels = pixels[:, :, 0] if pixels.ndim == 3 else pixels  # LA and PA: without alpha
+        else:
+            pixels = np.array(picture if picture.mode == "F" else picture.convert("RGB"))
+    if pixels is None:
         pixels = read_pixels(path, window, max_pixels)
     if pixels.ndim == 3 and (pixels.shape[2] != 3 or pixels.dtype != np.uint8):
         raise DataError(
