@@ -32,6 +32,17 @@ def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> Non
         time.sleep(0.001)
 
 
+def ended_with_it(process: subprocess.Popen[bytes]) -> bool:
+    """Whether every process of the training's session is gone within a minute."""
+    for _ in range(600):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("workers", [0, 2])
@@ -42,12 +53,15 @@ def test_killed_runs_resume_to_the_same_bits(discs: Path, tmp_path: Path, worker
     for step in sorted(generator.sample(range(STEPS - 30), KILLS)):
         often = ["--checkpoint-minutes", "0", "--workers", str(workers)]
         more = [*often, "--resume"] if (out / "recipe.json").exists() else often
-        process = subprocess.Popen(command(discs, out, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(discs, out, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         wait_for_step(process, out, step)  # at once, while it still starts, if an earlier kill came late
         time.sleep(generator.uniform(0, 0.05))
         assert process.poll() is None, "it ended before it was killed: this machine is too busy for so few steps"
         process.kill()
         process.wait()
+        assert ended_with_it(process), "loading processes must not outlive their training"
         moments.append(saved_step(out))
     print(f"{workers} workers, killed after steps {moments} of {STEPS}")
     last = subprocess.run(command(discs, out, "--resume"), check=True, capture_output=True, text=True)

@@ -1,6 +1,7 @@
 """Augmented samples as batches of tensors."""
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,7 @@ def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) 
         generator=torch.Generator(),  # otherwise each start of the loader draws from the random state of dropout
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="forkserver" if workers else None,
+        worker_init_fn=_end_with_the_training,
     )
 
 
@@ -86,6 +88,21 @@ def _ending(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return f"killed by {signal.Signals(-exit_code).name}"
     return f"exit code {exit_code}"
+
+
+def _end_with_the_training(_: int) -> None:
+    """End this loading process when the training ends, even by SIGKILL.
+
+    torch's own watch looks at the parent of the process, which is the fork server, and that waits for its children.
+    """
+    training = multiprocessing.parent_process()
+
+    def wait_and_end() -> None:
+        if training is not None:
+            training.join()
+            os._exit(1)
+
+    threading.Thread(target=wait_and_end, daemon=True).start()
 
 
 def _start_forkserver() -> None:
