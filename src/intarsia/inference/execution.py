@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from intarsia.kernels.normalising import looked_up
+
 Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
 
@@ -50,12 +52,12 @@ class Preprocessing:
 
     def __call__(self, pictures: UInt8[Tensor, "B H W C"]) -> Float[Tensor, "B C H W"]:
         """Normalise a batch, channels first."""
-        mean, std = (
-            torch.tensor(values, device=pictures.device)[:, None, None] * 255 for values in (self.mean, self.std)
-        )
-        # Channels first before anything else: arithmetic along an axis of three values takes several times as long.
+        mean, std = (torch.tensor(values, device=pictures.device)[:, None] * 255 for values in (self.mean, self.std))
+        if pictures.device.type == "cpu":  # a byte has 256 values only: half the time of arithmetic, and the same bits
+            tables = (torch.arange(256) - mean) / std
+            return torch.from_numpy(looked_up(pictures.numpy(), tables.numpy()))
         images = pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-        return images.sub_(mean).div_(std)
+        return images.sub_(mean[:, None]).div_(std[:, None])
 
 
 def best_device() -> str:
