@@ -161,7 +161,7 @@ def measured(run: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "large.png"
         write_large(picture)
-        command = [sys.executable, __file__, "--large", str(run), str(picture), folder]
+        command = [sys.executable, __file__, "--large", str(run), str(picture), f"{folder}/masks"]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(printed)
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intarsia.errors import ArgumentError
@@ -17,7 +18,7 @@ class Conduct(BaseModel):
     check: Annotated[bool, SELDOM] = Field(
         default=True, description="Look at all images and masks before, and refuse what cannot be used."
     )
-    tensorboard: bool = Field(
+    tensorboard: Annotated[bool, Parameter(negative="")] = Field(
         default=False, description="Write loss, learning rate, scores and pictures to tensorboard/ in the run folder."
     )
     on_oom: Literal["stop", "halve"] = Field(

@@ -44,7 +44,9 @@ class Settings(BaseModel):
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
     batch_size: int = Field(default=8, ge=1, description="Images a step.")
     crop_size: int = Field(default=256, ge=16, description="Rows and columns of a training crop, pixels.")
-    scale: tuple[float, float] = Field(default=(0.5, 2.0), description="Range of the random scale.")
+    scale: Annotated[tuple[float, float], Parameter(negative="")] = Field(
+        default=(0.5, 2.0), description="Range of the random scale."
+    )
     flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a mirror image.")
     colour: float = Field(
         default=0.25, ge=0, lt=1, description="Strength of random brightness, contrast and saturation."
