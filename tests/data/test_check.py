@@ -181,13 +181,15 @@ def test_one_odd_mask_among_black_and_white_ones_is_said(tmp_path):
     assert finding.files[0].name == "odd.png"
 
 
-def test_nothing_usable_is_said(tmp_path):
+def test_nothing_usable_is_said(tmp_path, capsys):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
     (tmp_path / "images/a.png").write_bytes(b"")
     Image.new("L", (4, 4)).save(tmp_path / "masks/a.png")
     report = check(tmp_path)
     assert report.dataset is None
+    assert main(["check", str(tmp_path)]) == 1
+    assert "nothing that can be used" in capsys.readouterr().out
     assert json.dumps(report.to_json(), allow_nan=False)
     with pytest.raises(DataError, match=r"a.png` is truncated or not an image"):
         report.usable()
@@ -219,3 +221,29 @@ def test_the_table_in_the_documentation_is_this_one():
     text = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
     for odd in ODD:
         assert f"| `{odd.name}` | {odd.story} | {odd.finding or 'used'} |" in text
+
+
+def test_masks_that_break_a_stated_spelling_are_all_named(tmp_path):
+    mask = np.arange(16).reshape(4, 4) % 2
+    _pairs(tmp_path, {"a": mask, "b": 255 * mask, "c": mask + 5, "d": mask})
+    content = {"encoding": "index", "classes": [{"name": "sky"}, {"name": "road"}]}
+    (tmp_path / "classes.json").write_text(json.dumps(content))
+    report = check(tmp_path)
+    assert [(finding.kind, finding.files[0].name) for finding in report.errors] == [("class", "c.png")]
+    assert "holds the value 6, but there are 2 classes" in report.errors[0].sentence
+
+
+@pytest.mark.parametrize("option", ["--max-pixels", "--show-augmented"])
+def test_numbers_below_one_are_refused(tmp_path, option, capsys):
+    assert main(["check", str(tmp_path), option, "0"]) == 1
+    assert f"`{option}` (=0) must be at least 1" in capsys.readouterr().err
+
+
+def test_a_set_with_several_numbers_of_bands_is_refused_without_a_check_too(tmp_path):
+    for name, bands in (("a", 3), ("b", 5)):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        np.save(tmp_path / f"images/{name}.npy", np.zeros((20, 30, bands), np.uint8))
+        Image.new("L", (30, 20)).save(tmp_path / f"masks/{name}.png")
+    with pytest.raises(DataError, match="all images of a set need as many, so convert some"):
+        open_dataset(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from intarsia.data import IMAGE_EXTENSIONS, read_image
+from intarsia.data import IMAGE_EXTENSIONS, decoding, read_image
 from intarsia.data.images import PixelFormat, image_shape, value_range
 from intarsia.errors import DataError
 
@@ -260,3 +260,10 @@ def test_broken_metadata_leaks_no_warning_even_from_threads(tmp_path):
         for thread in threads:
             thread.join()
     assert not seen
+
+
+def test_a_header_that_promises_other_pixels_is_noticed(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.zeros((40, 50), np.uint8))
+    monkeypatch.setattr(decoding, "_header", lambda path: decoding.Header((41, 50), 1, False, "npy"))
+    with pytest.raises(DataError, match=r"a.npy` is truncated or not an image \(its header lies\)"):
+        read_image(tmp_path / "a.npy")

@@ -98,3 +98,8 @@ def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_text("x")
     write_text(tmp_path / "ours.txt", "x")
     assert (tmp_path / "ours.txt").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode
+
+
+def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"network\.json` cannot be read \(No such file or directory\)"):
+        Run(tmp_path).network()

@@ -102,7 +102,7 @@ def test_a_damaged_image_is_named_also_by_a_worker(discs: Path, tmp_path: Path) 
         path.write_bytes(path.read_bytes()[:-500])
     for workers in (0, 1):
         with pytest.raises(DataError, match=r"disc_\d.png` is truncated") as caught:
-            run_tiny(photos, tmp_path / f"run{workers}", workers=workers)
+            run_tiny(photos, tmp_path / f"run{workers}", workers=workers, check=False)
         assert "Traceback" not in str(caught.value)
 
 
@@ -137,3 +137,23 @@ def test_nothing_is_left_behind_by_a_wrong_name(discs: Path, tmp_path: Path) -> 
     with pytest.raises(IntarsiaError, match="There is no backbone `resnet19`"):
         run_tiny(discs, tmp_path / "run", backbone="resnet19")
     assert not (tmp_path / "run").exists()
+
+
+def test_data_are_looked_at_first_and_all_is_refused_at_once(discs: Path, tmp_path: Path) -> None:
+    photos = Path(copytree(discs, tmp_path / "photos"))
+    for name in ("disc_1.png", "disc_2.png"):
+        (photos / "images" / name).write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"disc_1.png` is truncated .* 1 more errors: `intarsia check"):
+        run_tiny(photos, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "skip.txt").write_text("images/disc_1.png\nmasks/disc_2.png\n")
+    run = run_tiny(photos, tmp_path / "run", skip=str(tmp_path / "skip.txt"), epochs=1)
+    assert len(run.history()) == 1
+
+
+def test_without_a_check_a_damaged_image_is_named_when_it_is_met(discs: Path, tmp_path: Path) -> None:
+    photos = Path(copytree(discs, tmp_path / "photos"))
+    for path in (photos / "images").iterdir():
+        path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(DataError, match="is truncated or not an image"):
+        run_tiny(photos, tmp_path / "run", check=False, precision="auto")

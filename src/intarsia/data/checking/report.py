@@ -107,8 +107,7 @@ class Report:
                 f"{self.errors[0].sentence}{others} To go on without such files: `intarsia check {self.source} "
                 f"--fix-list skip.txt`, then `--skip skip.txt`."
             )
-        if self.dataset is None:
-            raise DataError(f"`{self.source}` holds no pair of image and mask that can be used.")
+        assert self.dataset is not None, "nothing is left only where something is wrong"
         return self.dataset
 
 
