@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from intarsia.errors import DataError, IntarsiaError, Interrupted, MissingPackageError, UnknownNameError
-from intarsia.files import write_text
+from intarsia.files import atomic, write_text
 
 
 @pytest.mark.parametrize("name", ["a.txt", "x" * 251 + ".txt", "ж" * 120 + ".txt", ".hidden", "no_extension"])
@@ -23,6 +23,25 @@ def test_a_link_goes_on_pointing_to_its_file(tmp_path):
     write_text(tmp_path / "link.txt", "new")
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real/a.txt").read_text() == "new"
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught:
+        write_text(tmp_path, "")
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_a_writers_own_file_gets_them_too(tmp_path):
+    with atomic(tmp_path / "a.txt") as temporary:
+        temporary.unlink()
+        temporary.touch(mode=0o600)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def test_files_have_the_users_permissions(tmp_path):

@@ -1,5 +1,6 @@
 """Writing files so that nobody ever sees half of one."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(os.path.realpath(path))  # a link goes on pointing to its file
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem[:_NAME]}{_PARTIAL}{uuid4().hex[:12]}{path.suffix}")
     temporary.touch(exist_ok=False)
+    mode = temporary.stat().st_mode
     try:
         yield temporary
+        temporary.chmod(mode)  # writers may make a file of their own, for nobody else to read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

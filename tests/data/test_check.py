@@ -10,11 +10,12 @@ from PIL import Image
 
 from intarsia.cli.main import main
 from intarsia.data import open_dataset, read_image, write_folder
-from intarsia.data.checking import check
+from intarsia.data.checking import cache, check
 from intarsia.data.checking.facts import between, find_shift
+from intarsia.data.classes import Classes
 from intarsia.data.samples.materials import materials
 from intarsia.data.skipping import read_skip_list
-from intarsia.errors import DataError
+from intarsia.errors import DataError, IntarsiaWarning
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +96,10 @@ def test_a_good_folder_is_good(tmp_path):
         masks = [sample.mask() for sample in dataset.split(split)]
         assert counts == {name: sum(int((mask == i).sum()) for mask in masks) for i, name in enumerate(counts)}
     masks = [sample.mask() for samples in dataset.splits.values() for sample in samples]
+    learnt = [sample.mask() for sample in dataset.split("train")]
     for i, name in enumerate(dataset.classes.names):
-        held = [mask for mask in masks if (mask == i).any()]
-        assert report.images[name] == len(held)
+        assert report.images[name] == sum((mask == i).any() for mask in masks)
+        held = [mask for mask in learnt if (mask == i).any()]
         if held:
             assert report.frequency[name] == pytest.approx(np.mean([(mask == i).mean() for mask in held]))
     middle = np.median([f for f in report.frequency.values() if f > 0])
@@ -150,7 +152,7 @@ def test_drawn_and_interpolated_masks_are_told_apart():
         mask = sample.mask()
         assert between(mask) < 0.2
         small = Image.fromarray(mask * 80).resize((90, 110), Image.Resampling.BILINEAR)
-        assert between(np.array(small)) > 0.8
+        assert between(np.array(small)) > 0.65
 
 
 def _pairs(root, masks):
@@ -202,13 +204,17 @@ def test_built_in_sets_are_checked_too(capsys):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [(None, "skip.txt` cannot be read"), ("images/gone.png\n", "names `.*gone.png`, which does not exist: strike")],
+    [
+        (None, "skip.txt` cannot be read"),
+        ("images/gone.png\n", "gone.png` shall be left out, but it is no image or mask"),
+    ],
 )
 def test_lists_with_mistakes(tmp_path, text, sentence):
+    _pairs(tmp_path, {"a": np.eye(4)})
     if text is not None:
         (tmp_path / "skip.txt").write_text(text)
     with pytest.raises(DataError, match=sentence):
-        read_skip_list(tmp_path / "skip.txt", tmp_path)
+        open_dataset(tmp_path, skip=read_skip_list(tmp_path / "skip.txt", tmp_path))
 
 
 def test_one_bit_masks_among_indices_mean_the_first_two_classes(odd_report):
@@ -247,3 +253,95 @@ def test_a_set_with_several_numbers_of_bands_is_refused_without_a_check_too(tmp_
         Image.new("L", (30, 20)).save(tmp_path / f"masks/{name}.png")
     with pytest.raises(DataError, match="all images of a set need as many, so convert some"):
         open_dataset(tmp_path)
+
+
+def test_another_mask_makes_other_facts(tmp_path):
+    mask = np.arange(16).reshape(4, 4) % 2
+    _pairs(tmp_path, {"a": mask, "b": mask})
+    first = check(tmp_path)
+    Image.fromarray((mask * 0).astype(np.uint8)).save(tmp_path / "masks/a.png")
+    assert check(tmp_path).images["class 1"] == first.images["class 1"] - 1
+    assert {finding.kind for finding in check(tmp_path, max_pixels=15).errors} == {"unreadable"}
+
+
+def test_facts_of_another_version_are_not_believed(tmp_path, monkeypatch):
+    _pairs(tmp_path / "data", {"a": np.eye(4), "b": np.eye(4)})
+    check(tmp_path / "data")
+    assert len(cache.read_facts(tmp_path / "data")) == 1  # both pairs have one content
+    monkeypatch.setattr(cache, "VERSION", 0)
+    assert cache.read_facts(tmp_path / "data") == {}
+
+
+def test_a_leak_is_mended_whole(tmp_path):
+    generator = np.random.default_rng(0)
+    pictures = [generator.integers(0, 255, (40, 40, 3), np.uint8) for _ in range(3)]
+    for place, i in (("train/a", 0), ("train/b", 0), ("train/c", 1), ("val/a", 0), ("val/d", 2)):
+        for kind, pixels in (("images", pictures[i]), ("masks", np.eye(40, dtype=np.uint8))):
+            path = tmp_path / kind / f"{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    files = [path for path, _ in check(tmp_path).to_skip()]
+    assert [path.name for path in files] == ["a.png", "b.png"]
+    assert {path.parent.name for path in files} == {"train"}
+    assert "leak" not in {finding.kind for finding in check(tmp_path, skip=files).findings}
+
+
+def test_an_image_in_two_lists_is_a_leak(tmp_path):
+    for i in range(4):
+        for kind, pixels in (("JPEGImages", np.full((8, 8, 3), 40 * i)), ("SegmentationClass", np.eye(8))):
+            path = tmp_path / kind / f"{i}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("0\n1\n2\n")
+    (lists / "val.txt").write_text("2\n3\n")
+    (leak,) = [finding for finding in check(tmp_path).findings if finding.kind == "leak"]
+    assert leak.sentence.endswith("2.png` is in train and val: strike it from one of the lists.")
+    assert leak.leave_out == ()
+
+
+def test_a_second_list_holds_the_first(tmp_path):
+    _pairs(tmp_path / "data", {name: np.eye(4) for name in "abc"})
+    skip = tmp_path / "skip.txt"
+    for name in "ab":
+        (tmp_path / f"data/images/{name}.png").write_bytes(b"")
+        more = ["--skip", str(skip)] if skip.exists() else []
+        assert main(["check", str(tmp_path / "data"), "--fix-list", str(skip), *more]) == 1
+    assert [path.name for path in read_skip_list(skip, tmp_path / "data")] == ["a.png", "b.png"]
+
+
+def test_thin_classes_are_no_interpolation(tmp_path):
+    rows, columns = np.mgrid[:60, :60]
+    distance = np.hypot(rows - 30, columns - 30)
+    nucleus = np.where(distance < 20, 2, 0) + np.where((distance >= 20) & (distance < 21), 1, 0)
+    _pairs(tmp_path, {"a": nucleus, "b": nucleus})
+    assert check(tmp_path).errors == ()
+
+
+def test_ignored_pixels_are_counted(tmp_path):
+    mask = np.zeros((4, 4))
+    mask[:1] = 255
+    mask[1, 1] = 1
+    _pairs(tmp_path, {"a": mask})
+    assert check(tmp_path).ignored == {"train": 0.25, "val": 0.25}
+
+
+@pytest.mark.parametrize("name", ["sheet.docx", "."])
+def test_a_sheet_is_a_picture(tmp_path, name, capsys):
+    assert main(["check", "sample:brain", "--show-augmented", "1", "--sheet", str(tmp_path / name)]) == 1
+    assert "must be a file such as augmented.png" in capsys.readouterr().err
+
+
+def test_masks_that_are_all_called_something_more_are_said_at_once(tmp_path):
+    _pairs(tmp_path, {"a": np.eye(4), "b": np.eye(4)})
+    for name in "ab":
+        (tmp_path / f"masks/{name}.png").rename(tmp_path / f"masks/{name}_mask.png")
+    with pytest.raises(DataError, match="are called like their images and `_mask`: rename them"):
+        check(tmp_path)
+
+
+def test_black_and_white_masks_for_many_classes_are_said(tmp_path):
+    _pairs(tmp_path, {"a": 255 * np.eye(4)})
+    with pytest.warns(IntarsiaWarning, match="of 3 classes, all pixels are class 0 or ignored"):
+        open_dataset(tmp_path, Classes.numbered(3))

@@ -80,7 +80,7 @@ def test_images_of_the_test_split_may_lack_a_mask(put, tmp_path, place):
         ("images/a.jpg masks/a.jpg", "JPEG blurs class indices, so save the masks as PNG"),
         ("images/a.jpg images/b.jpg masks/a.png", "{}/images/b.jpg` has no mask: draw `{}/masks/b.png`, or leave"),
         (
-            "images/a.jpg masks/a_mask.png",
+            "images/a.jpg masks/b.png",
             "{}/images/a.jpg` has no mask: draw `{}/masks/a.png`, or leave the image out. 1 more files are in the way; "
             "`intarsia check {}` lists them all",
         ),

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from intarsia.data import IMAGE_EXTENSIONS, decoding, read_image
-from intarsia.data.images import PixelFormat, image_shape, value_range
+from intarsia.data.images import PixelFormat, ValueRange, image_shape, value_range
 from intarsia.errors import DataError
 
 RAMP = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3) * 4
@@ -267,3 +267,30 @@ def test_a_header_that_promises_other_pixels_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "_header", lambda path: decoding.Header((41, 50), 1, False, "npy"))
     with pytest.raises(DataError, match=r"a.npy` is truncated or not an image \(its header lies\)"):
         read_image(tmp_path / "a.npy")
+
+
+def test_alpha_is_left_out_wherever_it_stands(tmp_path):
+    stored = np.random.default_rng(0).integers(0, 255, (20, 30, 5), np.uint8)
+    for extra, kept in ((["unassalpha", "unspecified"], [0, 1, 2, 4]), (["unspecified", "assocalpha"], [0, 1, 2, 3])):
+        tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=extra)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), stored[:, :, kept])
+
+
+def test_exif_data_behind_the_pixels_turn_neither_header_nor_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.png", exif=exif)
+    data = (tmp_path / "a.png").read_bytes()
+    start = data.index(b"eXIf") - 4
+    length = 12 + struct.unpack(">I", data[start : start + 4])[0]
+    chunk, rest = data[start : start + length], data[:start] + data[start + length :]
+    end = rest.index(b"IEND") - 4
+    (tmp_path / "a.png").write_bytes(rest[:end] + chunk + rest[end:])
+    assert read_image(tmp_path / "a.png").shape[:2] == image_shape(tmp_path / "a.png") == (20, 40)
+
+
+@pytest.mark.parametrize(
+    ("least", "largest", "limits"), [(0, 1.02, (0, 1)), (0.5, 20.0, (0.5, 20.0)), (0, 40.0, (0, 255)), (-1, 1, (-1, 1))]
+)
+def test_floating_point_samples_never_turn_black(least, largest, limits):
+    assert ValueRange(least, largest, True).limits() == limits

@@ -98,6 +98,7 @@ TWO = [{"name": "sky", "colour": [0, 0, 0]}, {"name": "road", "colour": [200, 0,
 THREE = [*TWO, {"name": "car", "colour": [0, 0, 200]}]
 
 
+@pytest.mark.filterwarnings("ignore:The masks in .* hold 0 and 255 alone")
 @pytest.mark.parametrize(
     ("pictures", "entries", "encoding", "expected"),
     [

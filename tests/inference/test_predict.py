@@ -133,3 +133,10 @@ def test_images_with_other_channels_than_the_networks_are_reported(tmp_path: Pat
     for outcome in outcomes:
         assert outcome.mask is None
         assert f"`{outcome.job.image}` has 3 bands, but 5 are expected" in (outcome.complaint or "")
+
+
+def test_an_image_is_not_overwritten_through_a_link(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    (tmp_path / "link").symlink_to(tmp_path)
+    (outcome,) = predict_files(pointwise(), find_images(tmp_path / "a.png"), tmp_path / "link")
+    assert "would overwrite it" in (outcome.complaint or "")

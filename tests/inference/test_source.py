@@ -77,3 +77,8 @@ def test_grey_without_an_axis_of_channels_suits_a_network_of_one() -> None:
 def test_what_is_no_image_is_refused(thing: object) -> None:
     with pytest.raises(ArgumentError, match=f"a path, a NumPy array or a PIL image, not {type(thing).__name__}; for a"):
         pointwise().predict(thing)
+
+
+def test_deep_arrays_are_scaled_as_the_networks_files_were() -> None:
+    deep = RGB.astype(np.uint16) * 16
+    np.testing.assert_array_equal(picture_of(deep, PixelFormat(3, (0, 4080))), RGB)

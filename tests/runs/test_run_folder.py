@@ -1,5 +1,6 @@
 """The run folder and its weights: whole, or one sentence."""
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from shutil import copytree
@@ -8,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from intarsia.errors import RunError
+from intarsia.errors import ArgumentError, RunError
 from intarsia.files import atomic, clear_partial_files, write_text
+from intarsia.inference import load
 from intarsia.runs import Run
 from intarsia.runs.weights import load_into, read_tensors, save_tensors
 
@@ -103,3 +105,29 @@ def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
 def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"network\.json` cannot be read \(No such file or directory\)"):
         Run(tmp_path).network()
+
+
+def test_a_record_from_before_pixel_formats_takes_its_channels_from_the_normalisation(
+    disc_run: Path, tmp_path: Path
+) -> None:
+    values = json.loads((disc_run / "network.json").read_text())
+    del values["pixels"]
+    values |= {"mean": [0.5] * 5, "std": [0.5] * 5}
+    (tmp_path / "network.json").write_text(json.dumps(values))
+    assert Run(tmp_path).network().pixels.channels == 5
+
+
+@pytest.mark.parametrize("text", ["{", "[]\n"])
+def test_damaged_metrics_are_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text(text)
+    with pytest.raises(RunError, match=r"metrics\.jsonl` is damaged: mend or delete its last line"):
+        Run(tmp_path).history()
+
+
+def test_classes_of_another_network_are_said(disc_run: Path, tmp_path: Path) -> None:
+    copy = Path(copytree(disc_run, tmp_path / "copy"))
+    (copy / "classes.json").write_text('[{"name": "a"}, {"name": "b"}, {"name": "c"}]')
+    with pytest.raises(RunError, match=r"classes\.json` names 3 classes, but the network has 2"):
+        load(copy)
+    with pytest.raises(ArgumentError, match=r"`max_pixels` \(=0\) must be at least 1"):
+        load(disc_run, max_pixels=0)

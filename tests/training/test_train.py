@@ -157,3 +157,24 @@ def test_without_a_check_a_damaged_image_is_named_when_it_is_met(discs: Path, tm
         path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(DataError, match="is truncated or not an image"):
         run_tiny(photos, tmp_path / "run", check=False, precision="auto")
+
+
+@pytest.mark.parametrize("part", ["images", "masks"])
+def test_a_run_does_not_go_on_with_other_pixels(discs: Path, tmp_path: Path, part: str) -> None:
+    photos = Path(copytree(discs, tmp_path / "photos"))
+    run = run_tiny(photos, tmp_path / "run", epochs=1)
+    path = photos / part / "disc_0.png"
+    with Image.open(path) as picture:
+        turned = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    turned.save(path)
+    with pytest.raises(RunError, match="The data have changed since"):
+        run_tiny(photos, run.folder, epochs=1, resume=True)
+
+
+def test_a_run_without_its_checkpoint_is_not_overwritten(disc_run: Path, discs: Path, tmp_path: Path) -> None:
+    copy = Path(copytree(disc_run, tmp_path / "copy"))
+    (copy / "checkpoint.safetensors").unlink()
+    with pytest.raises(RunError, match="already holds a run, without its checkpoint; choose another --out"):
+        run_tiny(discs, copy)
+    with pytest.raises(RunError, match=r"checkpoint.safetensors` is missing, so that the run cannot go on"):
+        run_tiny(discs, copy, resume=True)

@@ -39,6 +39,8 @@ def check(
         recipe: The recipe.json of that training; the settings are the usual ones otherwise.
         sheet: Where they are drawn.
     """
+    if sheet.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp") or sheet.is_dir():
+        raise ArgumentError(f"`--sheet` (={sheet}) must be a file such as augmented.png.")
     for name, value in (("max-pixels", max_pixels), ("show-augmented", show_augmented)):
         if value is not None and value < 1:
             raise ArgumentError(f"`--{name}` (={value}) must be at least 1.")
@@ -59,7 +61,7 @@ def check(
         report = look(data, skip=left_out, max_pixels=max_pixels, watch=watch)
     print(json.dumps(report.to_json(), allow_nan=False) if as_json else table(report))
     if fix_list is not None:
-        files = report.to_skip()
+        files = [*((path, "left out before") for path in left_out), *report.to_skip()]
         write_skip_list(fix_list, data, files)
         if not as_json:
             print(f"{len(files)} files to leave out are listed in `{fix_list}`.")

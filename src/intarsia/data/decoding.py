@@ -136,9 +136,12 @@ def opened(path: Path | str, max_pixels: int = MAX_PIXELS, decode: bool = True) 
             picture = Image.open(path, formats=_FORMATS)
         with picture:
             _admitted(_pillow_header(picture), path, max_pixels)
+            orientation = _orientation(picture)  # before decoding: a PNG may hold EXIF data behind its pixels
             if decode:
                 picture.load()
-            turn = _UPRIGHT.get(_orientation(picture)) if decode else None
+            if picture.format == "TIFF":  # which Pillow may have turned itself
+                orientation = _orientation(picture)
+            turn = _UPRIGHT.get(orientation) if decode else None
             yield picture if turn is None else picture.transpose(turn)
 
 
@@ -190,7 +193,7 @@ def _tiff_header(path: Path) -> Header:
         return Header(
             (columns, rows) if orientation in _SIDEWAYS else (rows, columns),
             tiff.bands(page),
-            page.bitspersample not in (1, 8),
+            page.dtype not in (np.uint8, bool) and page.bitspersample != 1,
             "tiff" if beyond else "pillow",
             len(page.parent.pages),
             page.is_tiled and orientation == 1 and tiff.is_readable(page) and page.samplesperpixel in (1, 3),

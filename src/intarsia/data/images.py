@@ -14,6 +14,7 @@ from intarsia.shapes import Picture, Window
 
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".npy"})
 
+_OVERSHOT, _NO_DEPTH = 1.5, 32.0  # largest floating-point samples: still 0 … 1, and too small for any depth
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of the sensors whose values files hold in 16
 
 
@@ -50,14 +51,17 @@ class ValueRange:
     def limits(self) -> tuple[float, float]:
         """Black and white.
 
-        Floating-point samples up to 1 span 0 … 1. Others are taken for 8, 10, 12, 14 or 16 bits, whichever first holds
-        the largest. What is negative or larger is spread from the least to the largest.
+        Floating-point samples up to 1, or overshooting it a little, span 0 … 1. Others are taken for 8, 10, 12, 14 or
+        16 bits, whichever first holds the largest. What is negative, larger, or floating and below any such depth is
+        spread from the least to the largest.
 
         >>> ValueRange(0, 3000, False).limits(), ValueRange(0.1, 0.7, True).limits(), ValueRange(-5, 20, True).limits()
         ((0.0, 4095.0), (0.0, 1.0), (-5, 20))
         """
-        if self.least >= 0 and self.floating and self.largest <= 1:
+        if self.least >= 0 and self.floating and self.largest < _OVERSHOT:
             return 0.0, 1.0
+        if self.floating and self.largest < _NO_DEPTH:
+            return self.least, self.largest
         if 0 <= self.least <= self.largest <= 65535:
             return 0.0, float(next(2**bits - 1 for bits in _DEPTHS if self.largest <= 2**bits - 1))
         return self.least, self.largest
@@ -84,7 +88,7 @@ def read_image(
         raise DataError(f"`{path}` has {bands} bands, but {channels} are expected: convert it or leave it out.")
     if stored.dtype != np.uint8:
         known = pixels.limits if pixels is not None else None
-        stored = _to_8_bits(stored, *(known or value_range([stored]).limits()))
+        stored = to_8_bits(stored, *(known or value_range([stored]).limits()))
     return np.repeat(stored[:, :, None], channels, axis=2) if stored.ndim == 2 else stored
 
 
@@ -123,7 +127,7 @@ def value_range(pictures: Iterable[Shaped[np.ndarray, "..."]]) -> ValueRange:
     return total or ValueRange(0.0, 0.0, False)
 
 
-def _to_8_bits(samples: Shaped[np.ndarray, "H W *C"], black: float, white: float) -> Shaped[np.ndarray, "H W *C"]:
+def to_8_bits(samples: Shaped[np.ndarray, "H W *C"], black: float, white: float) -> Shaped[np.ndarray, "H W *C"]:
     """Linear from black … white to 0 … 255; what is no number becomes black."""
     scale = 255 / (white - black) if white > black else 0.0
     with np.errstate(all="ignore"):  # infinite samples are clipped

@@ -1,5 +1,6 @@
 """Which classes a folder of masks holds, told from the masks themselves."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -129,9 +130,10 @@ def fitted(classes: Classes, scan: Scan) -> Classes:
 def stray(content: Content, classes: Classes) -> str | None:
     """The sentence about a value or colour in a mask that is none of the classes'; None if there is none."""
     if (classes.encoding == "colour") != bool(content.colours):
-        found, wanted = ("RGB colours", "values") if content.colours else ("class indices", "RGB colours")
+        found = "RGB colours" if content.colours else "class indices"
         return (
-            f"`{content.path}` holds {found}, but its classes are spelled as {wanted}: save it as the other masks are."
+            f"`{content.path}` holds {found}, but the classes are spelled as {classes.encoding}: save the mask so, or "
+            f"correct the encoding in classes.json."
         )
     unknown = sorted(content.colours.difference(classes.colours))
     if unknown:
@@ -197,9 +199,9 @@ def _colours(pixels: UInt8[np.ndarray, "H W 3"]) -> frozenset[Colour] | None:
 
 def _first_palette(contents: Sequence[Content]) -> list[Colour]:
     """The colours of the first mask if it has a palette that is more than a ramp of grey."""
-    if read_header(contents[0].path).kind != "pillow":
+    if read_header(contents[0].path, sys.maxsize).kind != "pillow":
         return []
-    with opened(contents[0].path, decode=False) as picture:
+    with opened(contents[0].path, sys.maxsize, decode=False) as picture:
         palette = picture.getpalette("RGB") if picture.mode == "P" else None
     colours = list(zip(*[iter(palette or [])] * 3, strict=True))
     return [] if all(red == green == blue for red, green, blue in colours) else colours

@@ -1,7 +1,7 @@
 """Folders of pictures: which files count, which names they have, and which belong together."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
@@ -45,6 +45,7 @@ class Ledger:
 
     skip: frozenset[Path] = frozenset()
     problems: list[Problem] = field(default_factory=list)
+    skipped: set[Path] = field(default_factory=set)
 
     def note(self, path: Path, sentence: str) -> None:
         """A problem that does not keep the other files from being listed."""
@@ -52,7 +53,9 @@ class Ledger:
 
     def skips(self, *paths: Path | None) -> bool:
         """Whether one of the files is to be left out, and its partner with it."""
-        return bool(self.skip) and any(path is not None and path.absolute() in self.skip for path in paths)
+        found = {path.absolute() for path in paths if path is not None} & self.skip if self.skip else set()
+        self.skipped |= found
+        return bool(found)
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def paired(images: Path, masks: Path, ledger: Ledger, skip_unmasked: bool = Fals
         )
     if not labels and not skip_unmasked:
         raise no_masks(masks)
+    _refuse_other_names(pictures, labels, masks)
     for name, path in pictures.items():
         if name not in labels and not skip_unmasked and not ledger.skips(path):
             ledger.note(path, f"`{path}` has no mask: draw `{masks / name}.png`, or leave the image out.")
@@ -152,6 +156,16 @@ def paired(images: Path, masks: Path, ledger: Ledger, skip_unmasked: bool = Fals
         for name, path in pictures.items()
         if name in labels and not ledger.skips(path, labels[name])
     )
+
+
+def _refuse_other_names(pictures: Mapping[str, Path], labels: Mapping[str, Path], masks: Path) -> None:
+    """Masks that are all called like their images and something more are the commonest mistake of all."""
+    endings = {label.removeprefix(name) for name in pictures for label in labels if label.startswith(name)}
+    if len(endings) == 1 and labels.keys() == {name + next(iter(endings)) for name in pictures} and "" not in endings:
+        raise DataError(
+            f"The masks in `{masks}` are called like their images and `{next(iter(endings))}`: rename them, so that a "
+            f"mask has the very name of its image."
+        )
 
 
 def read_text(path: Path) -> str:

@@ -1,6 +1,7 @@
 """`open_dataset`: from a path, or the name of a built-in sample, to a dataset."""
 
 import re
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,7 @@ from intarsia.data.listing import Found, Ledger, read_text
 from intarsia.data.samples.brain import brain
 from intarsia.data.samples.materials import materials
 from intarsia.data.voc import find_voc
-from intarsia.errors import DataError, UnknownNameError
+from intarsia.errors import DataError, IntarsiaWarning, UnknownNameError
 
 SAMPLES: dict[str, Callable[[], Dataset]] = {"materials": materials, "brain": brain}
 
@@ -92,6 +93,11 @@ def find_layout(source: str | Path, ledger: Ledger) -> Found:
             f"`{folder}` holds no layout that is known: put photographs into `images/` and masks of the same name into "
             f"`masks/` (with or without train/, val/, test/), or use VOC's JPEGImages/ and SegmentationClass/."
         )
+    unknown = sorted(ledger.skip - ledger.skipped)
+    if unknown:
+        raise DataError(
+            f"`{unknown[0]}` shall be left out, but it is no image or mask of `{folder}`: strike it from the list."
+        )
     if not found.pairs and not ledger.problems:
         raise DataError(f"`{folder}` holds no pair of image and mask that is not left out: shorten the list.")
     return found
@@ -164,6 +170,13 @@ def classes_of(found: Found, given: Classes | None, scan_masks: Callable[[], Sca
     if known is not None and known == found.classes:
         return known  # a layout that names its classes spells them as indices
     scan = scan_masks()
+    if known is not None and known.count > 2 and scan.is_binary:
+        warnings.warn(
+            f"The masks in `{found.root}` hold 0 and 255 alone, so that, of {known.count} classes, all pixels are "
+            f"{known.names[0]} or ignored.",
+            IntarsiaWarning,
+            stacklevel=2,
+        )
     return fitted(known, scan) if known else infer_classes(scan)
 
 

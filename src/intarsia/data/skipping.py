@@ -13,18 +13,14 @@ def read_skip_list(path: Path | str, source: Path | str) -> tuple[Path, ...]:
     """The files that a list names.
 
     Raises:
-        DataError: the list is missing, or names a file that does not exist.
+        DataError: the list is missing.
     """
     path, root = Path(path), Path(source).expanduser()
     try:
         lines = read_text(path).splitlines()
     except OSError as error:
         raise DataError(f"The list `{path}` cannot be read ({error.strerror}): correct the path.") from None
-    files = tuple(root / line for line in lines if line.strip() and not line.startswith("#"))
-    for file in files:
-        if not os.path.lexists(file):
-            raise DataError(f"The list `{path}` names `{file}`, which does not exist: strike the line.")
-    return files
+    return tuple(root / os.path.normpath(line) for line in lines if line.strip() and not line.startswith("#"))
 
 
 def write_skip_list(path: Path | str, source: Path | str, files: Iterable[tuple[Path, str]]) -> None:

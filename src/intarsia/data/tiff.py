@@ -62,7 +62,10 @@ def read(page: Any, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:
         pixels = page.asarray()
         pixels = np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
         pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)[rows, columns]
-    pixels = pixels[:, :, : bands(page)]
+    if bands(page) < page.samplesperpixel:
+        first = page.samplesperpixel - len(page.extrasamples)
+        kept = [i for i in range(page.samplesperpixel) if i < first or page.extrasamples[i - first] == 0]
+        pixels = pixels[:, :, kept]
     if page.photometric == _INVERTED and pixels.dtype.kind == "u":
         pixels = np.iinfo(pixels.dtype).max - pixels
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from intarsia.data import Classes, PixelFormat
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.errors import ArgumentError, IntarsiaWarning, RunError
 from intarsia.inference.execution import Execution, Preprocessing, best_device
 from intarsia.inference.limits import MAP_FLOATS, Limits
 from intarsia.inference.result import Result, labels_of
@@ -149,8 +149,14 @@ def load(
 
     Raises ``RunError`` when the folder is no finished run or its weights do not fit.
     """
+    if max_pixels < 1:
+        raise ArgumentError(f"`max_pixels` (={max_pixels}) must be at least 1.")
     run = Run.open(source)
-    record = run.network()
+    record, classes = run.network(), run.classes()
+    if classes.count != (2 if record.classes == 1 else record.classes):
+        raise RunError(
+            f"`{run.classes_path}` names {classes.count} classes, but the network has {record.classes}; restore it."
+        )
     net = build_network(record)
     load_into(net, run.weights_path)
     device = device or best_device()
@@ -158,7 +164,7 @@ def load(
     execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
     preprocessing = Preprocessing(record.mean, record.std)
     return Segmenter(
-        execution.place(net.eval()), preprocessing, run.classes(), execution, views, tile, record.pixels, max_pixels
+        execution.place(net.eval()), preprocessing, classes, execution, views, tile, record.pixels, max_pixels
     )
 
 

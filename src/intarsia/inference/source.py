@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
 from intarsia.data import PixelFormat, read_image
 from intarsia.data.decoding import MAX_PIXELS
+from intarsia.data.images import to_8_bits
 from intarsia.errors import ArgumentError
 from intarsia.shapes import Picture
 
-Source = str | Path | Picture | Image.Image
+Source = str | Path | Shaped[np.ndarray, "H W C"] | Image.Image
 
 
 def picture_of(source: Source, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -26,7 +28,8 @@ def picture_of(source: Source, pixels: PixelFormat, max_pixels: int = MAX_PIXELS
     elif isinstance(source, Image.Image):
         picture = _from_pillow(source, channels)
     elif isinstance(source, np.ndarray):
-        picture = source
+        scaled = source.dtype != np.uint8 and source.dtype.kind in "uif" and pixels.limits is not None
+        picture = to_8_bits(source, *pixels.limits) if scaled and pixels.limits else source
     else:
         raise ArgumentError(
             f"An image must be a path, a NumPy array or a PIL image, not {type(source).__name__}; "

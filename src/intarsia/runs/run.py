@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from intarsia.data import RGB, Classes, PixelFormat
+from intarsia.data.listing import read_text
 from intarsia.errors import RunError
 from intarsia.files import write_text
 from intarsia.runs.recipe import Recipe
@@ -42,6 +43,7 @@ class NetworkRecord:
 
 
 _RECORD = TypeAdapter(NetworkRecord)
+_HISTORY = TypeAdapter(list[dict[str, Any]])
 
 
 @dataclass(frozen=True)
@@ -116,21 +118,28 @@ class Run:
     def network(self) -> NetworkRecord:
         """The network's record."""
         try:
-            return _RECORD.validate_json(self.network_path.read_bytes())
+            record = _RECORD.validate_json(self.network_path.read_bytes())
         except ValidationError as error:
             raise RunError(f"`{self.network_path}` is damaged: {first_mistake(error)} Train the run again.") from error
         except OSError as error:
             raise RunError(f"`{self.network_path}` cannot be read ({error.strerror}); train the run again.") from error
+        if record.pixels.channels != len(record.mean):  # a record from before there were pixel formats
+            return replace(record, pixels=PixelFormat(len(record.mean)))
+        return record
 
     def classes(self) -> Classes:
         """Names and colours."""
-        return Classes.from_json(self.classes_path.read_text(encoding="utf-8"), str(self.classes_path))
+        return Classes.from_json(read_text(self.classes_path), str(self.classes_path))
 
     def history(self) -> list[dict[str, Any]]:
         """The epochs so far, oldest first."""
         if not self.metrics_path.is_file():
             return []
-        return [json.loads(line) for line in self.metrics_path.read_text(encoding="utf-8").splitlines() if line]
+        try:
+            lines = self.metrics_path.read_text(encoding="utf-8").splitlines()
+            return _HISTORY.validate_python([json.loads(line) for line in lines if line])
+        except ValueError as error:
+            raise RunError(f"`{self.metrics_path}` is damaged: mend or delete its last line.") from error
 
     def write_history(self, history: list[Mapping[str, Any]] | list[dict[str, Any]]) -> None:
         """Write all epochs, whole or not at all: a resumed run must not hold an epoch twice."""

@@ -8,7 +8,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 
-from intarsia.data import Dataset
+from intarsia.data import Dataset, FileSample, Sample
+from intarsia.data.checking.facts import digest
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution
 from intarsia.models import SegmentationNetwork, create_model
@@ -103,9 +104,18 @@ def worker_count(recipe: Recipe) -> int:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Of the names in the training and validation splits, in order: other images make another training."""
-    names: Sequence[str] = [f"{split}/{s.name}" for split in ("train", "val") for s in dataset.split(split)]
-    return f"{len(names)} images {blake2b(repr(names).encode(), digest_size=8).hexdigest()}"
+    """Of the training and validation splits, in order, names and files' bytes: other data make another training."""
+    parts: Sequence[str] = [
+        part for split in ("train", "val") for sample in dataset.split(split) for part in (split, *_identity(sample))
+    ]
+    content = blake2b(repr((parts, dataset.pixels)).encode(errors="surrogateescape"), digest_size=8)
+    return f"{sum(len(dataset.split(split)) for split in ('train', 'val'))} images {content.hexdigest()}"
+
+
+def _identity(sample: Sample) -> tuple[str, ...]:
+    if isinstance(sample, FileSample):
+        return sample.name, digest(sample.image_path), digest(sample.mask_path)
+    return (sample.name,)  # built-in samples are what their names say
 
 
 def describe(dataset: Dataset) -> str:

@@ -42,6 +42,8 @@ def held(run: Run) -> Iterator[None]:
 def _fresh(recipe: Recipe, run: Run) -> Recipe:
     if run.checkpoint_path.exists():
         raise RunError(f"`{run.folder}` already holds a run; choose another --out, or go on with --resume.")
+    if run.weights_path.exists() or run.history():
+        raise RunError(f"`{run.folder}` already holds a run, without its checkpoint; choose another --out.")
     if run.folder.exists() and not run.folder.is_dir():
         raise RunError(f"`{run.folder}` is a file; choose another --out for the run's folder.")
     strangers = run.folder.is_dir() and any(path.name != LOCK for path in run.folder.iterdir())
@@ -53,6 +55,8 @@ def _fresh(recipe: Recipe, run: Run) -> Recipe:
 def _saved(recipe: Recipe, run: Run) -> Recipe:
     if not run.recipe_path.exists():
         raise RunError(f"`{run.folder}` holds nothing to resume: no run was begun there. Train without --resume.")
+    if run.weights_path.exists() and not run.checkpoint_path.exists():
+        raise RunError(f"`{run.checkpoint_path}` is missing, so that the run cannot go on; choose another --out.")
     saved = Recipe.read(run.recipe_path)
     for name in sorted(recipe.model_fields_set.difference(CHANGES_NO_BIT)):
         given, kept = getattr(recipe, name), getattr(saved, name)

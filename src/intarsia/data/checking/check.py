@@ -1,5 +1,6 @@
 """`check`: from a folder to a report."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, reduce
@@ -97,7 +98,10 @@ def _measured(found: Found, max_pixels: int, watch: Watcher | None) -> dict[Pair
             key = f"{digest(pair.image)} {digest(pair.mask)}"
         except OSError:
             return None, pair_facts(pair.image, pair.mask, max_pixels)
-        return key, kept.get(key) or pair_facts(pair.image, pair.mask, max_pixels)
+        known = kept.get(key)
+        if known is not None and _largest(known) <= max_pixels:
+            return key, known
+        return key, pair_facts(pair.image, pair.mask, max_pixels)
 
     with ThreadPoolExecutor() as pool:
         for pair, (key, fact) in zip(found.pairs, pool.map(measure, found.pairs), strict=True):
@@ -109,6 +113,11 @@ def _measured(found: Found, max_pixels: int, watch: Watcher | None) -> dict[Pair
     if fresh.keys() != kept.keys():
         write_facts(found.root, fresh)
     return facts
+
+
+def _largest(fact: PairFacts) -> int:
+    """Pixels of the larger of the two files."""
+    return max(math.prod(part.shape) for part in (fact.image, fact.mask) if not isinstance(part, str))
 
 
 def _check_sample(source: str, watch: Watcher | None) -> Report:

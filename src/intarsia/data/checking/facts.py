@@ -186,13 +186,13 @@ def between(values: Shaped[np.ndarray, "H W"]) -> float:
     Interpolation between two values makes all the values between them: near 1. Drawn borders jump: near 0; even tissue
     in layers one or two pixels thin (the slices of ``sample:brain``) stays below 0.15.
     """
-    count = 0
-    for before, here, after in (
-        (values[:, :-2], values[:, 1:-1], values[:, 2:]),
-        (values[:-2], values[1:-1], values[2:]),
+    found = np.zeros(values.shape, bool)
+    for before, here, after, place in (
+        (values[:, :-2], values[:, 1:-1], values[:, 2:], found[:, 1:-1]),
+        (values[:-2], values[1:-1], values[2:], found[1:-1]),
     ):
-        count += int(np.count_nonzero((before < here) & (here < after) | (before > here) & (here > after)))
-    return min(1.0, count / max(1, int(np.count_nonzero(_borders(values)))))
+        place |= (before < here) & (here < after) | (before > here) & (here > after)
+    return min(1.0, np.count_nonzero(found) / max(1, np.count_nonzero(_borders(values))))
 
 
 def find_shift(grey: UInt8[np.ndarray, "H W"], mask: Shaped[np.ndarray, "H W *C"]) -> Shift | None:

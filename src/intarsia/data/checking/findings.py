@@ -19,7 +19,8 @@ from intarsia.data.listing import Pair
 
 Severity = Literal["error", "warning"]
 
-_INTERPOLATED = 0.5  # of the border pixels; drawn masks have less than 0.15, interpolated ones more than 0.85
+_FEW_VALUES = 8  # a class one pixel wide lies between two others, too; interpolation makes many values
+_INTERPOLATED = 0.5  # of the border pixels; drawn masks have less than 0.15, interpolated ones more than 0.65
 _SHIFT_PEAK, _SHIFT_HERE = 5.0, 2.0  # standard deviations
 # Copies saved again as JPEG at two thirds of the size: more than 0.997 and less than 1.4. Neighbouring slices of
 # ``sample:brain``, 3 mm apart: up to 0.998, but at least 4.0.
@@ -31,13 +32,15 @@ _FLAT = 4.0  # thumbnails of less contrast look all alike
 class Finding:
     """One thing that is wrong or strange: its kind, the files, and a sentence with the rule and the remedy.
 
-    An error keeps its files from being used; a warning does not.
+    An error keeps its files from being used; a warning does not. `leave_out` are files of a warning that one should do
+    without.
     """
 
     kind: str
     severity: Severity
     files: tuple[Path, ...]
     sentence: str
+    leave_out: tuple[Path, ...] = ()
 
 
 def file_findings(pair: Pair, facts: PairFacts) -> Iterator[Finding]:
@@ -63,7 +66,7 @@ def file_findings(pair: Pair, facts: PairFacts) -> Iterator[Finding]:
         yield Finding("size", "error", both, complaint)
     if mask.is_colour and len(mask.values) > MOST_COLOURS:
         yield Finding("photograph", "error", (pair.mask,), too_many_colours(pair.mask))
-    elif len(mask.values) > 2 and mask.between > _INTERPOLATED:
+    elif len(mask.values) > _FEW_VALUES and mask.between > _INTERPOLATED:
         yield Finding(
             "interpolated",
             "error",
@@ -173,7 +176,7 @@ def split_findings(
             if pair in images:
                 of_digest.setdefault(images[pair].digest, []).append((split, pair))
     for places in of_digest.values():
-        if len({pair for _, pair in places}) > 1:
+        if len(places) > 1 and len(images) > 1:  # a set of one pair has it in both splits
             yield _same(places)
     for one, other in _alike(splits, images):
         sentence = f"`{one.image}` and `{other.image}` look alike, but are in different splits: scores may flatter."
@@ -192,11 +195,16 @@ def shift_of_set(facts: Sequence[PairFacts]) -> tuple[int, int] | None:
 def _same(places: Sequence[tuple[str, Pair]]) -> Finding:
     """One content under several names; the copies in the training split come first, so that they can be left out."""
     ordered = sorted(places, key=lambda place: (place[0] != "train", place[1].name))
-    files = tuple(pair.image for _, pair in ordered)
+    files = tuple(dict.fromkeys(pair.image for _, pair in ordered))
     splits = list(dict.fromkeys(split for split, _ in ordered))
+    if len(files) == 1:
+        sentence = f"`{files[0]}` is in {' and '.join(splits)}: strike it from one of the lists."
+        return Finding("leak", "warning", files, sentence)
     if len(splits) > 1:
         sentence = f"`{files[0]}` and `{files[-1]}` are the same image in {' and '.join(splits)}: keep one of them."
-        return Finding("leak", "warning", files, sentence)
+        elsewhere = {pair.image for split, pair in ordered if split != "train"}
+        leave_out = tuple(pair.image for split, pair in ordered if split == "train" and pair.image not in elsewhere)
+        return Finding("leak", "warning", files, sentence, leave_out)
     return Finding(
         "twice", "warning", files, f"`{files[0]}` and `{files[1]}` are the same image, twice in {splits[0]}."
     )

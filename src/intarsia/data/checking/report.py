@@ -24,8 +24,10 @@ class Report:
         findings: errors first.
         shapes: the smallest and largest number of rows and of columns: ((least, largest), (least, largest)).
         pixels: of each split, the number of pixels of each class.
+        ignored: of each split, the share of pixels that belong to no class.
         images: the number of images in which each class occurs.
-        frequency: of each class, its share among the pixels of the images in which it occurs; nan if it never does.
+        frequency: of each class, its share among the pixels of the training images in which it occurs; 0 if it never
+            does.
     """
 
     source: str
@@ -33,6 +35,7 @@ class Report:
     findings: tuple[Finding, ...]
     shapes: tuple[tuple[int, int], tuple[int, int]]
     pixels: Mapping[str, Mapping[str, int]]
+    ignored: Mapping[str, float]
     images: Mapping[str, int]
     frequency: Mapping[str, float]
 
@@ -74,6 +77,7 @@ class Report:
             "limits": dataset.pixels.limits if dataset else None,
             "encoding": dataset.classes.encoding if dataset else None,
             "classes": classes,
+            "ignored": dict(self.ignored),
             "findings": [
                 {
                     "kind": finding.kind,
@@ -91,7 +95,7 @@ class Report:
         They are the files of all errors, and of images that two splits hold the one in the training split.
         """
         reasons = {path: finding.sentence for finding in self.errors for path in finding.files}
-        reasons |= {finding.files[0]: finding.sentence for finding in self.findings if finding.kind == "leak"}
+        reasons |= {path: finding.sentence for finding in self.findings for path in finding.leave_out}
         return tuple(reasons.items())
 
     def usable(self) -> Dataset:
@@ -124,10 +128,14 @@ def report_of(
     rows, columns = zip(*shapes, strict=True)
     extent = (min(rows), max(rows)), (min(columns), max(columns))
     if dataset is None or splits is None:
-        return Report(source, None, _sorted(findings), extent, {}, {}, {})
+        return Report(source, None, _sorted(findings), extent, {}, {}, {}, {})
     counts = {pair: _pixels(fact, dataset.classes) for pair, fact in facts.items()}
     pixels = {
         split: {name: sum(counts[pair][i] for pair in pairs) for i, name in enumerate(dataset.classes.names)}
+        for split, pairs in splits.items()
+    }
+    ignored = {
+        split: 1 - sum(pixels[split].values()) / max(1, sum(_size(facts[pair]) for pair in pairs))
         for split, pairs in splits.items()
     }
     findings += split_findings(splits, facts, pixels)
@@ -140,12 +148,18 @@ def report_of(
         sentence = f"Most masks are probably shifted: they should move by {moved[0]:+d} rows and {moved[1]:+d} columns."
         findings.append(Finding("shifted", "warning", (), sentence))
     images = {name: sum(count[i] > 0 for count in counts.values()) for i, name in enumerate(dataset.classes.names)}
+    learnt = set(splits.get("train") or counts)
     frequency = {}
     for i, name in enumerate(dataset.classes.names):
-        held = [count for count in counts.values() if count[i] > 0]
+        held = [count for pair, count in counts.items() if count[i] > 0 and pair in learnt]
         total = sum(sum(count) for count in held)
-        frequency[name] = sum(count[i] for count in held) / total if total else float("nan")
-    return Report(source, dataset, _sorted(findings), extent, pixels, images, frequency)
+        frequency[name] = sum(count[i] for count in held) / total if total else 0.0
+    return Report(source, dataset, _sorted(findings), extent, pixels, ignored, images, frequency)
+
+
+def _size(fact: PairFacts) -> int:
+    assert isinstance(fact.mask, MaskFacts)
+    return fact.mask.shape[0] * fact.mask.shape[1]
 
 
 def _pixels(fact: PairFacts, classes: Classes) -> list[int]:

@@ -42,12 +42,15 @@ def _classes(report: Report) -> str:
     for name, weight in report.weights.items():
         shares = [f"{100 * counts[name] / total[split]:.3f}" for split, counts in report.pixels.items()]
         rows.append([name, f"{report.images[name]:,}", *shares, f"{weight:.3f}"])
+    rows.append(["(ignored)", "", *(f"{100 * share:.3f}" for share in report.ignored.values()), ""])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join([f"{row[0]:<{widths[0]}}", *(f"{v:>{w}}" for v, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
-    return "\n".join([*lines, "weight: the median of the classes' frequencies / the class's own"])
+    return "\n".join(
+        [*lines, "% of the pixels of classes, and of all for the ignored ones; weight: by median frequency balancing"]
+    )
 
 
 def _findings(findings: Sequence[Finding]) -> list[str]:
