@@ -1,9 +1,18 @@
 """A tiny data set on disk and a tiny run, made once for each test worker."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tiny import TINY, write_discs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What checks keep goes into a folder of the tests', also from processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTARSIA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
