@@ -1,10 +1,9 @@
 """Pictures resized along both axes: each pixel of the result is a weighted mean of neighbours."""
 
-from typing import no_type_check
-
-import numba
 import numpy as np
 from jaxtyping import UInt8, UInt32
+
+from intarsia.kernels.compiled import compiled
 
 BITS = 22  # of a weight's fraction: 255 × 2^22 still fits into 32 bits
 
@@ -12,8 +11,7 @@ BITS = 22  # of a weight's fraction: 255 × 2^22 still fits into 32 bits
 _SHIFT, _HALF = np.uint32(BITS), np.uint32(1 << (BITS - 1))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
+@compiled
 def resample(
     picture: UInt8[np.ndarray, "H W C"],
     first_row: UInt32[np.ndarray, "h"],
@@ -44,8 +42,7 @@ def resample(
     return result.reshape(height, width, channels)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
+@compiled
 def _across(
     row: UInt8[np.ndarray, "_"],
     channels: int,
@@ -67,8 +64,7 @@ def _across(
         result[j] = sums[j] >> _SHIFT
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
+@compiled
 def _down(
     rows: UInt8[np.ndarray, "n m"],
     weights: UInt32[np.ndarray, "n"],

@@ -6,15 +6,14 @@ not depend on where the window was cut, bit for bit, as long as it holds what is
 """
 
 import math
-from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
+from intarsia.kernels.compiled import compiled
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
+
+@compiled
 def bilinear(
     picture: UInt8[np.ndarray, "h w C"],
     rows: Float[np.ndarray, "H W"],
@@ -45,8 +44,7 @@ def bilinear(
     return result
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
+@compiled
 def nearest(
     mask: Shaped[np.ndarray, "h w"],
     rows: Float[np.ndarray, "H W"],
