@@ -1,4 +1,4 @@
-"""Outputs of the original repositories' networks, under a stated rule for weights and inputs (tests/golden/README.md)."""
+"""Outputs of the original networks, under a stated rule for weights and inputs: tests/golden/README.md."""
 
 import json
 import math

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from goldens import fill, generator, golden
 
 SMALL = ("bisenetv1_coincheung", "drn_d_22", "drnseg_drn_c_26", "xception39_torchseg")
