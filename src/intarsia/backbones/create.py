@@ -1,5 +1,6 @@
 """Backbones by name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from intarsia.backbones import timm_bridge
@@ -25,6 +26,7 @@ def create_backbone(
     pretrained: Pretrained = False,
     dilation: Dilation = "exact",
     weights: str | Path | None = None,
+    rates: Mapping[int, tuple[int, ...]] | None = None,
 ) -> Backbone:
     """A timm network as a feature pyramid at any output stride: images (B, C, H, W) → maps, finest first.
 
@@ -46,6 +48,8 @@ def create_backbone(
     """
     check_output_stride(output_stride)
     check_dilation(dilation)
+    if rates:
+        raise ArgumentError("`rates` are not there yet.")
     if in_channels < 1:
         raise ArgumentError(f"`in_channels` (={in_channels}) must be at least 1.")
     failure: LookupError | None = None
