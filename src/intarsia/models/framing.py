@@ -55,7 +55,7 @@ class Resized:
 
 @dataclass(frozen=True)
 class Cropped:
-    """The network gives a logit a pixel, from ``offset`` pixels above and left of the image on: its window is cut out."""
+    """The network gives a logit a pixel, beginning ``offset`` pixels above and left of the image, which is cut out."""
 
     offset: int = 0
     multiple: int = 1
