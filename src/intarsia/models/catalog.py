@@ -12,6 +12,7 @@ from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models import deeplab_v3plus, pspnet, unet
+from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -121,6 +122,8 @@ def create_model(
         body, stride, in_channels, pretrained, variant.dilation, backbone_weights, variant.unit_rates(stride)
     )
     net = chosen.build(features, classes, variant, auxiliary)
+    if variant.attention:
+        insert_attention(net, variant.attention, variant.attention_after)
     net.blueprint = Blueprint(name, body, classes, stride, in_channels, form, auxiliary, options)
     return net
 
