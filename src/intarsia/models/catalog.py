@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import deeplab_v3plus, pspnet, unet
+from intarsia.models import deeplab_v3, deeplab_v3plus, pspnet, unet
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -55,6 +55,16 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50",
             tiny={"backbone": "test_resnet", "channels": 16},
         ),
+        "deeplabv3": Entry(
+            title="DeepLab v3",
+            paper="arXiv:1706.05587",
+            year=2017,
+            build=deeplab_v3.deeplab_v3,
+            forms=deeplab_v3.FORMS,
+            output_stride=16,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet", "channels": 16, "multi_grid": ()},
+        ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
             paper="arXiv:1802.02611",
@@ -73,7 +83,7 @@ def list_models() -> tuple[str, ...]:
     """The names of all systems, oldest first.
 
     >>> list_models()
-    ('unet', 'pspnet', 'deeplabv3plus')
+    ('unet', 'pspnet', 'deeplabv3', 'deeplabv3plus')
     """
     return tuple(CATALOG)
 
