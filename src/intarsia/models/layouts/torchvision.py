@@ -1,4 +1,4 @@
-"""torchvision: DeepLab v3 on ResNets, with or without its auxiliary classifier."""
+"""torchvision: DeepLab v3 and FCN on ResNets, with or without their auxiliary classifiers."""
 
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name
@@ -18,19 +18,23 @@ DEEPLAB_V3 = [
     (r"classifier\.2\.", "decoder.refine.1."),
     *SHARED,
 ]
+FCN = [
+    (r"classifier\.0\.", "decoder.convolution.0."),
+    (r"classifier\.1\.", "decoder.convolution.1."),
+    *SHARED,
+]
 
 
 def read(state: StateDict) -> Reading | None:
-    """Recognise by the classifier's names; output stride 8 is the only one there."""
+    """Recognise by the classifier's names: DeepLab's is a pyramid. Output stride 8 is the only one there."""
     backbone = resnet_name(state, "backbone.")
     if backbone is None or "classifier.4.weight" not in state:
         return None
     classes, channels = state["classifier.4.weight"].shape[0], state["backbone.conv1.weight"].shape[1]
     auxiliary = "aux_classifier.0.weight" in state
-    if "classifier.0.convs.0.0.weight" in state:
-        blueprint = Blueprint("deeplabv3", backbone, classes, 8, channels, "torchvision", auxiliary)
-        return Reading(blueprint, renamed(state, DEEPLAB_V3))
-    return None
+    model, rules = ("fcn", FCN) if "classifier.0.weight" in state else ("deeplabv3", DEEPLAB_V3)
+    blueprint = Blueprint(model, backbone, classes, 8, channels, "torchvision", auxiliary)
+    return Reading(blueprint, renamed(state, rules))
 
 
 LAYOUT = Layout("torchvision", read)
