@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import deeplab_v3, deeplab_v3plus, fcn_dilated, pspnet, unet
+from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn_dilated, pspnet, unet
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -84,6 +84,26 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             output_stride=16,
             backbone="resnet50",
             tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
+        ),
+        "bisenet": Entry(
+            title="BiSeNet",
+            paper="arXiv:1808.00897",
+            year=2018,
+            build=bisenet.bisenet,
+            forms=bisenet.FORMS,
+            output_stride=32,
+            backbone="resnet18",
+            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
+        ),
+        "danet": Entry(
+            title="DANet",
+            paper="arXiv:1809.02983",
+            year=2018,
+            build=danet.danet,
+            forms=danet.FORMS,
+            output_stride=8,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet", "multi_grid": ()},
         ),
     }
 )
