@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from intarsia.layers import ASPP, PooledBatchNorm2d, PyramidPooling, pad_to_multiple, resize, separable_convolution
+from intarsia.errors import ArgumentError
+from intarsia.layers import (
+    ASPP,
+    PooledBatchNorm2d,
+    PyramidPooling,
+    convolution,
+    pad_to_multiple,
+    resize,
+    separable_convolution,
+)
 
 
 def test_pooled_batch_norm_is_batch_norm_unless_there_is_one_value() -> None:
@@ -95,3 +104,36 @@ def test_a_separable_convolution_is_its_two_parts() -> None:
         half = nn.functional.conv2d(x, depthwise.weight, padding=2, dilation=2, groups=2)
         half = between[0](half).relu() if depthwise_norm else half
         torch.testing.assert_close(block(x), norm(pointwise(half)).relu())
+
+
+@pytest.mark.parametrize("rates", [(1,), (2, 3), (6, 12, 18, 24)])
+def test_aspp_without_image_pooling(rates: tuple[int, ...]) -> None:
+    aspp = ASPP(4, 3, rates, image_pooling=False).eval()
+    assert len(aspp.branches) == 1 + len(rates)
+    assert aspp.project[0].in_channels == 3 * (1 + len(rates))
+    assert aspp(torch.randn(1, 4, 5, 7)).shape == (1, 3, 5, 7)
+
+
+@pytest.mark.parametrize(("rate", "degenerate"), [(7, True), (9, True), (6, False)])
+def test_a_rate_as_large_as_the_map_leaves_a_pointwise_convolution(rate: int, degenerate: bool) -> None:
+    """DeepLab v3, section 3.3: the outer taps see padding only."""
+    branch = ASPP(4, 3, (rate,), block=convolution).eval().double().branches[1]
+    x = torch.randn(1, 4, 7, 7, dtype=torch.float64)
+    centre = nn.functional.conv2d(x, branch[0].weight[..., 1:2, 1:2])
+    expected = branch[2](branch[1](centre))
+    assert torch.allclose(branch(x), expected, rtol=1e-12, atol=1e-12) == degenerate
+
+
+def test_pyramid_levels_may_have_any_bins_and_width() -> None:
+    pooling = PyramidPooling(8, (1, 5), channels=3).eval()
+    assert pooling.out_channels == 8 + 2 * 3
+    assert pooling(torch.randn(1, 8, 7, 9)).shape == (1, 14, 7, 9)
+
+
+def test_refusals() -> None:
+    with pytest.raises(ArgumentError, match=r"`rates` \(=\(\)\) must be one or more"):
+        ASPP(4, 3, ())
+    with pytest.raises(ArgumentError, match=r"`bins` \(=\(1, 0\)\) must be one or more"):
+        PyramidPooling(8, (1, 0))
+    with pytest.raises(ArgumentError, match=r"`bins` \(=\(1, 2, 3\)\) leave no channel of 2 for each"):
+        PyramidPooling(2, (1, 2, 3))

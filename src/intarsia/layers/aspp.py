@@ -1,12 +1,13 @@
 """Atrous spatial pyramid pooling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from intarsia.layers.convolutions import convolution, pooled_projection, separable_convolution
+from intarsia.layers.hybrid_dilation import checked_rates
 
 Block = Callable[[int, int, int, int], nn.Module]
 
@@ -16,7 +17,12 @@ class ASPP(nn.Module):
 
     DeepLab v3, arXiv:1706.05587, section 3.3. ``block`` makes a 3×3 convolution from (in, out, kernel, dilation):
     separable as in DeepLab v3+, arXiv:1802.02611, section 3.1, or :func:`~intarsia.layers.convolutions.convolution`.
-    The mean of the image is one value a channel, so its resizing to the map is a repetition.
+    The mean of the image is one value a channel, so its resizing to the map is a repetition; ``image_pooling=False``
+    leaves it out, as the rows before the last of the paper's table 5 do. A rate as large as the map leaves only the
+    centre of its 3×3 kernel at work (section 3.3), which is why the mean is there.
+
+    Raises:
+        ArgumentError: ``rates`` are none or below 1.
 
     >>> ASPP(16, 8, rates=(6, 12, 18))(torch.randn(2, 16, 9, 9)).shape
     torch.Size([2, 8, 9, 9])
@@ -26,21 +32,22 @@ class ASPP(nn.Module):
         self,
         in_channels: int,
         channels: int,
-        rates: tuple[int, ...],
+        rates: Sequence[int],
         *,
         block: Block = separable_convolution,
         dropout: float = 0.1,
+        image_pooling: bool = True,
     ) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            [convolution(in_channels, channels, 1), *(block(in_channels, channels, 3, rate) for rate in rates)]
-        )
-        self.image_pooling = pooled_projection(in_channels, channels)
-        self.project = convolution((len(rates) + 2) * channels, channels, 1)
+        at_rates = [block(in_channels, channels, 3, rate) for rate in checked_rates(rates)]
+        self.branches = nn.ModuleList([convolution(in_channels, channels, 1), *at_rates])
+        self.image_pooling = pooled_projection(in_channels, channels) if image_pooling else None
+        self.project = convolution((len(self.branches) + image_pooling) * channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
         """All branches, concatenated and projected."""
-        pooled = self.image_pooling(x.mean((-2, -1), keepdim=True)).expand(-1, -1, *x.shape[-2:])
-        views = torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1)
-        return self.dropout(self.project(views))
+        views = [branch(x) for branch in self.branches]
+        if self.image_pooling is not None:
+            views.append(self.image_pooling(x.mean((-2, -1), keepdim=True)).expand(-1, -1, *x.shape[-2:]))
+        return self.dropout(self.project(torch.cat(views, dim=1)))

@@ -12,6 +12,8 @@ from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models import deeplab_v3plus, pspnet, unet
+from intarsia.models.blueprint import Blueprint
+from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
 from intarsia.validation import first_mistake
 
@@ -113,22 +115,21 @@ def create_model(
     if classes < 1:
         raise ArgumentError(f"`classes` (={classes}) must be at least 1: one logit for a sigmoid, or K for softmax.")
     variant = _form(name, chosen, form, options)
-    network = create_backbone(
-        backbone or chosen.backbone,
-        chosen.output_stride if output_stride is None else output_stride,
-        in_channels,
-        pretrained,
-        variant.dilation,
-        backbone_weights,
+    body = backbone or chosen.backbone
+    stride = chosen.output_stride if output_stride is None else output_stride
+    features = create_backbone(
+        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, variant.unit_rates(stride)
     )
-    return chosen.build(network, classes, variant, auxiliary)
+    net = chosen.build(features, classes, variant, auxiliary)
+    net.blueprint = Blueprint(name, body, classes, stride, in_channels, form, auxiliary, options)
+    return net
 
 
 def _form(name: str, chosen: Entry, form: str, options: Mapping[str, Any]) -> Any:
     if form not in chosen.forms:
         raise UnknownNameError(f"form of {name}", form, chosen.forms, f"`intarsia models {name}`")
     variant = chosen.forms[form]
-    known = [f.name for f in fields(variant)]
+    known = sorted((f.name for f in fields(variant)), key=lambda name: name in Form.__annotations__)  # its own first
     for option in options:
         if option not in known:
             raise ArgumentError(f"`{option}` is no option of {name}; it has {', '.join(known)}.")

@@ -10,16 +10,16 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone, BackboneSpec
-from intarsia.backbones.output_stride import Dilation
 from intarsia.layers.aspp import ASPP
 from intarsia.layers.convolutions import convolution, separable_convolution
 from intarsia.layers.resizing import resize
-from intarsia.models.options import Probability
-from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_head
+from intarsia.models.framing import Resized
+from intarsia.models.options import Form, Probability
+from intarsia.models.segmentation_network import SegmentationNetwork, stage_head
 
 
-@dataclass(frozen=True)
-class DeepLabV3PlusForm:
+@dataclass(frozen=True, kw_only=True)
+class DeepLabV3PlusForm(Form):
     """The paper's choices; ``rates`` are those at output stride 16 and scale with 16 / output stride.
 
     ``depthwise_norm`` puts batch norm and ReLU between the two halves of a separable convolution. The authors' batch
@@ -34,7 +34,6 @@ class DeepLabV3PlusForm:
     depthwise_norm: bool = True
     dropout: Probability = 0.1  # the authors' code keeps 0.9
     align_corners: bool = True
-    dilation: Dilation = "exact"
 
 
 FORMS = MappingProxyType({"paper": DeepLabV3PlusForm()})
@@ -74,6 +73,6 @@ def deeplab_v3plus(backbone: Backbone, classes: int, form: DeepLabV3PlusForm, au
         backbone,
         DeepLabV3PlusDecoder(spec, form),
         nn.Conv2d(form.decoder_channels, classes, 1),
-        auxiliary_head=auxiliary_head(spec.channels[-2], classes) if auxiliary else None,
-        align_corners=form.align_corners,
+        frame=Resized(form.align_corners),
+        auxiliary=stage_head(spec, classes) if auxiliary else (),
     )

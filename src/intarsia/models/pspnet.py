@@ -8,22 +8,21 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone, BackboneSpec
-from intarsia.backbones.output_stride import Dilation
 from intarsia.layers.convolutions import convolution
 from intarsia.layers.pyramid_pooling import PyramidPooling
-from intarsia.models.options import Probability
-from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_head
+from intarsia.models.framing import Resized
+from intarsia.models.options import Form, Probability
+from intarsia.models.segmentation_network import SegmentationNetwork, stage_head
 
 
-@dataclass(frozen=True)
-class PSPNetForm:
+@dataclass(frozen=True, kw_only=True)
+class PSPNetForm(Form):
     """The paper's choices."""
 
     bins: tuple[PositiveInt, ...] = (1, 2, 3, 6)
     channels: PositiveInt = 512
     dropout: Probability = 0.1
     align_corners: bool = True
-    dilation: Dilation = "exact"
 
 
 FORMS = MappingProxyType({"paper": PSPNetForm()})
@@ -50,6 +49,6 @@ def pspnet(backbone: Backbone, classes: int, form: PSPNetForm, auxiliary: bool) 
         backbone,
         PSPNetDecoder(spec, form),
         nn.Conv2d(form.channels, classes, 1),
-        auxiliary_head=auxiliary_head(spec.channels[-2], classes) if auxiliary else None,
-        align_corners=form.align_corners,
+        frame=Resized(form.align_corners),
+        auxiliary=stage_head(spec, classes) if auxiliary else (),
     )

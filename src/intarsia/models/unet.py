@@ -11,14 +11,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone, BackboneSpec
-from intarsia.backbones.output_stride import Dilation
 from intarsia.errors import ArgumentError
 from intarsia.layers.convolutions import convolution
-from intarsia.models.segmentation_network import SegmentationNetwork, auxiliary_head
+from intarsia.models.framing import Resized
+from intarsia.models.options import Form
+from intarsia.models.segmentation_network import SegmentationNetwork, stage_head
 
 
-@dataclass(frozen=True)
-class UNetForm:
+@dataclass(frozen=True, kw_only=True)
+class UNetForm(Form):
     """``widths`` of the decoder's stages, coarsest first; ``head_kernel`` of the last convolution.
 
     Both forms are the modern U-Net on a backbone; ``paper`` ends in the paper's 1×1 convolution.
@@ -26,7 +27,6 @@ class UNetForm:
 
     widths: tuple[PositiveInt, ...] = (256, 128, 64, 32, 16)
     head_kernel: Literal[1, 3] = 1
-    dilation: Dilation = "exact"
 
 
 FORMS = MappingProxyType({"paper": UNetForm(), "smp": UNetForm(head_kernel=3, dilation="uniform")})
@@ -75,6 +75,6 @@ def unet(backbone: Backbone, classes: int, form: UNetForm, auxiliary: bool) -> S
         backbone,
         UNetDecoder(spec, form.widths),
         nn.Conv2d(form.widths[-1], classes, form.head_kernel, padding=form.head_kernel // 2),
-        auxiliary_head=auxiliary_head(spec.channels[-2], classes) if auxiliary else None,
-        multiple=spec.nominal_strides[-1],
+        frame=Resized(multiple=spec.nominal_strides[-1]),
+        auxiliary=stage_head(spec, classes) if auxiliary else (),
     )

@@ -21,7 +21,6 @@ from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
 
-AUXILIARY_WEIGHT = 0.4  # PSPNet, section 3.3
 PICTURED = 6  # validation images in the picture of each epoch
 
 
@@ -38,13 +37,14 @@ class SegmentationTask:
         return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """Cross-entropy over valid pixels; an auxiliary head's counts 0.4."""
+        """Cross-entropy over valid pixels; auxiliary outputs count by their weights."""
         ignore = self.dataset.classes.ignore
-        if isinstance(outputs, Outputs):
-            return cross_entropy(outputs.logits, masks, ignore) + AUXILIARY_WEIGHT * cross_entropy(
-                outputs.auxiliary, masks, ignore
-            )
-        return cross_entropy(outputs, masks, ignore)
+        if not isinstance(outputs, Outputs):
+            return cross_entropy(outputs, masks, ignore)
+        total = cross_entropy(outputs.logits, masks, ignore)
+        for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+            total = total + weight * cross_entropy(logits, masks, ignore)
+        return total
 
     def valid_pixels(self, masks: Tensor) -> Tensor:
         """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
