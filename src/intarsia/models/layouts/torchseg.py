@@ -30,10 +30,8 @@ RULES = [
 
 def read(state: StateDict) -> Reading | None:
     """Recognise by the names of the two paths; the heads' widths differ from network to network."""
-    if "context_path.conv1.conv.weight" in state:
-        backbone = "xception39"
-    else:
-        backbone = resnet_name(state, "context_path.")
+    xception = "context_path.conv1.conv.weight" in state
+    backbone = "xception39" if xception else resnet_name(state, "context_path.")
     if backbone is None or "heads.2.conv_1x1.weight" not in state:
         return None
     classes, width = state["heads.2.conv_1x1.weight"].shape[:2]
