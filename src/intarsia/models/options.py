@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from intarsia.backbones.output_stride import Dilation
+from intarsia.errors import ArgumentError
 
 Attention = Literal["squeeze_excitation", "non_local", "position", "channel"]
 Place = Literal["decoder", 4, 8, 16, 32]
@@ -38,3 +39,19 @@ class Form:
         last = tuple(max(1, 32 // output_stride) * factor for factor in self.multi_grid)
         stages = {16: self.rates_at_16, 32: self.rates_at_32 or last}
         return {stride: rates for stride, rates in stages.items() if rates}
+
+
+def rates_at(output_stride: int, rates: Rates) -> Rates:
+    """Rates of atrous spatial pyramid pooling, given for output stride 16, at this one: the same reach in pixels.
+
+    DeepLab v3, arXiv:1706.05587, section 3.3. Raises ``ArgumentError`` for rates that are no whole number there.
+
+    >>> rates_at(8, (6, 12, 18))
+    (12, 24, 36)
+    """
+    if any(rate * 16 % output_stride for rate in rates):
+        raise ArgumentError(
+            f"`rates` (={rates}) are those at output stride 16 and must be even, since a rate at output stride "
+            f"{output_stride} is half of it; use (6, 12, 18) or output_stride=16."
+        )
+    return tuple(rate * 16 // output_stride for rate in rates)
