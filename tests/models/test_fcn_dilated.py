@@ -26,7 +26,9 @@ def test_parameter_counts(backbone: str, auxiliary: bool, parameters: int) -> No
 def pair() -> tuple[SegmentationNetwork, torch.nn.Module]:
     """Ours with the weights of theirs, tensor by tensor in order: names differ, the order does not."""
     torch.manual_seed(0)
-    theirs = segmentation.fcn_resnet50(weights=None, weights_backbone=None, num_classes=4, aux_loss=True).double().eval()
+    theirs = (
+        segmentation.fcn_resnet50(weights=None, weights_backbone=None, num_classes=4, aux_loss=True).double().eval()
+    )
     ours = create_model("fcn", "resnet50", classes=4, auxiliary=True).double().eval()
     assert [t.shape for t in theirs.state_dict().values()] == [t.shape for t in ours.state_dict().values()]
     ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
