@@ -50,7 +50,7 @@ def candidates(backbone: str, pretrained: Pretrained, file: str | Path | None) -
             with suppress(MissingPackageError):
                 yield offline_weights(backbone)
         warnings.warn(
-            f"No pretrained weights for `{backbone}`: the hub cannot be reached and the weights are not in its cache. "
+            f"No pretrained weights for `{backbone}`: the hub has none, or cannot be reached and its cache is empty. "
             f"Training starts from scratch; `{OFFLINE_BACKBONES[0]}` has weights without a network (extra `offline`).",
             IntarsiaWarning,
             stacklevel=2,
