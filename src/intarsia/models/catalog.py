@@ -93,7 +93,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3.FORMS,
             output_stride=16,
             backbone="resnet101",
-            tiny={"backbone": "test_resnet", "channels": 16, "multi_grid": ()},
+            tiny={"backbone": "test_resnet", "channels": 16, "rates": (1, 2, 3)},
         ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
@@ -103,7 +103,13 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3plus.FORMS,
             output_stride=16,
             backbone="resnet50",
-            tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
+            tiny={
+                "backbone": "test_resnet",
+                "rates": (1, 2, 3),
+                "aspp_channels": 16,
+                "decoder_channels": 16,
+                "low_level_channels": 8,
+            },
         ),
         "bisenet": Entry(
             title="BiSeNet",
@@ -123,7 +129,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=danet.FORMS,
             output_stride=8,
             backbone="resnet101",
-            tiny={"backbone": "test_resnet", "multi_grid": ()},
+            tiny={"backbone": "test_resnet"},
         ),
     }
 )
