@@ -3,6 +3,7 @@
 from intarsia.inference.evaluate import evaluate, evaluate_samples
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.jobs import find_images
+from intarsia.inference.optimise import OptimisedNetwork, optimise
 from intarsia.inference.predict import predict_files
 from intarsia.inference.result import Result
 from intarsia.inference.segmenter import Segmenter, load
@@ -10,6 +11,7 @@ from intarsia.inference.views import Views
 
 __all__ = [
     "Execution",
+    "OptimisedNetwork",
     "Preprocessing",
     "Result",
     "Segmenter",
@@ -18,5 +20,6 @@ __all__ = [
     "evaluate_samples",
     "find_images",
     "load",
+    "optimise",
     "predict_files",
 ]
