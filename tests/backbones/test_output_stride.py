@@ -67,6 +67,7 @@ RATES = [
     # output stride, rates → dilation of the four 3×3 convolutions
     (8, (4, 8, 16), [4, 8, 16, 4]),  # taken in turn
     (8, (5, 9, 17, 3), [5, 9, 17, 3]),
+    (8, (5, 9, 17, 3, 7, 8), [5, 9, 17, 3]),  # cut
     (8, (2,), [2, 2, 2, 2]),
     (16, (2, 4), [2, 4, 2, 4]),
     (32, (1, 2, 4), [1, 2, 4, 1]),  # stays strided
