@@ -29,7 +29,9 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", CATALOG)
 def test_two_steps_and_a_validation(name: str, discs: Path, tmp_path: Path) -> None:
-    arguments = ["--epochs", "1", "--batch-size", "3", "--crop-size", str(CROP), "--auxiliary"]
+    arguments = ["--epochs", "1", "--batch-size", "3", "--crop-size", str(CROP)] + ["--auxiliary"] * CATALOG[
+        name
+    ].auxiliary
     plain = ["--no-pretrained", "--precision", "float32", "--memory-format", "contiguous"]
     out = tmp_path / "run"
     assert main(["train", str(discs), "--out", str(out), "--model", name, *flags(name), *arguments, *plain]) == 0

@@ -45,7 +45,8 @@ def test_the_command_line_takes_it(cached: torch.nn.Module, tmp_path: Path, caps
     Image.new("RGB", (40, 30), (90, 40, 200)).save(tmp_path / "photo.png")
     assert main(["predict", f"torchvision:{NAME}", str(tmp_path / "photo.png"), "--out", str(tmp_path / "out")]) == 0
     assert "BSD-3-Clause" in capsys.readouterr().out
-    assert Image.open(tmp_path / "out" / "photo.png").size == (40, 30)
+    with Image.open(tmp_path / "out" / "photo.png") as mask:
+        assert mask.size == (40, 30)
 
 
 def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

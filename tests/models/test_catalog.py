@@ -39,7 +39,7 @@ def test_unet_starts_from_the_next_map_where_one_is_missing() -> None:
     with torch.device("meta"):
         decoder = create_model("unet", "convnext_tiny").decoder
     assert decoder.skips == [2, 1, 0, None, None]
-    assert decoder.scales == [2, 2, 2, 2, 2]
+    assert [up.scale_factor for up in decoder.upsamplings] == [2, 2, 2, 2, 2]
 
 
 REFUSED = [
@@ -50,7 +50,7 @@ REFUSED = [
     ),
     ({"name": "unet", "form": "tensorflow"}, UnknownNameError, "There is no form of unet `tensorflow`"),
     ({"name": "unet", "classes": 0}, ArgumentError, "`classes` .=0. must be at least 1"),
-    ({"name": "unet", "rates": (1, 2)}, ArgumentError, "`rates` is no option of unet; it has widths, head_kernel"),
+    ({"name": "unet", "rates": (1, 2)}, ArgumentError, "`rates` is no option of unet; it has widths, skip, upsampling"),
     ({"name": "unet", "widths": (8, 8)}, ArgumentError, "`widths` .* must have 5 entries"),
     ({"name": "unet", "widths": (8, 8, 8, 8, 0)}, ArgumentError, r"`widths\.4` \(=0\): input should be greater than 0"),
     ({"name": "deeplabv3plus", "rates": 6}, ArgumentError, r"Option of deeplabv3plus: `rates` \(=6\): input should be"),

@@ -77,7 +77,6 @@ def test_the_switch_reaches_the_attention(preference: str) -> None:
 REFUSED = [
     ({"channel_attention": "both"}, "`channel_attention` .='both'.: input should be 'dissimilar' or 'similar'"),
     ({"reduction": 32}, r"`reduction` \(=32\) leaves 3 of the 96 channels of backbone `test_resnet`.*; use 12 or less"),
-    ({"multi_grid": (1, 2, 4)}, "holds 3 rates for 1 units"),
 ]
 
 

@@ -101,7 +101,6 @@ REFUSED = [
     ({"rates": (3, 6), "output_stride": 32}, r"`rates` \(=\(3, 6\)\) are those at output stride 16 and must be even"),
     ({"rates": ()}, r"`rates` \(=\(\)\)"),
     ({"rates": (0, 6)}, r"`rates\.0` \(=0\): input should be greater than 0"),
-    ({"multi_grid": (1, 2, 4)}, r"`rates` \(=\{32: \(2, 4, 8\)\}\) holds 3 rates for 1 units"),
 ]
 
 

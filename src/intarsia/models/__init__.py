@@ -4,6 +4,7 @@ from intarsia.models.blueprint import Blueprint
 from intarsia.models.catalog import CATALOG, Entry, create_model, list_models
 from intarsia.models.loading import load_weights
 from intarsia.models.segmentation_network import Outputs, SegmentationNetwork
+from intarsia.models.warm_start import warm_start
 
 __all__ = [
     "CATALOG",
@@ -14,4 +15,5 @@ __all__ = [
     "create_model",
     "list_models",
     "load_weights",
+    "warm_start",
 ]

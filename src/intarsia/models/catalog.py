@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn_dilated, pspnet, unet
+from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn, fcn_dilated, pspnet, unet
 from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
@@ -32,10 +32,29 @@ class Entry:
     backbone: str
     tiny: Mapping[str, Any]
     unused: tuple[str, ...] = field(default=())  # parameters that exist only for the names in others' weights
+    auxiliary: bool = True  # whether it has heads for training only
 
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
     {
+        **{
+            name: Entry(
+                title=title,
+                paper="arXiv:1411.4038",
+                year=2014,
+                build=build,
+                forms=fcn.FORMS,
+                output_stride=32,
+                backbone="vgg16_fcn",
+                tiny={"backbone": "test_resnet"},
+                auxiliary=False,
+            )
+            for name, title, build in (
+                ("fcn32s", "FCN-32s", fcn.fcn32s),
+                ("fcn16s", "FCN-16s", fcn.fcn16s),
+                ("fcn8s", "FCN-8s", fcn.fcn8s),
+            )
+        },
         "fcn": Entry(
             title="FCN, dilated",
             paper="torchvision",
@@ -74,7 +93,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3.FORMS,
             output_stride=16,
             backbone="resnet101",
-            tiny={"backbone": "test_resnet", "channels": 16, "multi_grid": ()},
+            tiny={"backbone": "test_resnet", "channels": 16, "rates": (1, 2, 3)},
         ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
@@ -84,7 +103,13 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3plus.FORMS,
             output_stride=16,
             backbone="resnet50",
-            tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
+            tiny={
+                "backbone": "test_resnet",
+                "rates": (1, 2, 3),
+                "aspp_channels": 16,
+                "decoder_channels": 16,
+                "low_level_channels": 8,
+            },
         ),
         "bisenet": Entry(
             title="BiSeNet",
@@ -104,7 +129,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=danet.FORMS,
             output_stride=8,
             backbone="resnet101",
-            tiny={"backbone": "test_resnet", "multi_grid": ()},
+            tiny={"backbone": "test_resnet"},
         ),
     }
 )
@@ -155,6 +180,8 @@ def create_model(
     chosen = entry(name)
     if classes < 1:
         raise ArgumentError(f"`classes` (={classes}) must be at least 1: one logit for a sigmoid, or K for softmax.")
+    if auxiliary and not chosen.auxiliary:
+        raise ArgumentError(f"{name} has no auxiliary heads, so `auxiliary` (=True) must be False.")
     variant = _form(name, chosen, form, options)
     body = backbone or chosen.backbone
     stride = chosen.output_stride if output_stride is None else output_stride

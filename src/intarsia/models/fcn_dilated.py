@@ -18,7 +18,7 @@ AUXILIARY_WEIGHT = 0.5  # torchvision's references/segmentation/train.py
 
 @dataclass(frozen=True, kw_only=True)
 class FCNDilatedForm(Form):
-    """The head has a ``reduction``-th of the backbone's channels. No paper has this network: both forms are one."""
+    """The head has a ``reduction``-th of the backbone's channels. No paper has this network, so both forms agree."""
 
     reduction: PositiveInt = 4
     dropout: Probability = 0.1

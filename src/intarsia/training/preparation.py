@@ -23,6 +23,7 @@ from intarsia.training.building import (
     fewest_images,
     fingerprint,
     network_record,
+    start_from,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
@@ -91,6 +92,8 @@ def prepare(
     check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
     net = build_network(resumed[1]) if resumed else create_network(recipe, dataset)
+    if recipe.weights is not None and not resumed:  # a resumed run brings its own
+        reporter.say(start_from(recipe.weights, net))
     check_batch(recipe, dataset, net)
     check_crop(recipe, net)
     return Preparation(recipe, conduct, dataset, net, accelerator, reporter)

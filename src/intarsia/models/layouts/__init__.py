@@ -1,6 +1,6 @@
 """Weights of other repositories: one file a repository, which recognises its names and turns them into ours."""
 
-from intarsia.models.layouts import coincheung, junfu1115, semseg, smp, torchseg, torchvision
+from intarsia.models.layouts import coincheung, junfu1115, semseg, smp, torchseg, torchvision, wkentaro
 from intarsia.models.layouts.layout import Layout, Reading
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -10,6 +10,7 @@ LAYOUTS: tuple[Layout, ...] = (
     junfu1115.LAYOUT,
     coincheung.LAYOUT,
     torchseg.LAYOUT,
+    wkentaro.LAYOUT,
 )
 
 __all__ = ["LAYOUTS", "Layout", "Reading"]
