@@ -29,8 +29,8 @@ COUNTS = [
     ),
     (
         "torchseg",
-        "resnet101",
-        {"auxiliary": True, "auxiliary_channels": 256},
+        "resnet101_deep_stem",
+        {"auxiliary": True, "auxiliary_channels": 256, "head_channels": 256},
         48_239_417,
         "TorchSeg cityscapes.bisenet.R101",
     ),
@@ -120,7 +120,7 @@ def test_refinement_multiplies_or_adds() -> None:
 
 
 REFUSED = [
-    ({"backbone": "drn_c_26"}, "has no feature map at stride"),
+    ({"deepest": 16}, "`test_resnet` has no feature map at stride 32, only at 2, 4, 8, 16; choose a backbone"),
     ({"gate": "three"}, "`gate` .='three'.: input should be 'two_convolutions' or 'one_normalised'"),
     ({"spatial_channels": (64, 64)}, "`spatial_channels.2` is missing"),
     ({"upsampling": "cubic"}, "`upsampling` .='cubic'.: input should be 'bilinear' or 'nearest'"),

@@ -87,3 +87,14 @@ REFUSED = [
 def test_refusals(arguments: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         create_model("deeplabv3plus", **{"backbone": "test_resnet", **arguments})
+
+
+@pytest.mark.parametrize("name", ["deeplabv3", "deeplabv3plus", "pspnet"])
+def test_dropout_is_the_authors(name: str) -> None:
+    net = create_model(name, "test_resnet", classes=3, multi_grid=())
+    rates = [m.p for m in net.decoder.modules() if isinstance(m, (nn.Dropout, nn.Dropout2d))]
+    assert rates == [0.1]
+    features = net.train().backbone(torch.randn(2, 3, 64, 64))
+    kept = [net.decoder.eval()(features), net.decoder.eval()(features)]
+    torch.testing.assert_close(*kept)
+    assert not torch.equal(net.decoder.train()(features), net.decoder.train()(features))

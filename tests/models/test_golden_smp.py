@@ -11,12 +11,14 @@ from intarsia.errors import IntarsiaWarning
 from intarsia.models import create_model, load_weights
 
 NETWORKS = [
-    # our model, theirs, backbone, and the output stride that the refusal-free building of ours reports
+    # our model, theirs, backbone, output stride by its default
     ("unet", smp.Unet, "resnet18", 32),
     ("unet", smp.Unet, "resnet50", 32),
     ("deeplabv3", smp.DeepLabV3, "resnet34", 8),
     ("deeplabv3plus", smp.DeepLabV3Plus, "resnet34", 16),
     ("deeplabv3plus", smp.DeepLabV3Plus, "resnet50", 16),
+    ("pspnet", smp.PSPNet, "resnet34", 8),
+    ("pspnet", smp.PSPNet, "resnet50", 8),
 ]
 
 

@@ -82,7 +82,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             build=pspnet.pspnet,
             forms=pspnet.FORMS,
             output_stride=8,
-            backbone="resnet50",
+            backbone="resnet50_deep_stem",
             tiny={"backbone": "test_resnet", "channels": 16},
         ),
         "deeplabv3": Entry(
@@ -185,8 +185,9 @@ def create_model(
     variant = _form(name, chosen, form, options)
     body = backbone or chosen.backbone
     stride = chosen.output_stride if output_stride is None else output_stride
+    rates = variant.unit_rates(stride)
     features = create_backbone(
-        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, variant.unit_rates(stride)
+        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, rates, variant.deepest
     )
     net = chosen.build(features, classes, variant, auxiliary)
     if variant.attention:

@@ -17,12 +17,13 @@ Rates = tuple[PositiveInt, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How the backbone of a system is dilated, and where it gets a block of attention that its paper does not have.
+    """How a system's backbone is dilated and cut, and where it gets a block of attention that its paper does not have.
 
     ``dilation``: ``"exact"`` keeps the function of pretrained weights, ``"uniform"`` dilates a stage's first unit too
     (:mod:`intarsia.backbones.output_stride`). ``rates_at_16`` and ``rates_at_32`` give the units of the stages of these
     nominal strides dilation rates of their own, in turn: hybrid dilated convolution (arXiv:1702.08502, section 3.2).
     ``multi_grid`` multiplies the rate of the last stage, unit by unit (DeepLab v3, arXiv:1706.05587, section 3.2.1).
+    ``deepest`` is the nominal stride behind whose stages the backbone ends.
     ``attention`` names a block (:mod:`intarsia.models.attention`), ``attention_after`` the nominal stride of the stage
     that it stands behind, or the decoder.
     """
@@ -31,6 +32,7 @@ class Form:
     multi_grid: Rates = ()
     rates_at_16: Rates = ()
     rates_at_32: Rates = ()
+    deepest: PositiveInt | None = None
     attention: Attention | None = None
     attention_after: Place = "decoder"
 

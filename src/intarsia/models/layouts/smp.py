@@ -3,6 +3,9 @@
 Its state dicts do not tell output strides and rates: those are taken for its defaults.
 """
 
+import torch
+from torch import Tensor
+
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name
 
@@ -38,10 +41,17 @@ DEEPLAB_V3_PLUS = [
     (r"decoder\.block2\.1\.", "decoder.refine.0.2."),
     *ENDS,
 ]
+PSPNET = [
+    (r"encoder\.layer[34]\.", None),  # never run: the pyramid pools the map at stride 8
+    (r"decoder\.psp\.blocks\.(\d+)\.pool\.1\.", r"decoder.pooling.levels.\1."),
+    (r"decoder\.conv\.", "decoder.fuse."),
+    *ENDS,
+]
 SIGNS = (  # a name that only this model has, the model, its rules, its default output stride
     ("decoder.blocks.0.conv1.0.weight", "unet", UNET, 32),
     ("decoder.aspp.convs.0.0.weight", "deeplabv3", DEEPLAB_V3, 8),
     ("decoder.aspp.0.convs.1.0.1.weight", "deeplabv3plus", DEEPLAB_V3_PLUS, 16),
+    ("decoder.psp.blocks.0.pool.1.0.weight", "pspnet", PSPNET, 8),
 )
 
 
@@ -54,8 +64,17 @@ def read(state: StateDict) -> Reading | None:
     for sign, model, rules, output_stride in SIGNS:
         if sign in state:
             blueprint = Blueprint(model, backbone, classes, output_stride, channels, "smp")
-            return Reading(blueprint, renamed(state, rules))
+            return Reading(blueprint, _in_our_order(renamed(state, rules)))
     return None
+
+
+def _in_our_order(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Its pyramid lies in front of the map, ours behind it."""
+    fuse = tensors.get("decoder.fuse.0.weight")
+    if fuse is not None:
+        pyramid, own = fuse.chunk(2, dim=1)
+        tensors["decoder.fuse.0.weight"] = torch.cat([own, pyramid], dim=1)
+    return tensors
 
 
 LAYOUT = Layout("segmentation_models_pytorch", read)
