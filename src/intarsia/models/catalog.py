@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn, fcn_dilated, pspnet, unet
+from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, duc, fcn, fcn_dilated, pspnet, unet
 from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
@@ -84,6 +84,16 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             output_stride=8,
             backbone="resnet50_deep_stem",
             tiny={"backbone": "test_resnet", "channels": 16},
+        ),
+        "duc": Entry(
+            title="HDC and DUC",
+            paper="arXiv:1702.08502",
+            year=2017,
+            build=duc.duc,
+            forms=duc.FORMS,
+            output_stride=8,
+            backbone="resnet101_deep_stem",
+            tiny={"backbone": "test_resnet"},
         ),
         "deeplabv3": Entry(
             title="DeepLab v3",
