@@ -4,7 +4,7 @@ Names are imported when they are first used: ``import intarsia`` costs little an
 
 >>> import intarsia
 >>> intarsia.list_models()
-('fcn32s', 'fcn16s', 'fcn8s', 'fcn', 'unet', 'pspnet', 'deeplabv3plus')
+('fcn32s', 'fcn16s', 'fcn8s', 'fcn', 'deeplabv1', 'unet_paper', ...)
 """
 
 from importlib import import_module
