@@ -12,7 +12,21 @@ from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.output_stride import OUTPUT_STRIDES
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import deeplab_v1, deeplab_v2, deeplab_v3plus, drn, fcn, fcn_dilated, pspnet, unet, unet_paper
+from intarsia.models import (
+    bisenet,
+    danet,
+    deeplab_v1,
+    deeplab_v2,
+    deeplab_v3,
+    deeplab_v3plus,
+    drn,
+    fcn,
+    fcn_dilated,
+    pspnet,
+    unet,
+    unet_paper,
+)
+from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -116,7 +130,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             build=pspnet.pspnet,
             forms=pspnet.FORMS,
             output_stride=8,
-            backbone="resnet50",
+            backbone="resnet50_deep_stem",
             tiny={"backbone": "test_resnet", "channels": 16},
         ),
         "drn": Entry(
@@ -130,6 +144,16 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             tiny={"backbone": "test_resnet"},
             auxiliary=False,
         ),
+        "deeplabv3": Entry(
+            title="DeepLab v3",
+            paper="arXiv:1706.05587",
+            year=2017,
+            build=deeplab_v3.deeplab_v3,
+            forms=deeplab_v3.FORMS,
+            output_stride=16,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet", "channels": 16, "rates": (1, 2, 3)},
+        ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
             paper="arXiv:1802.02611",
@@ -138,7 +162,33 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3plus.FORMS,
             output_stride=16,
             backbone="resnet50",
-            tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
+            tiny={
+                "backbone": "test_resnet",
+                "rates": (1, 2, 3),
+                "aspp_channels": 16,
+                "decoder_channels": 16,
+                "low_level_channels": 8,
+            },
+        ),
+        "bisenet": Entry(
+            title="BiSeNet",
+            paper="arXiv:1808.00897",
+            year=2018,
+            build=bisenet.bisenet,
+            forms=bisenet.FORMS,
+            output_stride=32,
+            backbone="resnet18",
+            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
+        ),
+        "danet": Entry(
+            title="DANet",
+            paper="arXiv:1809.02983",
+            year=2018,
+            build=danet.danet,
+            forms=danet.FORMS,
+            output_stride=8,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet"},
         ),
     }
 )
@@ -147,8 +197,8 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
 def list_models() -> tuple[str, ...]:
     """The names of all systems, in the order of their line.
 
-    >>> list_models()
-    ('fcn32s', 'fcn16s', 'fcn8s', 'fcn', 'deeplabv1', 'unet_paper', ...)
+    >>> "deeplabv3plus" in list_models()
+    True
     """
     return tuple(CATALOG)
 
@@ -197,10 +247,13 @@ def create_model(
     if stride not in chosen.output_strides and stride in OUTPUT_STRIDES:
         known = " or ".join(map(str, chosen.output_strides))
         raise ArgumentError(f"`output_stride` (={stride}) of {name} must be {known}.")
+    rates = variant.unit_rates(stride)
     features = create_backbone(
-        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, variant.unit_rates(stride)
+        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, rates, variant.deepest
     )
     net = chosen.build(features, classes, variant, auxiliary)
+    if variant.attention:
+        insert_attention(net, variant.attention, variant.attention_after)
     net.blueprint = Blueprint(name, body, classes, stride, in_channels, form, auxiliary, options)
     return net
 

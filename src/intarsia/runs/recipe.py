@@ -90,7 +90,7 @@ class Settings(BaseModel):
     @field_validator("options", mode="before")
     @classmethod
     def _read_options(cls, options: object) -> object:
-        """Values from the command line are text: ``12,24,36`` means three numbers."""
+        """Values from the command line are text: ``12,24,36`` means three numbers, ``12,`` one, and nothing none."""
         if not isinstance(options, dict):
             return options
         return {name: _read_option(value) for name, value in options.items()}
@@ -177,7 +177,9 @@ def _read_option(value: object) -> object:
         return tuple(value)
     if not isinstance(value, str):
         return value
+    if not value:
+        return ()
     try:
-        return tuple(json.loads(f"[{value}]")) if "," in value else json.loads(value)
+        return tuple(json.loads(f"[{value.rstrip(',')}]")) if "," in value else json.loads(value)
     except ValueError:
         return value

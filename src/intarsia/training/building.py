@@ -13,6 +13,7 @@ from intarsia.data import Dataset, FileSample, Sample
 from intarsia.data.checking.facts import digest
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution
+from intarsia.layers.positions import NeedsPositions
 from intarsia.models import SegmentationNetwork, create_model, warm_start
 from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.samplers import StepBatches
@@ -99,6 +100,20 @@ def check_batch(recipe: Recipe, dataset: Dataset, net: SegmentationNetwork) -> N
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
             f"single value; take a crop above {stride} or more images a step."
         )
+
+
+def check_crop(recipe: Recipe, net: SegmentationNetwork) -> None:
+    """Refuse a crop on whose last map a block would only seem to look around: bins that repeat, rates without reach."""
+    stride = net.backbone.spec.output_stride
+    side = -(-recipe.crop_size // stride)
+    for module in net.modules():
+        if isinstance(module, NeedsPositions) and module.fewest_positions > side:
+            needed = module.fewest_positions
+            raise ArgumentError(
+                f"`crop_size` (={recipe.crop_size}) at output stride {stride} gives a {side} × {side} map, and "
+                f"{type(module).__name__} needs {needed} × {needed}; take a crop of at least {needed * stride}, or "
+                "smaller bins or rates by --options."
+            )
 
 
 def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
