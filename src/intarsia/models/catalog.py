@@ -163,7 +163,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3.FORMS,
             output_stride=16,
             backbone="resnet101",
-            tiny={"backbone": "test_resnet", "channels": 16, "rates": (1, 2, 3)},
+            tiny={"backbone": "test_resnet", "channels": 16, "rates": (2, 4, 6)},  # whole at any output stride
         ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
@@ -175,21 +175,11 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50",
             tiny={
                 "backbone": "test_resnet",
-                "rates": (1, 2, 3),
+                "rates": (2, 4, 6),
                 "aspp_channels": 16,
                 "decoder_channels": 16,
                 "low_level_channels": 8,
             },
-        ),
-        "bisenet": Entry(
-            title="BiSeNet",
-            paper="arXiv:1808.00897",
-            year=2018,
-            build=bisenet.bisenet,
-            forms=bisenet.FORMS,
-            output_stride=32,
-            backbone="resnet18",
-            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
         ),
         "danet": Entry(
             title="DANet",
@@ -200,6 +190,16 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             output_stride=8,
             backbone="resnet101",
             tiny={"backbone": "test_resnet"},
+        ),
+        "bisenet": Entry(
+            title="BiSeNet",
+            paper="arXiv:1808.00897",
+            year=2018,
+            build=bisenet.bisenet,
+            forms=bisenet.FORMS,
+            output_stride=32,
+            backbone="resnet18",
+            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
         ),
     }
 )
