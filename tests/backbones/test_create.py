@@ -9,6 +9,7 @@ import segmentation_models_pytorch as smp
 import skimage
 import timm
 import torch
+from goldens import golden
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -89,6 +90,33 @@ def test_uniform_dilation_is_smps() -> None:
         torch.testing.assert_close(our_map, their_map, rtol=1e-4, atol=1e-5)
 
 
+def test_danets_multi_grid() -> None:
+    """An independent answer: the backbone map of DANet's own code. Its layer3 obeys the law, layer4 does not."""
+    theirs = golden("danet_resnet50")
+    body = create_backbone("resnet50", output_stride=8, rates={32: (4, 8, 16)}).body.double().eval()
+    prefix = "pretrained."
+    body.load_state_dict({n.removeprefix(prefix): t for n, t in theirs.state_dict().items() if n.startswith(prefix)})
+    with torch.no_grad():
+        theirs.check("layer4", body(theirs.image())[-1])
+
+
+def test_tusimples_hybrid_dilation() -> None:
+    """DUC's R101: res4 2, 2, 5, 9, then 1, 2, 5, 9 four times, then 1, 2, 5; res5 5, 9, 17."""
+    res4 = (2, 2, 5, 9, *(1, 2, 5, 9) * 4, 1, 2, 5)
+    with torch.device("meta"):
+        body = create_backbone("resnet101", output_stride=8, rates={16: res4, 32: (5, 9, 17)}).body
+        maps = body(torch.empty(1, 3, 96, 64))
+    for layer, rates in (("layer3", res4), ("layer4", (5, 9, 17))):
+        assert tuple(unit.conv2.dilation[0] for unit in body[layer]) == rates
+    assert tuple(maps[-1].shape[-2:]) == (12, 8)
+
+
+def test_rates_alone_change_a_network_at_its_own_stride() -> None:
+    with torch.device("meta"):
+        body = create_backbone("resnet18", rates={32: (1, 2)}).body
+    assert [body.layer4[1].conv1.dilation, body.layer4[0].conv1.stride] == [(2, 2), (2, 2)]
+
+
 class TestAuto:
     """Hub, else offline, else from scratch with one warning."""
 
@@ -133,6 +161,7 @@ REFUSED = [
     ({"name": "resnet18", "pretrained": "offline"}, ArgumentError, "exists for tf_efficientnet_lite0 only"),
     ({"name": "vit_tiny_patch16_224", "output_stride": 16}, ArgumentError, "cannot be built as a pyramid"),
     ({"name": "hrnet_w18", "output_stride": 8}, ArgumentError, "Upsample. changes the grid"),
+    ({"name": TINY, "rates": {64: (2,)}}, ArgumentError, "names a stage that the network has not"),
     ({"name": TINY, "weights": "nowhere.pth"}, DataError, "There is no weights file `nowhere.pth`"),
 ]
 

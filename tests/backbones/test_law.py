@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 
-from intarsia.backbones import create_backbone, list_backbones
+from intarsia.backbones import create_backbone, list_backbones, vgg
 from intarsia.backbones.dilate import dilate
 from intarsia.backbones.law import _trace, law_deviations
 
@@ -14,15 +14,32 @@ IMAGE = torch.randn(1, 3, 128, 96, generator=torch.Generator().manual_seed(0))
 GATED = "mobilenetv3_large_100"
 
 
-@pytest.mark.parametrize("name", list_backbones())
+SKIPPED = ("drn_", "vgg16_largefov", "detnet59", "resnet101_deep_stem", "vgg16_fcn")  # stride 8; like another; below
+TESTED = [name for name in list_backbones() if not name.startswith(SKIPPED) or name == "detnet59_256"]
+
+
+@pytest.mark.parametrize("name", TESTED)
 def test_denser_maps_sampled_are_the_strided_ones(name: str) -> None:
     torch.manual_seed(0)
-    strided = create_backbone(name).body
+    backbone = create_backbone(name)
+    strided, own_stride = backbone.body, backbone.spec.output_stride
     for output_stride in (8, 16):
         dense = dilate(copy.deepcopy(strided), output_stride)
         deviations = law_deviations(strided, dense, IMAGE)
         assert max(deviations.values()) <= 1e-9
-        assert dense(IMAGE)[-1].shape[-2:] == (128 // output_stride, 96 // output_stride)
+        height, width = dense(IMAGE)[-1].shape[-2:]
+        stride = min(output_stride, own_stride)
+        assert (height - 128 // stride, width - 96 // stride) in [(0, 0), (1, 1)]  # one more where poolings round up
+
+
+def test_vgg16_of_fcn_obeys_the_law_for_all_its_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vgg, "WIDTHS", (4,) * 5)
+    torch.manual_seed(0)
+    strided = vgg.VGG16FCN(3, width=8).eval()
+    for output_stride in (8, 16):
+        dense = dilate(copy.deepcopy(strided), output_stride)
+        assert max(law_deviations(strided, dense, IMAGE).values()) <= 1e-9
+        assert dense(IMAGE)[-1].shape[-1] > strided(IMAGE)[-1].shape[-1]
 
 
 def test_uniform_dilation_breaks_the_law() -> None:

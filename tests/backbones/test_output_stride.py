@@ -1,5 +1,7 @@
 """The planner, by hand-worked cases."""
 
+from dataclasses import replace
+
 import pytest
 
 from intarsia.backbones.output_stride import SpatialLayer, check_output_stride, plan
@@ -34,6 +36,75 @@ def test_placements(
 ) -> None:
     (placed,) = plan([layer(kernel, stride, nominal, left, right, own)], os)
     assert (placed.stride, placed.dilation, placed.sides) == (to, (rate, rate), Sides(*sides, *sides))
+
+
+CEIL = [
+    # kernel, padding, output stride → sides of the pooling that lost its stride of 2
+    (2, 0, 8, (0, 1)),  # rounding up needs nothing more than keeping the size
+    (3, 1, 8, (1, 2)),  # the last sample may lie one pixel outside
+    (3, 1, 4, (2, 4)),
+    (1, 0, 8, (0, 0)),  # a sample that would start outside is dropped
+]
+
+
+@pytest.mark.parametrize(("kernel", "padding", "os", "sides"), CEIL)
+def test_poolings_that_round_up(kernel: int, padding: int, os: int, sides: tuple) -> None:
+    pooling = replace(layer(kernel, 2, 8, padding, padding), is_convolution=False, ceil=True)
+    (placed,) = plan([pooling], os)
+    assert (placed.stride, placed.sides) == (1, Sides(*sides, *sides))
+
+
+def block(number: int, stride: int, nominal: int) -> list[SpatialLayer]:
+    """A bottleneck's 3×3 convolution and, where it strides, the shortcut."""
+    conv = SpatialLayer(f"layer.{number}.conv2", (3, 3), stride, (1, 1), Sides(1, 1, 1, 1), nominal)
+    shortcut = SpatialLayer(f"layer.{number}.downsample.0", (1, 1), stride, (1, 1), Sides(0, 0, 0, 0), nominal)
+    return [conv, shortcut] if stride > 1 else [conv]
+
+
+STAGE = [*block(0, 2, 16), *block(1, 1, 32), *block(2, 1, 32), *block(3, 1, 32)]
+
+RATES = [
+    # output stride, rates → dilation of the four 3×3 convolutions
+    (8, (4, 8, 16), [4, 8, 16, 4]),  # taken in turn
+    (8, (5, 9, 17, 3), [5, 9, 17, 3]),
+    (8, (5, 9, 17, 3, 7, 8), [5, 9, 17, 3]),  # cut
+    (8, (2,), [2, 2, 2, 2]),
+    (16, (2, 4), [2, 4, 2, 4]),
+    (32, (1, 2, 4), [1, 2, 4, 1]),  # stays strided
+]
+
+
+@pytest.mark.parametrize(("os", "given", "expected"), RATES)
+def test_rates_are_taken_in_turn(os: int, given: tuple[int, ...], expected: list[int]) -> None:
+    placed = {p.name: p for p in plan(STAGE, os, rates={32: given})}
+    own = {layer.name: layer for layer in STAGE}
+    found = [placed.get(f"layer.{number}.conv2", own[f"layer.{number}.conv2"]).dilation[0] for number in range(4)]
+    assert found == expected
+    strides = {name: placed.get(name, layer).stride for name, layer in own.items()}
+    assert strides["layer.0.conv2"] == strides["layer.0.downsample.0"] == (2 if os == 32 else 1)
+    for number, rate in enumerate(expected):
+        if f"layer.{number}.conv2" in placed:
+            assert placed[f"layer.{number}.conv2"].sides == Sides(rate, rate, rate, rate)
+
+
+def test_convolutions_of_one_block_share_a_rate() -> None:
+    basic = [
+        SpatialLayer(f"layer.{n}.conv{c}", (3, 3), 1, (1, 1), Sides(1, 1, 1, 1), 16) for n in (0, 1) for c in (1, 2)
+    ]
+    assert [p.dilation[0] for p in plan(basic, 16, rates={16: (3, 5)})] == [3, 3, 5, 5]
+
+
+REFUSED = [
+    ({64: (1,)}, r"`rates` .=\{64: \(1,\)\}. names a stage that the network has not; its convolutions give strides 32"),
+    ({32: ()}, "must be dilation rates of at least 1"),
+    ({32: (2, 0)}, r"\{32: \(2, 0\)\}. must be dilation rates of at least 1; leave the stage out"),
+]
+
+
+@pytest.mark.parametrize(("rates", "sentence"), REFUSED)
+def test_rates_that_are_refused(rates: dict, sentence: str) -> None:
+    with pytest.raises(ArgumentError, match=sentence):
+        plan(STAGE, 8, rates=rates)
 
 
 def test_layers_before_the_output_stride_stay() -> None:

@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from intarsia.backbones import with_output_stride
+from intarsia.backbones.survey import survey
 from intarsia.errors import ArgumentError
 
 
@@ -28,6 +29,61 @@ def test_the_original_stays_and_the_copy_obeys() -> None:
     torch.testing.assert_close(net(image), before)
     torch.testing.assert_close(dense(image)[..., ::2, ::2], before)
     assert dense(image).shape[-1] == 8
+
+
+class Named(nn.Module):
+    """Calls its layers by keyword, and one of them has two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.alias = nn.Conv2d(3, 4, 3, 8, 1), nn.Conv2d(4, 4, 3, 2, 1)
+        self.used, self.last = self.alias, nn.Conv2d(4, 4, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> dict[str, list[Tensor]]:
+        return {"maps": [self.last(input=self.used(input=self.first(input=x)))]}
+
+
+def test_layers_called_by_keyword_and_under_two_names() -> None:
+    net = Named().eval()
+    dense = with_output_stride(net, 8)
+    image = torch.randn(1, 3, 64, 96)
+    torch.testing.assert_close(dense(image)["maps"][0][..., ::2, ::2], net(image)["maps"][0])
+    assert dense.used is dense.alias
+
+
+def test_strides_beyond_32() -> None:
+    net = nn.Sequential(*(nn.Conv2d(3, 3, 3, 2, 1) for _ in range(7)), nn.Conv2d(3, 4, 3, padding=1)).eval()
+    dense = with_output_stride(net, 32)
+    image = torch.randn(1, 3, 256, 384)
+    torch.testing.assert_close(dense(image)[..., ::4, ::4], net(image))
+
+
+def test_layers_on_a_grid_of_fixed_size_are_left_alone() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 16, 1), nn.AdaptiveAvgPool2d(4), nn.Conv2d(4, 4, 3, 2, 1)).eval()
+    assert [layer.name for layer in survey(net)] == ["0"]
+
+
+class AtTheEnd(nn.Module):
+    """Its last stride is in no module, and its map in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 8, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"out": self.conv(x)[..., ::2, ::2]}
+
+
+class NormedAtTheEnd(nn.Module):
+    """Divides by a mean over the whole map, behind the last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 4, 3, 16, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        x = self.down(x)
+        return (x / x.abs().mean((-2, -1), keepdim=True),)
 
 
 class Shuffled(nn.Module):
@@ -67,6 +123,12 @@ class GlobalNorm(nn.Module):
 REFUSED: list[tuple[Callable[[], nn.Module], str]] = [
     (Shuffled, "layer `second` still has stride 16"),
     (Twice, "Layer `first` is called more than once"),
+    (AtTheEnd, "`output out` still has stride 16"),
+    (NormedAtTheEnd, "`output 0` no longer computes the same function"),
+    (
+        lambda: torchvision.models.vit_b_16(weights=None),
+        "VisionTransformer cannot have output stride 8: its maps do not",
+    ),
     (GlobalNorm, "layer `after` no longer computes the same function"),
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 16, 1), nn.PixelUnshuffle(2)), "cannot have output stride 8"),
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 3, 1)), r"Layer `0` has stride \(3, 3\); only equal powers of two"),
@@ -90,6 +152,14 @@ def test_refusals_name_the_layer(build: Callable[[], nn.Module], sentence: str) 
 def test_a_transformers_stride_is_refused() -> None:
     with pytest.raises(ArgumentError, match="SwinTransformer cannot have output stride 8"):
         with_output_stride(torchvision.models.swin_t(weights=None).eval(), 8)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_a_name_is_no_network() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"`net` \(='resnet18'\) must be a torch.nn.Module; `create_backbone` builds"
+    ):
+        with_output_stride("resnet18", 8)  # pyright: ignore[reportArgumentType, reportType]
 
 
 class PoolsBesides(nn.Module):

@@ -4,12 +4,12 @@ import copy
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from intarsia.backbones.law import law_deviations
-from intarsia.backbones.output_stride import Dilation, Placement, check_output_stride, plan
+from intarsia.backbones.output_stride import Dilation, Placement, Rates, check_output_stride, plan
 from intarsia.backbones.survey import coarsest, input_channels, survey
-from intarsia.errors import ArgumentError
+from intarsia.errors import ArgumentError, IntarsiaError
 from intarsia.layers.dilated import DilatedAvgPool2d, DilatedConv2d, DilatedMaxPool2d
 from intarsia.layers.padding import Sides
 
@@ -18,13 +18,15 @@ Net = TypeVar("Net", bound=nn.Module)
 TOLERANCE = 1e-9  # relative, in float64; a network that breaks the law misses it by 1e-2 and more
 
 
-def dilate(net: Net, output_stride: int, dilation: Dilation = "exact") -> Net:
+def dilate(net: Net, output_stride: int, dilation: Dilation = "exact", rates: Rates | None = None) -> Net:
     """Plan and carry out on ``net`` itself; its parameters and their names stay as they are."""
     check_output_stride(output_stride)
-    for placement in plan(survey(net), output_stride, dilation):
-        parent_name, _, child_name = placement.name.rpartition(".")
-        parent = net.get_submodule(parent_name)
-        setattr(parent, child_name, _replacement(parent.get_submodule(child_name), placement))
+    for placement in plan(survey(net), output_stride, dilation, rates):
+        layer = net.get_submodule(placement.name)
+        replacement = _replacement(layer, placement)
+        for name in [name for name, module in net.named_modules(remove_duplicate=False) if module is layer]:
+            parent_name, _, child_name = name.rpartition(".")
+            setattr(net.get_submodule(parent_name), child_name, replacement)
     return net
 
 
@@ -42,20 +44,33 @@ def with_output_stride(net: Net, output_stride: int) -> Net:
     >>> torch.allclose(dense(image)[..., ::2, ::2], net(image), atol=1e-5)
     True
     """
-    image = torch.randn(1, input_channels(net), 128, 96, generator=torch.Generator().manual_seed(0))
+    if not isinstance(net, nn.Module):
+        raise ArgumentError(f"`net` (={net!r}) must be a torch.nn.Module; `create_backbone` builds one from a name.")
+    check_output_stride(output_stride)
     try:
         dense = dilate(copy.deepcopy(net), output_stride)
         name, stride = coarsest(dense)
-        deviations = law_deviations(net, dense, image)
-    except RuntimeError as error:
-        raise _keeps_its_stride(net, output_stride, f"its maps do not fit together ({error})") from error
+        deviations = law_deviations(net, dense, _image_for(net))
+    except IntarsiaError:
+        raise
+    except Exception as error:  # whatever a foreign network raises at a size or a stride that is not its own
+        reason = " ".join(str(error).split())[:300]
+        raise _keeps_its_stride(net, output_stride, f"its maps do not fit together ({reason})") from error
     if stride > output_stride:
-        raise _keeps_its_stride(net, output_stride, f"layer `{name}` still has stride {stride}")
+        raise _keeps_its_stride(net, output_stride, f"{name} still has stride {stride}")
     for name, deviation in deviations.items():
         if not deviation <= TOLERANCE:
-            what = f"layer `{name}` no longer computes the same function (relative difference {deviation:.1e})"
+            shown = f"`{name}`" if name.startswith("output") else f"layer `{name}`"
+            what = f"{shown} no longer computes the same function (relative difference {deviation:.1e})"
             raise _keeps_its_stride(net, output_stride, what)
     return dense
+
+
+def _image_for(net: nn.Module) -> Tensor:
+    """A random image whose sides divide by the network's own stride."""
+    _, stride = coarsest(net)
+    height, width = max(128, 4 * stride), max(96, 3 * stride)
+    return torch.randn(1, input_channels(net), height, width, generator=torch.Generator().manual_seed(0))
 
 
 def _keeps_its_stride(net: nn.Module, output_stride: int, what: str) -> ArgumentError:

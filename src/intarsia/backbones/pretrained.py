@@ -19,6 +19,8 @@ from intarsia.errors import ArgumentError, DataError, IntarsiaWarning, MissingPa
 Pretrained = bool | Literal["offline", "auto"]
 StateDict = dict[str, Tensor]
 
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # where training scripts put the tensors
+
 OFFLINE_BACKBONES = ("tf_efficientnet_lite0",)
 OFFLINE_MEAN, OFFLINE_STD = 127 / 255, 128 / 255  # that package's inputs are (x − 127) / 128 for x in 0…255
 
@@ -48,7 +50,7 @@ def candidates(backbone: str, pretrained: Pretrained, file: str | Path | None) -
             with suppress(MissingPackageError):
                 yield offline_weights(backbone)
         warnings.warn(
-            f"No pretrained weights for `{backbone}`: the hub cannot be reached and the weights are not in its cache. "
+            f"No pretrained weights for `{backbone}`: the hub has none, or cannot be reached and its cache is empty. "
             f"Training starts from scratch; `{OFFLINE_BACKBONES[0]}` has weights without a network (extra `offline`).",
             IntarsiaWarning,
             stacklevel=2,
@@ -100,7 +102,8 @@ def read_state_dict(path: Path) -> StateDict:
         raise DataError(
             f"`{path}` holds more than tensors and would have to execute code to load; save it as .safetensors."
         ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if isinstance(state, dict):
+        state = next((state[key] for key in WRAPPERS if isinstance(state.get(key), dict)), state)
     if not (isinstance(state, dict) and state and all(isinstance(t, Tensor) for t in state.values())):
         raise DataError(f"`{path}` is not a dictionary of tensors; save `net.state_dict()` as .safetensors.")
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}

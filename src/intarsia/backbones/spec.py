@@ -11,6 +11,8 @@ class BackboneSpec:
 
     ``strides`` are the actual ones, ``nominal_strides`` those of the undilated network: at output stride 8 the last map
     of a ResNet has stride 8 and nominal stride 32. ``mean`` and ``std`` are per channel, for images in [0, 1].
+
+    ``own_origins`` are given by a network whose maps lie elsewhere than ``origins`` takes for granted.
     """
 
     name: str
@@ -19,6 +21,19 @@ class BackboneSpec:
     nominal_strides: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    own_origins: tuple[float, ...] | None = None
+
+    @property
+    def origins(self) -> tuple[float, ...]:
+        """Where the first sample of each map lies, in pixels: those of the image have their centres at 0, 1, 2, …
+
+        A map of stride s is taken to tile the image, so that its first sample is the middle of s pixels, (s − 1) / 2;
+        this is the geometry of resizing without ``align_corners``.
+
+        >>> BackboneSpec("net", (8, 16), (2, 8), (2, 8), (0.5,), (0.5,)).origins
+        (0.5, 3.5)
+        """
+        return tuple((stride - 1) / 2 for stride in self.strides) if self.own_origins is None else self.own_origins
 
     @property
     def in_channels(self) -> int:

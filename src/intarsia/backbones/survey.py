@@ -2,6 +2,9 @@
 
 import copy
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
@@ -24,46 +27,94 @@ Spatial = nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d  # what SPATIAL's members are 
 PROBE = 512  # pixels a side: large enough that no map shrinks to one position by striding
 
 
+@dataclass(frozen=True)
+class Call:
+    """One layer (or the network itself), and the sizes of what enters and leaves it for two sizes of the image."""
+
+    name: str
+    before: tuple[torch.Size, torch.Size]
+    after: tuple[torch.Size, torch.Size]
+
+
 def survey(net: nn.Module) -> tuple[SpatialLayer, ...]:
     """Every layer of ``net`` that looks at more than one position or moves by more than one, in calling order.
 
     Only exact ``Conv2d``, ``MaxPool2d`` and ``AvgPool2d`` and timm's SAME-padded forms of them are understood; any
-    other leaf that coarsens the grid is refused by name, and so is a layer that is called twice.
+    other leaf that coarsens the grid is refused by name, and so is a layer that is called twice. Layers on maps whose
+    size does not depend on the image's, as behind pooling to 7×7 positions, have no stride and are left alone.
     """
-    shapes = _record_shapes(net)
     modules = dict(net.named_modules())
     layers: list[SpatialLayer] = []
     seen: set[str] = set()
-    for name, before, after in shapes:
-        module = modules[name]
+    for call in _calls(net):
+        module = modules[call.name]
         if type(module) not in SPATIAL:
-            _refuse_unknown_stride(name, module, before, after)
+            _refuse_unknown_stride(call.name, module, call.before[0], call.after[0])
             continue
-        layer = _describe(name, module, nominal=_nominal_stride(before))  # pyright: ignore[reportArgumentType]
+        nominal = _stride(call.before)
+        if nominal is None:
+            continue
+        layer = _describe(call.name, module, nominal)  # pyright: ignore[reportArgumentType]
         if layer.kernel == (1, 1) and layer.stride == 1:
             continue
-        if name in seen:
+        if call.name in seen:
             raise ArgumentError(
-                f"Layer `{name}` is called more than once, so that it has no single stride; build the network with a "
-                "layer of its own for each call."
+                f"Layer `{call.name}` is called more than once, so that it has no single stride; build the network "
+                "with a layer of its own for each call."
             )
-        seen.add(name)
+        seen.add(call.name)
         layers.append(layer)
     return tuple(layers)
 
 
 def coarsest(net: nn.Module) -> tuple[str, int]:
-    """The layer that leaves the coarsest map, and that map's stride; summaries of the whole image do not count.
-
-    Maps may lie channels-first or channels-last: on the square probe the two equal neighbouring axes are the grid.
-    """
-    modules = dict(net.named_modules())
+    """What leaves the coarsest map, a layer or the network itself, and that map's stride."""
     name, stride = "", 1
-    for layer, _, after in _record_shapes(net):
-        size = after[-1] if after[-1] == after[-2] else after[1] if after[1] == after[2] else PROBE
-        if size > 1 and PROBE // size > stride and not isinstance(modules[layer], SUMMARIES):
-            name, stride = layer, PROBE // size
+    for call in _calls(net):
+        found = _stride(call.after)
+        if found is not None and found > stride:
+            name, stride = f"layer `{call.name}`", found
+    for output, sizes in _output_sizes(net).items():
+        found = _stride(sizes)
+        if found is not None and found > stride:
+            name, stride = f"`{output}`", found
     return name, stride
+
+
+def map_strides(net: nn.Module) -> list[tuple[int, int]]:
+    """Channels and stride of each map that ``net`` gives."""
+    return [(sizes[0][1], _stride(sizes) or 0) for sizes in _output_sizes(net).values() if len(sizes[0]) == 4]
+
+
+def source_of_map(net: nn.Module, index: int) -> str | None:
+    """The outermost module whose output is the map of that index; among several of one level, the last."""
+    probe = bare_copy(net)
+    given: list[tuple[str, object]] = []
+
+    def watch(name: str, module: nn.Module) -> None:
+        module.register_forward_hook(lambda _module, _args, output: given.append((name, output)))
+
+    for name, module in probe.named_modules():
+        if name:
+            watch(name, module)
+    wanted = list(named_maps(_run(probe, PROBE)).values())[index]
+    sources = [name for name, output in given if output is wanted]
+    return min(reversed(sources), key=lambda name: name.count("."), default=None)
+
+
+def named_maps(outputs: object, name: str = "output") -> dict[str, Tensor]:
+    """The tensors in what a network gives: a tensor, or tuples, lists and dictionaries of such.
+
+    >>> list(named_maps((torch.zeros(1), {"aux": torch.zeros(1)})))
+    ['output 0', 'output 1 aux']
+    """
+    if isinstance(outputs, Tensor):
+        return {name: outputs}
+    parts: dict[str, Tensor] = {}
+    items = outputs.items() if isinstance(outputs, Mapping) else enumerate(outputs if _is_sequence(outputs) else ())
+    for key, part in items:
+        parts |= named_maps(part, f"{name} {key}")
+    return parts
 
 
 def input_channels(net: nn.Module) -> int:
@@ -74,27 +125,61 @@ def input_channels(net: nn.Module) -> int:
     raise ArgumentError(f"{type(net).__name__} has no Conv2d; an output stride is defined for convolutional networks.")
 
 
-def _record_shapes(net: nn.Module) -> list[tuple[str, torch.Size, torch.Size]]:
-    probe = copy.deepcopy(net).to("meta").float().eval()
+def first_tensor(args: tuple[object, ...], kwargs: Mapping[str, object]) -> Tensor | None:
+    """The map that enters a layer, given by position or by name."""
+    return next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
+
+
+def _calls(net: nn.Module) -> list[Call]:
+    probe = bare_copy(net)
     records: list[tuple[str, torch.Size, torch.Size]] = []
 
     def watch(name: str, module: nn.Module) -> None:
-        def record(_: nn.Module, args: tuple[object, ...], output: object) -> None:
-            if args and isinstance(args[0], Tensor) and isinstance(output, Tensor) and args[0].ndim == output.ndim == 4:
-                records.append((name, args[0].shape, output.shape))
+        def record(_: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], output: object) -> None:
+            x = first_tensor(args, kwargs)
+            if x is not None and isinstance(output, Tensor) and x.ndim == output.ndim == 4:
+                records.append((name, x.shape, output.shape))
 
-        module.register_forward_hook(record)
+        module.register_forward_hook(record, with_kwargs=True)
 
     for name, module in probe.named_modules():
         if not any(True for _ in module.children()) or type(module) in SPATIAL:
             watch(name, module)
-    with torch.no_grad():
-        probe(torch.empty(1, input_channels(net), PROBE, PROBE, device="meta"))
-    return records
+    for pixels in (PROBE, 2 * PROBE):
+        _run(probe, pixels)
+    half = len(records) // 2  # both images go the same way
+    both = zip(records[:half], records[half:], strict=True)
+    return [Call(name, (before, b), (after, a)) for (name, before, after), (_, b, a) in both]
 
 
-def _nominal_stride(shape: torch.Size) -> int:
-    return 2 ** round(math.log2(PROBE / shape[-1]))
+def _output_sizes(net: nn.Module) -> dict[str, tuple[torch.Size, torch.Size]]:
+    probe = bare_copy(net)
+    small, large = (named_maps(_run(probe, pixels)) for pixels in (PROBE, 2 * PROBE))
+    return {name: (map_.shape, large[name].shape) for name, map_ in small.items()}
+
+
+def bare_copy(net: nn.Module) -> nn.Module:
+    """A copy that holds no data."""
+    bare = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=False) for p in net.parameters()}
+    return copy.deepcopy(net, bare).to("meta").float().eval()
+
+
+@torch.no_grad()
+def _run(probe: nn.Module, pixels: int) -> object:
+    return probe(torch.empty(1, input_channels(probe), pixels, pixels, device="meta"))
+
+
+def _stride(sizes: tuple[torch.Size, torch.Size]) -> int | None:
+    """How many pixels of the image a map's step is: as many as the image grew for each position that the map grew.
+
+    Independent of padding, which adds as much to either. Nothing for a map whose size does not follow the image's.
+    """
+    grown = [large - small for small, large in zip(*sizes, strict=True) if large != small]
+    return 2 ** round(math.log2(PROBE / grown[-1])) if grown else None
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _refuse_unknown_stride(name: str, module: nn.Module, before: torch.Size, after: torch.Size) -> None:
@@ -119,7 +204,8 @@ def _describe(name: str, module: Spatial, nominal: int) -> SpatialLayer:
     if isinstance(module, nn.AvgPool2d) and module.divisor_override:
         raise ArgumentError(f"Layer `{name}` divides by {module.divisor_override} whatever it sums, and is not a mean.")
     sides = _sides(module, kernel, stride, dilation)
-    return SpatialLayer(name, kernel, stride, dilation, sides, nominal, isinstance(module, nn.Conv2d))
+    ceil = not isinstance(module, nn.Conv2d) and type(module) not in SAME_LAYERS and module.ceil_mode
+    return SpatialLayer(name, kernel, stride, dilation, sides, nominal, isinstance(module, nn.Conv2d), ceil)
 
 
 def _sides(module: Spatial, kernel: tuple[int, int], stride: int, dilation: tuple[int, int]) -> Sides:

@@ -37,14 +37,14 @@ class Limits:
         Raises:
             ArgumentError: ``tile`` is too small for the network's stride.
         """
-        step = max(net.multiple, net.backbone.spec.output_stride) * (1 if views is None else QUARTERS)
+        step = max(net.frame.multiple, net.backbone.spec.output_stride) * (1 if views is None else QUARTERS)
         if tile is not None and tile < FEWEST_STEPS * step:
             raise ArgumentError(
                 f"`tile` (={tile}) must be at least {FEWEST_STEPS * step} pixels, {FEWEST_STEPS} times the network's "
                 f"stride{'' if views is None else ' at its smallest scale'}."
             )
         magnification = 1.0 if views is None else max(1.0, *views.scales)
-        return cls(step, int(net.align_corners), classes, magnification, tile)
+        return cls(step, int(net.frame.align_corners), classes, magnification, tile)
 
     @property
     def protocol(self) -> str:

@@ -1,29 +1,37 @@
 """What every system has in common: backbone → decoder → head, and logits at the image's own size."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from intarsia.backbones import Backbone
+from intarsia.backbones import Backbone, BackboneSpec
 from intarsia.layers.convolutions import convolution
-from intarsia.layers.resizing import pad_to_multiple, resize
+from intarsia.models.blueprint import Blueprint
+from intarsia.models.framing import Frame, Resized
 
 
 class Outputs(NamedTuple):
-    """What a network with an auxiliary head gives in training mode, both (B, K, H, W)."""
+    """What a network with auxiliary heads gives in training mode, all logits (B, K, H, W).
+
+    The loss is that of ``logits`` plus that of each auxiliary one times its weight.
+    """
 
     logits: Float[Tensor, "B K H W"]
-    auxiliary: Float[Tensor, "B K H W"]
+    auxiliary: tuple[Float[Tensor, "B K H W"], ...]
+    weights: tuple[float, ...]
 
 
 class SegmentationNetwork(nn.Module):
     """Normalised images (B, C, H, W) → float32 logits (B, K, H, W), for any H and W.
 
-    ``multiple`` is 1 for a network that computes at any size; its logits are resized to the image. Where skips need
-    maps that double exactly, images are padded with zeros to that multiple and the logits are cropped.
+    A decoder gives the map for the head, or a tuple: that map, then those for the auxiliary heads. If it gives one map
+    only, an auxiliary head looks at the backbone's last map but one. ``frame`` fits logits to the image.
     """
+
+    blueprint: Blueprint | None = None  # what `create_model` was asked for
 
     def __init__(
         self,
@@ -31,34 +39,47 @@ class SegmentationNetwork(nn.Module):
         decoder: nn.Module,
         head: nn.Module,
         *,
-        auxiliary_head: nn.Module | None = None,
-        multiple: int = 1,
-        align_corners: bool = False,
+        frame: Frame = Resized(),  # noqa: B008  (frozen)
+        auxiliary: Sequence[tuple[float, nn.Module]] = (),
     ) -> None:
         super().__init__()
         self.backbone: Backbone = backbone
         self.decoder = decoder
         self.head = head
-        self.auxiliary_head = auxiliary_head
-        self.multiple = multiple
-        self.align_corners = align_corners
+        self.auxiliary_heads = nn.ModuleList(head for _, head in auxiliary)
+        self.auxiliary_weights = tuple(weight for weight, _ in auxiliary)
+        self.frame: Frame = frame
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"] | Outputs:
-        """The logits; in training mode with an auxiliary head, :class:`Outputs`."""
-        padded = pad_to_multiple(images, self.multiple)
-        features = self.backbone(padded)
-        logits = self._fit(self.head(self.decoder(features)), padded, images)
-        if self.auxiliary_head is None or not self.training:
-            return logits
-        return Outputs(logits, self._fit(self.auxiliary_head(features[-2]), padded, images))
+        """The logits; in training mode with auxiliary heads, :class:`Outputs`."""
+        extended = self.frame.extend(images)
+        maps = self.maps(extended)
+        logits, *auxiliary = (self._fit(logits, extended, images) for logits in maps)
+        return Outputs(logits, tuple(auxiliary), self.auxiliary_weights) if auxiliary else logits
 
-    def _fit(self, logits: Tensor, padded: Tensor, images: Tensor) -> Tensor:
+    def maps(self, images: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B K _ _"]]:
+        """The head's logits before they are fitted to the image; in training mode the auxiliary ones behind them."""
+        features = self.features(images)
+        decoded = self.decoder(features)
+        decoded, *sides = decoded if isinstance(decoded, tuple) else (decoded, *features[-2:-1])
+        auxiliary = zip(self.auxiliary_heads, sides, strict=False) if self.training else ()
+        return [self.head(decoded), *(head(side) for head, side in auxiliary)]
+
+    def features(self, images: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B _ _ _"], ...]:
+        """What the decoder takes: the backbone's maps, finest first."""
+        return self.backbone(images)
+
+    def _fit(self, logits: Tensor, extended: Tensor, images: Tensor) -> Tensor:
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        return resize(logits, padded.shape[-2:], self.align_corners)[..., : images.shape[-2], : images.shape[-1]]
+        return self.frame.fit(logits, extended.shape[-2:], images.shape[-2:])
 
 
-def auxiliary_head(in_channels: int, classes: int) -> nn.Sequential:
-    """A second classifier on the last map but one, for training only (PSPNet, arXiv:1612.01105, section 3.3)."""
-    channels, dropout = 256, 0.1  # semseg's: the paper does not say
-    return nn.Sequential(convolution(in_channels, channels, 3), nn.Dropout2d(dropout), nn.Conv2d(channels, classes, 1))
+def stage_head(spec: BackboneSpec, classes: int, channels: int = 256) -> list[tuple[float, nn.Module]]:
+    """A second classifier on the backbone's last map but one, for training only, and the weight of its loss.
+
+    PSPNet, arXiv:1612.01105, section 3.3, on the fourth stage of a ResNet.
+    """
+    dropout, weight = 0.1, 0.4  # the weight is the paper's; dropout and the 256 channels are semseg's
+    head = (convolution(spec.channels[-2], channels, 3), nn.Dropout2d(dropout), nn.Conv2d(channels, classes, 1))
+    return [(weight, nn.Sequential(*head))]

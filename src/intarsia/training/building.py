@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from hashlib import blake2b
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -12,9 +13,12 @@ from intarsia.data import Dataset, FileSample, Sample
 from intarsia.data.checking.facts import digest
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution
-from intarsia.models import SegmentationNetwork, create_model
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.layers.positions import NeedsPositions
+from intarsia.models import SegmentationNetwork, create_model, warm_start
+from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.samplers import StepBatches
+
+NAMED = 6  # tensors that a warm start leaves new
 
 
 def create_accelerator() -> Accelerator:
@@ -42,6 +46,15 @@ def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
     )
 
 
+def start_from(weights: str, net: SegmentationNetwork) -> str:
+    """Fill ``net`` with what fits of a run or a file of weights; one sentence says what was left new."""
+    path = Path(weights).expanduser()
+    new = warm_start(net, Run.open(path).weights_path if path.is_dir() else path)
+    names = ", ".join(new[:NAMED]) + (", …" if len(new) > NAMED else "")
+    left = f"{len(new)} are left new: {names}" if new else "none is left new"
+    return f"Starts from `{weights}`: {len(net.state_dict()) - len(new)} tensors fit, {left}."
+
+
 def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, execution: Execution) -> NetworkRecord:
     """What it takes to build and feed this network again."""
     spec = net.backbone.spec
@@ -55,7 +68,7 @@ def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, e
         classes=dataset.classes.count,
         mean=spec.mean,
         std=spec.std,
-        weights_source=net.backbone.weights_source,
+        weights_source=recipe.weights or net.backbone.weights_source,
         precision=execution.precision,
         memory_format=execution.memory_format,
         device=torch.device(execution.device).type,
@@ -87,6 +100,20 @@ def check_batch(recipe: Recipe, dataset: Dataset, net: SegmentationNetwork) -> N
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
             f"single value; take a crop above {stride} or more images a step."
         )
+
+
+def check_crop(recipe: Recipe, net: SegmentationNetwork) -> None:
+    """Refuse a crop on whose last map a block would only seem to look around: bins that repeat, rates without reach."""
+    stride = net.backbone.spec.output_stride
+    side = -(-recipe.crop_size // stride)
+    for module in net.modules():
+        if isinstance(module, NeedsPositions) and module.fewest_positions > side:
+            needed = module.fewest_positions
+            raise ArgumentError(
+                f"`crop_size` (={recipe.crop_size}) at output stride {stride} gives a {side} × {side} map, and "
+                f"{type(module).__name__} needs {needed} × {needed}; take a crop of at least {needed * stride}, or "
+                "smaller bins or rates by --options."
+            )
 
 
 def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:

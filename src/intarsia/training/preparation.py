@@ -8,13 +8,14 @@ from accelerate.utils import set_seed
 from intarsia.data import Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
-from intarsia.inference.segmenter import build_network
+from intarsia.inference.loading import build_network
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
 from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.building import (
     check_batch,
+    check_crop,
     create_accelerator,
     create_network,
     create_optimiser,
@@ -22,6 +23,7 @@ from intarsia.training.building import (
     fewest_images,
     fingerprint,
     network_record,
+    start_from,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
@@ -90,5 +92,8 @@ def prepare(
     check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
     net = build_network(resumed[1]) if resumed else create_network(recipe, dataset)
+    if recipe.weights is not None and not resumed:  # a resumed run brings its own
+        reporter.say(start_from(recipe.weights, net))
     check_batch(recipe, dataset, net)
+    check_crop(recipe, net)
     return Preparation(recipe, conduct, dataset, net, accelerator, reporter)

@@ -15,13 +15,13 @@ from intarsia.errors import ArgumentError
 from intarsia.files import atomic
 from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
 from intarsia.inference.execution import Execution
-from intarsia.losses import cross_entropy
+from intarsia.losses import border_weighted_cross_entropy, cross_entropy
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
 
-AUXILIARY_WEIGHT = 0.4  # PSPNet, section 3.3
+LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy}
 PICTURED = 6  # validation images in the picture of each epoch
 
 
@@ -38,13 +38,14 @@ class SegmentationTask:
         return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """Cross-entropy over valid pixels; an auxiliary head's counts 0.4."""
-        ignore = self.dataset.classes.ignore
-        if isinstance(outputs, Outputs):
-            return cross_entropy(outputs.logits, masks, ignore) + AUXILIARY_WEIGHT * cross_entropy(
-                outputs.auxiliary, masks, ignore
-            )
-        return cross_entropy(outputs, masks, ignore)
+        """The recipe's loss, a mean over valid pixels; auxiliary outputs count by their weights."""
+        loss, ignore = LOSSES[self.recipe.loss], self.dataset.classes.ignore
+        if not isinstance(outputs, Outputs):
+            return loss(outputs, masks, ignore)
+        total = loss(outputs.logits, masks, ignore)
+        for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+            total = total + weight * loss(logits, masks, ignore)
+        return total
 
     def valid_pixels(self, masks: Tensor) -> Tensor:
         """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""

@@ -1,0 +1,126 @@
+"""Weights into networks: our own names, or those of the repositories in :mod:`intarsia.models.layouts`."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from intarsia.backbones.pretrained import read_state_dict
+from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.models.blueprint import Blueprint
+from intarsia.models.catalog import create_model
+from intarsia.models.layouts import LAYOUTS, Layout, Reading
+from intarsia.models.segmentation_network import SegmentationNetwork
+
+LISTED = 8  # names in a refusal
+
+
+def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Tensor]) -> SegmentationNetwork:
+    """Fill a network from a file (safetensors, or ``.pth`` by the reader that executes nothing) or a state dict.
+
+    The names may be our own or those of torchvision, segmentation_models_pytorch, fyu/drn, CoinCheung/BiSeNet,
+    ycszen/TorchSeg, hszhao/semseg, junfu1115/DANet, wkentaro/pytorch-fcn or kazuto1011/deeplab-pytorch, with or without
+    ``module.`` before them. If those weights belong to another form, backbone or number of classes of the same system,
+    a network that fits them is built and returned, with a warning that says what differs; otherwise ``net`` itself is
+    filled and returned.
+
+    Raises:
+        ArgumentError: the layout is unknown, the weights belong to another system, or some do not fit; with a list.
+        DataError: the file cannot be read.
+
+    >>> net = create_model("unet", "resnet18", classes=3)
+    >>> load_weights(net, net.state_dict()) is net
+    True
+    """
+    state = dict(source) if isinstance(source, Mapping) else read_state_dict(Path(source))
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    if state.keys() == net.state_dict().keys():
+        return _filled(net, state, "The weights")
+    layout, reading = _recognised(state)
+    fitting = _fitting(net, layout, reading)
+    return _filled(fitting, reading.tensors, f"The weights of {layout.repository}")
+
+
+def network_of(state: Mapping[str, Tensor]) -> SegmentationNetwork:
+    """The network that weights of another repository are for, filled with them.
+
+    Raises:
+        ArgumentError: the layout is unknown, or some of the weights do not fit; with a list.
+    """
+    layout, reading = _recognised(state)
+    return _filled(build(reading.blueprint), reading.tensors, f"The weights of {layout.repository}")
+
+
+def build(blueprint: Blueprint) -> SegmentationNetwork:
+    """The network of a blueprint, with untrained weights."""
+    return create_model(
+        blueprint.model,
+        blueprint.backbone,
+        blueprint.classes,
+        blueprint.output_stride,
+        blueprint.in_channels,
+        form=blueprint.form,
+        auxiliary=blueprint.auxiliary,
+        **blueprint.options,
+    )
+
+
+def _recognised(state: Mapping[str, Tensor]) -> tuple[Layout, Reading]:
+    for layout in LAYOUTS:
+        reading = layout.read(state)
+        if reading is not None:
+            return layout, reading
+    known = ", ".join(layout.repository for layout in LAYOUTS)
+    raise ArgumentError(
+        f"The names of the {len(state)} tensors ({', '.join(list(state)[:3])}, …) are neither this network's nor "
+        f"those of {known}; give weights of one of these, or rename them."
+    )
+
+
+def _fitting(net: SegmentationNetwork, layout: Layout, reading: Reading) -> SegmentationNetwork:
+    """``net`` itself, or a network of the same system that the weights fit."""
+    wanted, given = reading.blueprint, net.blueprint
+    if given is not None and given.model != wanted.model:
+        raise ArgumentError(
+            f"These are weights of {layout.repository} for {wanted}, and the network is {given.model}; "
+            f"`create_model({wanted.model!r})` makes one that takes them."
+        )
+    note = f" {reading.note}" if reading.note else ""
+    if given == wanted:
+        if note:
+            warnings.warn(f"The weights are those of {layout.repository}.{note}", IntarsiaWarning, stacklevel=3)
+        return net
+    warnings.warn(
+        f"The weights of {layout.repository} are for {wanted}; the network that is returned is that one, not the one "
+        f"given ({given}).{note}",
+        IntarsiaWarning,
+        stacklevel=3,
+    )
+    own = next(net.parameters())
+    return build(wanted).to(own.device, own.dtype).train(net.training)
+
+
+def _filled(net: SegmentationNetwork, state: Mapping[str, Tensor], whose: str) -> SegmentationNetwork:
+    own = net.state_dict()
+    missing = [name for name in own if name not in state]
+    unknown = [name for name in state if name not in own]
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    found = {"missing": missing, "not in the network": unknown, "of another shape": shapes}
+    wrong = [f"{len(names)} {what}: {_listed(names)}" for what, names in found.items() if names]
+    if wrong:
+        raise ArgumentError(
+            f"{whose} do not fit {net.blueprint}: {'; '.join(wrong)}. Choose the network they were for."
+        )
+    with torch.no_grad():
+        net.load_state_dict(dict(state))
+    return net
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
