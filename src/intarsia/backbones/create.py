@@ -55,8 +55,6 @@ def create_backbone(
     """
     check_output_stride(output_stride)
     check_dilation(dilation)
-    if rates:
-        raise ArgumentError("`rates` are not there yet.")
     if in_channels < 1:
         raise ArgumentError(f"`in_channels` (={in_channels}) must be at least 1.")
     failure: LookupError | None = None
