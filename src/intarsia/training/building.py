@@ -7,14 +7,23 @@ from hashlib import blake2b
 import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
+from torch import nn
 
-from intarsia.data import Dataset, FileSample, Sample
+from intarsia.backbones import BackboneSpec
+from intarsia.backbones.classifier import Classifier, create_classifier
+from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
 from intarsia.errors import ArgumentError
-from intarsia.inference.execution import Execution
+from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.inference.segmenter import build_network
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.runs import NetworkRecord, Recipe
+from intarsia.training.classification import ClassificationTask
 from intarsia.training.samplers import StepBatches
+from intarsia.training.tasks import SegmentationTask
+
+Network = SegmentationNetwork | Classifier
+Task = SegmentationTask | ClassificationTask
 
 
 def create_accelerator() -> Accelerator:
@@ -26,8 +35,17 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
+def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> Task:
+    """What a recipe says is learned."""
+    kind = ClassificationTask if recipe.task == "classification" else SegmentationTask
+    return kind(recipe, dataset, preprocessing)
+
+
+def create_network(recipe: Recipe, dataset: Dataset) -> Network:
     """The network that a recipe asks for, with its first weights."""
+    if recipe.task == "classification":
+        _refuse_for_classification(recipe)
+        return create_classifier(recipe.backbone, dataset.classes.count, dataset.pixels.channels)
     return create_model(
         recipe.model,
         recipe.backbone,
@@ -42,11 +60,36 @@ def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
     )
 
 
-def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, execution: Execution) -> NetworkRecord:
+def rebuild_network(record: NetworkRecord) -> Network:
+    """The network that a record describes, with untrained weights."""
+    if record.task == "classification":
+        return create_classifier(record.backbone, record.classes, len(record.mean))
+    return build_network(record)
+
+
+def spec_of(net: Network) -> BackboneSpec:
+    """What its backbone says of itself."""
+    return net.spec if isinstance(net, Classifier) else net.backbone.spec
+
+
+def _refuse_for_classification(recipe: Recipe) -> None:
+    """Settings of segmentation, which would be without effect."""
+    for name in ("model", "output_stride", "form", "options", "auxiliary", "backbone_weights"):
+        value = getattr(recipe, name)
+        if value != Recipe.model_fields[name].get_default(call_default_factory=True):
+            raise ArgumentError(f"`{name}` (={value!r}) belongs to segmentation; leave it out to train a classifier.")
+    if recipe.pretrained not in (False, "auto"):
+        raise ArgumentError(
+            f"`pretrained` (={recipe.pretrained!r}) must be left out or False: a classifier is trained from scratch."
+        )
+
+
+def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Execution) -> NetworkRecord:
     """What it takes to build and feed this network again."""
-    spec = net.backbone.spec
+    spec = spec_of(net)
     return NetworkRecord(
-        model=recipe.model,
+        task=recipe.task,
+        model="classifier" if isinstance(net, Classifier) else recipe.model,
         backbone=recipe.backbone,
         output_stride=spec.output_stride,
         form=recipe.form,
@@ -55,7 +98,7 @@ def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, e
         classes=dataset.classes.count,
         mean=spec.mean,
         std=spec.std,
-        weights_source=net.backbone.weights_source,
+        weights_source="scratch" if isinstance(net, Classifier) else net.backbone.weights_source,
         precision=execution.precision,
         memory_format=execution.memory_format,
         device=torch.device(execution.device).type,
@@ -63,7 +106,7 @@ def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, e
     )
 
 
-def create_optimiser(recipe: Recipe, net: SegmentationNetwork) -> torch.optim.Optimizer:
+def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed."""
     groups = [
         {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
@@ -74,15 +117,15 @@ def create_optimiser(recipe: Recipe, net: SegmentationNetwork) -> torch.optim.Op
     return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)
 
 
-def fewest_images(recipe: Recipe, net: SegmentationNetwork) -> int:
+def fewest_images(recipe: Recipe, net: Network) -> int:
     """How many images a forward pass needs in training: a last map of one position leaves batch norm no variance."""
-    return 1 if recipe.crop_size > net.backbone.spec.output_stride else 2
+    return 1 if recipe.crop_size > spec_of(net).output_stride else 2
 
 
-def check_batch(recipe: Recipe, dataset: Dataset, net: SegmentationNetwork) -> None:
+def check_batch(recipe: Recipe, dataset: Dataset, net: Network) -> None:
     """Refuse a batch that batch norm cannot train on."""
     if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
-        stride = net.backbone.spec.output_stride
+        stride = spec_of(net).output_stride
         raise ArgumentError(
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
             f"single value; take a crop above {stride} or more images a step."
@@ -113,6 +156,8 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def _identity(sample: Sample) -> tuple[str, ...]:
+    if isinstance(sample, LabelledSample):
+        return sample.name, digest(sample.image_path)  # the name begins with the class
     if isinstance(sample, FileSample):
         return sample.name, digest(sample.image_path), digest(sample.mask_path)
     return (sample.name,)  # built-in samples are what their names say
@@ -130,7 +175,7 @@ def describe(dataset: Dataset) -> str:
     return f"{dataset.name}: {dataset.layout}; images: {sizes}; {dataset.classes.count} classes ({names})."
 
 
-def describe_training(record: NetworkRecord, net: SegmentationNetwork) -> str:
+def describe_training(record: NetworkRecord, net: Network) -> str:
     """What is trained, and how it is computed, in one sentence."""
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     return (
