@@ -138,7 +138,7 @@ def _blocks(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     composite = type(module).__module__.startswith("intarsia.models") or isinstance(
         module, (nn.ModuleList, ASPP, PyramidPooling)
     )
-    if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout2d)):
+    if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout2d, nn.Upsample)):
         return
     if not composite:
         yield name, module
