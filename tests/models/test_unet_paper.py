@@ -12,7 +12,9 @@ from intarsia.backbones import create_backbone
 from intarsia.backbones.dilate import dilate
 from intarsia.backbones.law import law_deviations
 from intarsia.backbones.unet_contracting import ContractingPath
+from intarsia.data import Classes
 from intarsia.errors import ArgumentError
+from intarsia.inference import Execution, Preprocessing, Segmenter
 from intarsia.models import create_model
 from intarsia.models.framing import Mirrored
 
@@ -73,6 +75,16 @@ def test_overlapping_tiles_are_seamless() -> None:
     image = torch.randn(1, 3, 188 + 32, 188 + 48)
     (whole,), (tile,) = net.maps(image), net.maps(image[..., 16 : 16 + 188, 32 : 32 + 188])
     torch.testing.assert_close(tile, whole[..., 16:20, 32:36])
+
+
+def test_a_large_picture_in_tiles_is_the_picture_at_once() -> None:
+    torch.manual_seed(0)
+    net = create_model("unet_paper", "test_unet_contracting", classes=2).eval()
+    image = np.random.default_rng(0).integers(0, 256, (40, 1500, 3), dtype=np.uint8)
+    classes, prepared = Classes(("a", "b"), ((0, 0, 0), (9, 9, 9))), Preprocessing((0.5,) * 3, (0.25,) * 3)
+    whole, tiled = (Segmenter(net, prepared, classes, Execution(), tile=t).predict(image).logits for t in (2048, 1024))
+    assert whole is not None
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
 def test_dropout_stands_at_the_end_of_the_contracting_path() -> None:

@@ -14,7 +14,7 @@ from intarsia.models.framing import Cropped
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
 
-AT_ONCE = {32: 1.0, 16: 0.01, 8: 0.0001}  # the authors' code: deep maps have larger values than shallow ones
+AT_ONCE = {32: 1.0, 16: 0.01, 8: 0.0001}  # the authors' code: shallow maps have larger values than deep ones
 
 
 @dataclass(frozen=True, kw_only=True)
