@@ -24,7 +24,7 @@ RUNS = Path("runs/systems")
 PAGES = Path("docs/models")
 BACKBONE = "tf_efficientnet_lite0"
 OWN_BACKBONES = {"unet_paper": "unet_contracting", "drn": "drn_c_26"}  # nothing else fits these systems
-SETTINGS = ["--crop-size", "128", "--epochs", "6", "--batch-size", "8", "--auxiliary"]
+SETTINGS = ["--crop-size", "128", "--epochs", "6", "--batch-size", "8"]
 
 
 def command(name: str) -> list[str]:
@@ -32,7 +32,19 @@ def command(name: str) -> list[str]:
     own = name in OWN_BACKBONES
     backbone = OWN_BACKBONES.get(name, BACKBONE)
     weights = ["--no-pretrained"] if own else ["--pretrained", "offline"]
-    return ["intarsia", "train", "sample:materials", "--model", name, "--backbone", backbone, *weights, *SETTINGS]
+    heads = ["--auxiliary"] * CATALOG[name].auxiliary
+    return [
+        "intarsia",
+        "train",
+        "sample:materials",
+        "--model",
+        name,
+        "--backbone",
+        backbone,
+        *weights,
+        *SETTINGS,
+        *heads,
+    ]
 
 
 def trained(name: str) -> dict[str, object]:

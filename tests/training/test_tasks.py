@@ -57,7 +57,7 @@ def test_with_many_classes_ignore_is_65535_for_both_heads(discs: Path) -> None:
     plain = F.cross_entropy(logits, masks, ignore_index=65535)
     torch.testing.assert_close(task.loss(logits, masks), plain)
     torch.testing.assert_close(task.loss(Outputs(logits, (logits,), (0.4,)), masks), 1.4 * plain)
-    assert task.valid_pixels(masks) == 3
+    assert task.valid_targets(masks) == 3
 
 
 def test_pictured_images_are_spread(discs: Path) -> None:

@@ -24,6 +24,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    task: Annotated[Literal["segmentation", "classification"], SELDOM] = Field(
+        default="segmentation",
+        description="classification trains the backbone alone, on folders of pictures of one class each.",
+    )
     model: str = Field(default="deeplabv3plus", description="A name that `intarsia models` lists.")
     backbone: str = Field(
         default="tf_efficientnet_lite0", description="A name that `intarsia models --backbones` lists."
