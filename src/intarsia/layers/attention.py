@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-SCORES = 2**22  # held at once: 16 MB in float32, which a large cache keeps; fewer make matrix products slower
+SCORES = 2**21  # held at once: 8 MB in float32, which caches keep; with fewer, matrix products slow down
 
 
 def attend(
