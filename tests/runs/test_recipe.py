@@ -22,7 +22,16 @@ def test_it_is_frozen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("6,12", (6, 12)), ("48", 48), ("true", True), ("bilinear", "bilinear"), ("a,b", "a,b")]
+    ("text", "value"),
+    [
+        ("6,12", (6, 12)),
+        ("6,", (6,)),
+        ("", ()),
+        ("48", 48),
+        ("true", True),
+        ("bilinear", "bilinear"),
+        ("a,b", "a,b"),
+    ],
 )
 def test_options_are_read_from_text(text: str, value: object) -> None:
     assert make_recipe(data="photos", options={"x": text}).options == {"x": value}

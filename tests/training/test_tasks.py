@@ -14,7 +14,7 @@ from tiny import run_tiny
 from intarsia.data import Classes, open_dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference import Preprocessing
-from intarsia.losses import cross_entropy
+from intarsia.losses import border_weighted_cross_entropy, cross_entropy
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import make_recipe
 from intarsia.training.tasks import SegmentationTask, check_trainable, spread
@@ -34,6 +34,14 @@ def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
     task = SegmentationTask(make_recipe(data="x"), open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
     logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.randint(0, 2, (1, 3, 3))
     expected = cross_entropy(logits, masks) + 0.4 * cross_entropy(auxiliary, masks)
+    torch.testing.assert_close(task.loss(Outputs(logits, (auxiliary,), (0.4,)), masks), expected)
+
+
+def test_the_recipes_loss_is_taken_for_all_heads(discs: Path) -> None:
+    recipe = make_recipe(data="x", loss="border_weighted")
+    task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
+    logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.tensor([1, 0, 1]).expand(1, 3, 3)
+    expected = border_weighted_cross_entropy(logits, masks) + 0.4 * border_weighted_cross_entropy(auxiliary, masks)
     torch.testing.assert_close(task.loss(Outputs(logits, (auxiliary,), (0.4,)), masks), expected)
 
 

@@ -29,6 +29,7 @@ def create_backbone(
     dilation: Dilation = "exact",
     weights: str | Path | None = None,
     rates: Rates | None = None,
+    deepest: int | None = None,
 ) -> Backbone:
     """A network as a feature pyramid of at most this output stride: images (B, C, H, W) → maps, finest first.
 
@@ -45,9 +46,13 @@ def create_backbone(
     the units of a stage, named by the nominal stride of its map, dilation rates to take in turn: DeepLab v3's
     multi-grid at output stride 8 is ``{32: (4, 8, 16)}`` (:func:`intarsia.backbones.output_stride.plan`).
 
+    ``deepest`` cuts a network of timm behind the stages of that nominal stride: a pyramid that ends there, and none of
+    the parameters beyond.
+
     With weights, a network outside :func:`list_backbones` is held against the law; a warning says where it leaves it.
 
-    Raises ``ArgumentError`` for an unknown name, output stride or dilation, and for weights that do not fit.
+    Raises ``ArgumentError`` for an unknown name, output stride or dilation, for weights that do not fit, and for a cut
+    that leaves nothing.
 
     >>> backbone = create_backbone("resnet18", output_stride=8)
     >>> backbone.spec.channels, backbone.spec.strides
@@ -60,17 +65,24 @@ def create_backbone(
     failure: LookupError | None = None
     for choice in candidates(name, pretrained, weights):
         try:
-            return _build(name, output_stride, in_channels, dilation, rates, choice)
+            return _build(name, output_stride, in_channels, dilation, rates, deepest, choice)
         except LookupError as error:
             failure = error
     raise ArgumentError(f"{failure} Use pretrained='auto', 'offline' or False, or give a file as `weights`.")
 
 
 def _build(
-    name: str, output_stride: int, in_channels: int, dilation: Dilation, rates: Rates | None, weights: Weights
+    name: str,
+    output_stride: int,
+    in_channels: int,
+    dilation: Dilation,
+    rates: Rates | None,
+    deepest: int | None,
+    weights: Weights,
 ) -> Backbone:
-    source = own_body if name in OWN else timm_body
-    body = source(name, in_channels, weights)
+    if name in OWN and deepest is not None:
+        raise ArgumentError(f"Backbone `{name}` cannot be cut at stride {deepest}; only those of timm can.")
+    body = own_body(name, in_channels, weights) if name in OWN else timm_body(name, in_channels, weights, deepest)
     untouched = dilation == "exact" and not rates and weights.source != "scratch"  # else there is nothing to keep
     vouched = name in list_backbones() or not untouched
     try:

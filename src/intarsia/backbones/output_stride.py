@@ -96,9 +96,9 @@ def plan(
 
     ``rates`` breaks it, too: the units of a stage take the given dilation rates in turn, whatever the law asks for. A
     unit is all convolutions larger than 1×1 with one parent module (a residual block) whose output has the stage's
-    nominal stride; too few rates are cycled through. With ``{32: (4, 8, 16)}`` the last stage of a ResNet at output
-    stride 8 has the multi-grid (1, 2, 4) of DeepLab v3 (section 3.1 there); TuSimple's hybrid dilated convolution
-    (arXiv:1702.08502, section 3.2) is ``{16: (1, 2, 5, 9), 32: (5, 9, 17)}``, cut or lengthened to the stage.
+    nominal stride. Too few rates are cycled through, of too many the first are taken. With ``{32: (4, 8, 16)}`` the
+    last stage of a ResNet at output stride 8 has the multi-grid (1, 2, 4) of DeepLab v3 (section 3.1 there);
+    TuSimple's hybrid dilated convolution (arXiv:1702.08502, section 3.2) is ``{16: (1, 2, 5, 9), 32: (5, 9, 17)}``.
 
     >>> conv = SpatialLayer("layer4.0.conv2", (3, 3), 2, (1, 1), Sides(1, 1, 1, 1), nominal=16)
     >>> plan([conv], 8)[0].dilation, plan([conv], 8, "uniform")[0].dilation, plan([conv], 32)
@@ -120,21 +120,19 @@ def _chosen_rates(layers: Sequence[SpatialLayer], rates: Rates) -> dict[str, int
     for stage, given in rates.items():
         members = [layer for layer in spatial if layer.stage == stage]
         units = list(dict.fromkeys(layer.parent for layer in members))
-        _check_rates(stage, given, len(units), sorted({layer.stage for layer in spatial}))
+        _check_rates(stage, given, sorted({layer.stage for layer in spatial}))
         for layer in members:
             chosen[layer.name] = given[units.index(layer.parent) % len(given)]
     return chosen
 
 
-def _check_rates(stage: int, given: Sequence[int], units: int, stages: Sequence[int]) -> None:
+def _check_rates(stage: int, given: Sequence[int], stages: Sequence[int]) -> None:
     shown = f"`rates` (={{{stage}: {tuple(given)}}})"
-    if not units:
+    if stage not in stages:
         known = ", ".join(map(str, stages))
         raise ArgumentError(f"{shown} names a stage that the network has not; its convolutions give strides {known}.")
     if not given or min(given) < 1:
         raise ArgumentError(f"{shown} must be dilation rates of at least 1; leave the stage out to keep its own.")
-    if len(given) > units:
-        raise ArgumentError(f"{shown} holds {len(given)} rates for {units} units; give at most one for each.")
 
 
 def _place(layer: SpatialLayer, output_stride: int, dilation: Dilation, rate: int | None) -> Placement | None:

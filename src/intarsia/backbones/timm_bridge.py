@@ -1,14 +1,16 @@
 """timm's networks as bodies, always built at their own stride: dilating them is ours to do."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import timm
+import torch
 from torch import nn
 
 from intarsia.backbones.body import Body
-from intarsia.backbones.pretrained import Weights, quick_hub
+from intarsia.backbones.pretrained import SCRATCH, Weights, quick_hub
 from intarsia.errors import ArgumentError, UnknownNameError
 
 TESTED_BACKBONES = (
@@ -31,12 +33,12 @@ TESTED_BACKBONES = (
 )
 
 
-def timm_body(name: str, in_channels: int, weights: Weights) -> Body:
-    """Build a timm network at its own stride and load the weights.
+def timm_body(name: str, in_channels: int, weights: Weights, deepest: int | None = None) -> Body:
+    """Build a timm network at its own stride, up to the map of stride ``deepest``, and load the weights.
 
     Raises ``LookupError`` when timm's hub has no such weights or cannot be reached.
     """
-    network = _create(name, in_channels, weights)
+    network = _create(name, in_channels, weights, _kept(name, deepest))
     strides = tuple(network.feature_info.reduction())  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
     channels = tuple(network.feature_info.channels())  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
     config: dict[str, tuple[float, ...]] = network.pretrained_cfg  # pyright: ignore[reportAssignmentType]
@@ -45,7 +47,19 @@ def timm_body(name: str, in_channels: int, weights: Weights) -> Body:
     return Body(network, channels, strides, strides, mean, std)
 
 
-def _create(name: str, in_channels: int, weights: Weights) -> nn.Module:
+def _kept(name: str, deepest: int | None) -> dict[str, Any]:
+    """What timm is told so that the network ends at that stride."""
+    if deepest is None:
+        return {}
+    with torch.device("meta"):
+        strides = _create(name, 3, SCRATCH, {}).feature_info.reduction()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    indices = tuple(i for i, stride in enumerate(strides) if stride <= deepest)
+    if not indices:
+        raise ArgumentError(f"`deepest` (={deepest}) leaves no map of backbone `{name}`; its strides are {strides}.")
+    return {"out_indices": indices}
+
+
+def _create(name: str, in_channels: int, weights: Weights, kept: Mapping[str, Any]) -> nn.Module:
     if not timm.is_model(name):
         raise UnknownNameError("backbone", name, timm.list_models(), "`intarsia models --backbones`")
     overlay = None if weights.state is None else {"state_dict": weights.state, "num_classes": 1000}
@@ -58,6 +72,7 @@ def _create(name: str, in_channels: int, weights: Weights) -> nn.Module:
                 in_chans=in_channels,
                 pretrained=from_hub or overlay is not None,
                 pretrained_cfg_overlay=overlay,
+                **kept,
             )
     except Exception as error:
         if from_hub:

@@ -24,7 +24,7 @@ def predict(
     """Write masks for images, folders or globs: index PNGs with the palette embedded, named like the images.
 
     Args:
-        run: The run folder.
+        run: The run folder, or a published network such as torchvision:deeplabv3_resnet50.
         sources: Images, folders with their subfolders, or quoted globs.
         out: Where masks go.
         overlay: Also write the image under its classes' colours, to OUT/overlays.
@@ -46,6 +46,8 @@ def predict(
 
     jobs = find_images(sources, out)
     segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels)
+    if segmenter.terms:
+        print(f"{run}: {segmenter.classes.count} classes ({', '.join(segmenter.classes.names)}). {segmenter.terms}")
     console = Console(stderr=True)
     bad = 0
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

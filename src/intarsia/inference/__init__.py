@@ -3,13 +3,16 @@
 from intarsia.inference.evaluate import evaluate, evaluate_samples
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.jobs import find_images
+from intarsia.inference.loading import load
+from intarsia.inference.optimise import OptimisedNetwork, optimise
 from intarsia.inference.predict import predict_files
 from intarsia.inference.result import Result
-from intarsia.inference.segmenter import Segmenter, load
+from intarsia.inference.segmenter import Segmenter
 from intarsia.inference.views import Views
 
 __all__ = [
     "Execution",
+    "OptimisedNetwork",
     "Preprocessing",
     "Result",
     "Segmenter",
@@ -18,5 +21,6 @@ __all__ = [
     "evaluate_samples",
     "find_images",
     "load",
+    "optimise",
     "predict_files",
 ]

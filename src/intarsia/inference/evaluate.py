@@ -5,8 +5,9 @@ from pathlib import Path
 
 from intarsia.data import Dataset, Sample, open_dataset
 from intarsia.errors import DataError
+from intarsia.inference.loading import load
 from intarsia.inference.result import Result
-from intarsia.inference.segmenter import Segmenter, load
+from intarsia.inference.segmenter import Segmenter
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.shapes import Mask
 

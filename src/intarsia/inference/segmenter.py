@@ -3,8 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,16 +11,14 @@ from torch import Tensor
 
 from intarsia.data import Classes, PixelFormat
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.errors import ArgumentError, IntarsiaWarning, RunError
-from intarsia.inference.execution import Execution, Preprocessing, best_device
+from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.limits import MAP_FLOATS, Limits
 from intarsia.inference.result import Result, labels_of
 from intarsia.inference.source import Source, picture_of
 from intarsia.inference.tiling import Part, stitch
 from intarsia.inference.views import Views
-from intarsia.models import SegmentationNetwork, create_model
-from intarsia.runs import NetworkRecord, Run
-from intarsia.runs.weights import load_into
+from intarsia.models import SegmentationNetwork
 from intarsia.shapes import Picture
 
 
@@ -33,7 +29,8 @@ class Segmenter:
     With ``views`` an answer is the mean over several views of the image. Images that are too large for one pass go
     through the network in overlapping tiles, by default of the largest size that is affordable everywhere. ``tile`` is
     another side for them, in pixels; then every image that has a longer side is tiled. ``pixels`` says what the numbers
-    in picture files mean; files of more than ``max_pixels`` pixels are refused.
+    in picture files mean; files of more than ``max_pixels`` pixels are refused. ``terms``: under which licence others
+    published the network.
     """
 
     net: SegmentationNetwork
@@ -44,6 +41,7 @@ class Segmenter:
     tile: int | None = None
     pixels: PixelFormat | None = None
     max_pixels: int = MAX_PIXELS
+    terms: str = ""
     limits: Limits = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -135,54 +133,3 @@ class Segmenter:
         batch = self.preprocessing(image[None].to(self.execution.device))
         with self.execution.autocast():
             return self.net(self.execution.place_images(batch))[0].float().cpu()
-
-
-def load(
-    source: str | Path,
-    device: str | None = None,
-    *,
-    views: Views | None = None,
-    tile: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-) -> Segmenter:
-    """A trained run as a :class:`Segmenter`, in the precision and layout that were measured fastest on this device.
-
-    Raises ``RunError`` when the folder is no finished run or its weights do not fit.
-    """
-    if max_pixels < 1:
-        raise ArgumentError(f"`max_pixels` (={max_pixels}) must be at least 1.")
-    run = Run.open(source)
-    record, classes = run.network(), run.classes()
-    if record.task != "segmentation":
-        raise RunError(
-            f"`{source}` is a trained classifier and gives no masks; train a segmentation on its weights by "
-            f"`--backbone {record.backbone} --backbone-weights {run.weights_path}`."
-        )
-    if classes.count != (2 if record.classes == 1 else record.classes):
-        raise RunError(
-            f"`{run.classes_path}` names {classes.count} classes, but the network has {record.classes}; restore it."
-        )
-    net = build_network(record)
-    load_into(net, run.weights_path)
-    device = device or best_device()
-    measured_here = record.device == torch.device(device).type
-    execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
-    preprocessing = Preprocessing(record.mean, record.std)
-    return Segmenter(
-        execution.place(net.eval()), preprocessing, classes, execution, views, tile, record.pixels, max_pixels
-    )
-
-
-def build_network(record: NetworkRecord) -> SegmentationNetwork:
-    """The network that a record describes, with untrained weights."""
-    options: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.options.items()}
-    return create_model(
-        record.model,
-        record.backbone,
-        record.classes,
-        record.output_stride,
-        len(record.mean),
-        form=record.form,
-        auxiliary=record.auxiliary,
-        **options,
-    )

@@ -39,11 +39,17 @@ class ASPP(nn.Module):
         image_pooling: bool = True,
     ) -> None:
         super().__init__()
-        at_rates = [block(in_channels, channels, 3, rate) for rate in checked_rates(rates)]
+        self.rates = checked_rates(rates)
+        at_rates = [block(in_channels, channels, 3, rate) for rate in self.rates]
         self.branches = nn.ModuleList([convolution(in_channels, channels, 1), *at_rates])
         self.image_pooling = pooled_projection(in_channels, channels) if image_pooling else None
         self.project = convolution((len(self.branches) + image_pooling) * channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
+
+    @property
+    def fewest_positions(self) -> int:
+        """So many that the smallest rate reaches another position than its own."""
+        return min(self.rates) + 1
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
         """All branches, concatenated and projected."""

@@ -69,7 +69,7 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """The map, and what its channels gathered."""
         rows = x.flatten(2)
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False):
             exact = rows.to(torch.promote_types(x.dtype, torch.float32))
             energy = exact @ exact.mT
             if self.preference == "dissimilar":

@@ -48,6 +48,11 @@ class PyramidPooling(nn.Module):
         self.levels = nn.ModuleList(pooled_projection(in_channels, channels) for _ in self.bins)
         self.out_channels = in_channels + channels * len(self.bins)
 
+    @property
+    def fewest_positions(self) -> int:
+        """So many that no two bins of a row are the same."""
+        return max(self.bins)
+
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
         """Concatenate the map and its pooled views."""
         views = [x]

@@ -1,5 +1,6 @@
 """Training losses."""
 
+from intarsia.losses.border import border_weighted_cross_entropy, border_weights
 from intarsia.losses.cross_entropy import cross_entropy
 
-__all__ = ["cross_entropy"]
+__all__ = ["border_weighted_cross_entropy", "border_weights", "cross_entropy"]

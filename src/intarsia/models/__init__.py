@@ -1,7 +1,19 @@
 """One file a system, read from top to bottom; ``catalog`` has them all."""
 
+from intarsia.models.blueprint import Blueprint
 from intarsia.models.catalog import CATALOG, Entry, create_model, list_models
 from intarsia.models.loading import load_weights
 from intarsia.models.segmentation_network import Outputs, SegmentationNetwork
+from intarsia.models.warm_start import warm_start
 
-__all__ = ["CATALOG", "Entry", "Outputs", "SegmentationNetwork", "create_model", "list_models", "load_weights"]
+__all__ = [
+    "CATALOG",
+    "Blueprint",
+    "Entry",
+    "Outputs",
+    "SegmentationNetwork",
+    "create_model",
+    "list_models",
+    "load_weights",
+    "warm_start",
+]

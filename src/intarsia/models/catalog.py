@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from intarsia.backbones import Backbone, create_backbone
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import deeplab_v3plus, pspnet, unet
+from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn, fcn_dilated, pspnet, unet
+from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -31,10 +32,39 @@ class Entry:
     backbone: str
     tiny: Mapping[str, Any]
     unused: tuple[str, ...] = field(default=())  # parameters that exist only for the names in others' weights
+    auxiliary: bool = True  # whether it has heads for training only
 
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
     {
+        **{
+            name: Entry(
+                title=title,
+                paper="arXiv:1411.4038",
+                year=2014,
+                build=build,
+                forms=fcn.FORMS,
+                output_stride=32,
+                backbone="vgg16_fcn",
+                tiny={"backbone": "test_resnet"},
+                auxiliary=False,
+            )
+            for name, title, build in (
+                ("fcn32s", "FCN-32s", fcn.fcn32s),
+                ("fcn16s", "FCN-16s", fcn.fcn16s),
+                ("fcn8s", "FCN-8s", fcn.fcn8s),
+            )
+        },
+        "fcn": Entry(
+            title="FCN, dilated",
+            paper="torchvision",
+            year=2019,
+            build=fcn_dilated.fcn_dilated,
+            forms=fcn_dilated.FORMS,
+            output_stride=8,
+            backbone="resnet50",
+            tiny={"backbone": "test_resnet"},
+        ),
         "unet": Entry(
             title="U-Net",
             paper="arXiv:1505.04597",
@@ -52,8 +82,18 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             build=pspnet.pspnet,
             forms=pspnet.FORMS,
             output_stride=8,
-            backbone="resnet50",
+            backbone="resnet50_deep_stem",
             tiny={"backbone": "test_resnet", "channels": 16},
+        ),
+        "deeplabv3": Entry(
+            title="DeepLab v3",
+            paper="arXiv:1706.05587",
+            year=2017,
+            build=deeplab_v3.deeplab_v3,
+            forms=deeplab_v3.FORMS,
+            output_stride=16,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet", "channels": 16, "rates": (1, 2, 3)},
         ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
@@ -63,7 +103,33 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3plus.FORMS,
             output_stride=16,
             backbone="resnet50",
-            tiny={"backbone": "test_resnet", "aspp_channels": 16, "decoder_channels": 16, "low_level_channels": 8},
+            tiny={
+                "backbone": "test_resnet",
+                "rates": (1, 2, 3),
+                "aspp_channels": 16,
+                "decoder_channels": 16,
+                "low_level_channels": 8,
+            },
+        ),
+        "bisenet": Entry(
+            title="BiSeNet",
+            paper="arXiv:1808.00897",
+            year=2018,
+            build=bisenet.bisenet,
+            forms=bisenet.FORMS,
+            output_stride=32,
+            backbone="resnet18",
+            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
+        ),
+        "danet": Entry(
+            title="DANet",
+            paper="arXiv:1809.02983",
+            year=2018,
+            build=danet.danet,
+            forms=danet.FORMS,
+            output_stride=8,
+            backbone="resnet101",
+            tiny={"backbone": "test_resnet"},
         ),
     }
 )
@@ -72,8 +138,8 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
 def list_models() -> tuple[str, ...]:
     """The names of all systems, oldest first.
 
-    >>> list_models()
-    ('unet', 'pspnet', 'deeplabv3plus')
+    >>> "deeplabv3plus" in list_models()
+    True
     """
     return tuple(CATALOG)
 
@@ -114,13 +180,18 @@ def create_model(
     chosen = entry(name)
     if classes < 1:
         raise ArgumentError(f"`classes` (={classes}) must be at least 1: one logit for a sigmoid, or K for softmax.")
+    if auxiliary and not chosen.auxiliary:
+        raise ArgumentError(f"{name} has no auxiliary heads, so `auxiliary` (=True) must be False.")
     variant = _form(name, chosen, form, options)
     body = backbone or chosen.backbone
     stride = chosen.output_stride if output_stride is None else output_stride
+    rates = variant.unit_rates(stride)
     features = create_backbone(
-        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, variant.unit_rates(stride)
+        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, rates, variant.deepest
     )
     net = chosen.build(features, classes, variant, auxiliary)
+    if variant.attention:
+        insert_attention(net, variant.attention, variant.attention_after)
     net.blueprint = Blueprint(name, body, classes, stride, in_channels, form, auxiliary, options)
     return net
 

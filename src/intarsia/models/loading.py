@@ -43,6 +43,16 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     return _filled(fitting, reading.tensors, f"The weights of {layout.repository}")
 
 
+def network_of(state: Mapping[str, Tensor]) -> SegmentationNetwork:
+    """The network that weights of another repository are for, filled with them.
+
+    Raises:
+        ArgumentError: the layout is unknown, or some of the weights do not fit; with a list.
+    """
+    layout, reading = _recognised(state)
+    return _filled(build(reading.blueprint), reading.tensors, f"The weights of {layout.repository}")
+
+
 def build(blueprint: Blueprint) -> SegmentationNetwork:
     """The network of a blueprint, with untrained weights."""
     return create_model(

@@ -59,11 +59,15 @@ class SegmentationNetwork(nn.Module):
 
     def maps(self, images: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B K _ _"]]:
         """The head's logits before they are fitted to the image; in training mode the auxiliary ones behind them."""
-        features = self.backbone(images)
+        features = self.features(images)
         decoded = self.decoder(features)
         decoded, *sides = decoded if isinstance(decoded, tuple) else (decoded, *features[-2:-1])
         auxiliary = zip(self.auxiliary_heads, sides, strict=False) if self.training else ()
         return [self.head(decoded), *(head(side) for head, side in auxiliary)]
+
+    def features(self, images: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B _ _ _"], ...]:
+        """What the decoder takes: the backbone's maps, finest first."""
+        return self.backbone(images)
 
     def _fit(self, logits: Tensor, extended: Tensor, images: Tensor) -> Tensor:
         if logits.dtype in (torch.float16, torch.bfloat16):

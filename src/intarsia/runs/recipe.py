@@ -37,12 +37,15 @@ class Settings(BaseModel):
     options: Annotated[dict[str, Any], SELDOM] = Field(
         default_factory=dict, description="Single fields of the form, replaced."
     )
-    auxiliary: bool = Field(default=False, description="Train with an auxiliary head, its loss weighted 0.4.")
+    auxiliary: bool = Field(default=False, description="Train with the model's auxiliary heads as well.")
     pretrained: bool | Literal["auto", "offline"] = Field(
         default="auto", description="Where the backbone's weights come from."
     )
     backbone_weights: Annotated[str | None, SELDOM] = Field(
         default=None, description="A file with weights of one's own for the backbone."
+    )
+    weights: str | None = Field(
+        default=None, description="Start from a run, or from a file of weights: all tensors that fit are taken."
     )
 
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
@@ -63,6 +66,9 @@ class Settings(BaseModel):
         default=0.0, ge=0, allow_inf_nan=False, description="Half of the views: up to this Gaussian sigma, pixels."
     )
 
+    loss: Literal["cross_entropy", "border_weighted"] = Field(
+        default="cross_entropy", description="border_weighted is U-Net's: the ground between two things counts more."
+    )
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
     weight_decay: float | None = Field(default=None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
@@ -88,7 +94,7 @@ class Settings(BaseModel):
     @field_validator("options", mode="before")
     @classmethod
     def _read_options(cls, options: object) -> object:
-        """Values from the command line are text: ``12,24,36`` means three numbers."""
+        """Values from the command line are text: ``12,24,36`` means three numbers, ``12,`` one, and nothing none."""
         if not isinstance(options, dict):
             return options
         return {name: _read_option(value) for name, value in options.items()}
@@ -175,7 +181,9 @@ def _read_option(value: object) -> object:
         return tuple(value)
     if not isinstance(value, str):
         return value
+    if not value:
+        return ()
     try:
-        return tuple(json.loads(f"[{value}]")) if "," in value else json.loads(value)
+        return tuple(json.loads(f"[{value.rstrip(',')}]")) if "," in value else json.loads(value)
     except ValueError:
         return value

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from hashlib import blake2b
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -15,15 +16,18 @@ from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
-from intarsia.inference.segmenter import build_network
-from intarsia.models import SegmentationNetwork, create_model
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.inference.loading import build_network
+from intarsia.layers.positions import NeedsPositions
+from intarsia.models import SegmentationNetwork, create_model, warm_start
+from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.classification import ClassificationTask
 from intarsia.training.samplers import StepBatches
 from intarsia.training.tasks import SegmentationTask
 
 Network = SegmentationNetwork | Classifier
 Task = SegmentationTask | ClassificationTask
+
+NAMED = 6  # tensors that a warm start leaves new
 
 
 def create_accelerator() -> Accelerator:
@@ -74,7 +78,7 @@ def spec_of(net: Network) -> BackboneSpec:
 
 def _refuse_for_classification(recipe: Recipe) -> None:
     """Settings of segmentation, which would be without effect."""
-    for name in ("model", "output_stride", "form", "options", "auxiliary", "backbone_weights"):
+    for name in ("model", "output_stride", "form", "options", "auxiliary", "backbone_weights", "weights", "loss"):
         value = getattr(recipe, name)
         if value != Recipe.model_fields[name].get_default(call_default_factory=True):
             raise ArgumentError(f"`{name}` (={value!r}) belongs to segmentation; leave it out to train a classifier.")
@@ -82,6 +86,15 @@ def _refuse_for_classification(recipe: Recipe) -> None:
         raise ArgumentError(
             f"`pretrained` (={recipe.pretrained!r}) must be left out or False: a classifier is trained from scratch."
         )
+
+
+def start_from(weights: str, net: nn.Module) -> str:
+    """Fill ``net`` with what fits of a run or a file of weights; one sentence says what was left new."""
+    path = Path(weights).expanduser()
+    new = warm_start(net, Run.open(path).weights_path if path.is_dir() else path)
+    names = ", ".join(new[:NAMED]) + (", …" if len(new) > NAMED else "")
+    left = f"{len(new)} are left new: {names}" if new else "none is left new"
+    return f"Starts from `{weights}`: {len(net.state_dict()) - len(new)} tensors fit, {left}."
 
 
 def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Execution) -> NetworkRecord:
@@ -98,7 +111,7 @@ def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Ex
         classes=dataset.classes.count,
         mean=spec.mean,
         std=spec.std,
-        weights_source="scratch" if isinstance(net, Classifier) else net.backbone.weights_source,
+        weights_source=recipe.weights or ("scratch" if isinstance(net, Classifier) else net.backbone.weights_source),
         precision=execution.precision,
         memory_format=execution.memory_format,
         device=torch.device(execution.device).type,
@@ -130,6 +143,20 @@ def check_batch(recipe: Recipe, dataset: Dataset, net: Network) -> None:
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
             f"single value; take a crop above {stride} or more images a step."
         )
+
+
+def check_crop(recipe: Recipe, net: Network) -> None:
+    """Refuse a crop on whose last map a block would only seem to look around: bins that repeat, rates without reach."""
+    stride = spec_of(net).output_stride
+    side = -(-recipe.crop_size // stride)
+    for module in net.modules():
+        if isinstance(module, NeedsPositions) and module.fewest_positions > side:
+            needed = module.fewest_positions
+            raise ArgumentError(
+                f"`crop_size` (={recipe.crop_size}) at output stride {stride} gives a {side} × {side} map, and "
+                f"{type(module).__name__} needs {needed} × {needed}; take a crop of at least {needed * stride}, or "
+                "smaller bins or rates by --options."
+            )
 
 
 def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:

@@ -15,6 +15,7 @@ from intarsia.training.building import (
     Network,
     Task,
     check_batch,
+    check_crop,
     create_accelerator,
     create_network,
     create_optimiser,
@@ -25,6 +26,7 @@ from intarsia.training.building import (
     network_record,
     rebuild_network,
     spec_of,
+    start_from,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
@@ -97,5 +99,8 @@ def prepare(
     check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
     net = rebuild_network(resumed[1]) if resumed else create_network(recipe, dataset)
+    if recipe.weights is not None and not resumed:  # a resumed run brings its own
+        reporter.say(start_from(recipe.weights, net))
     check_batch(recipe, dataset, net)
+    check_crop(recipe, net)
     return Preparation(recipe, conduct, dataset, net, accelerator, reporter)

@@ -16,12 +16,13 @@ from intarsia.errors import ArgumentError
 from intarsia.files import atomic
 from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
 from intarsia.inference.execution import Execution
-from intarsia.losses import cross_entropy
+from intarsia.losses import border_weighted_cross_entropy, cross_entropy
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
 
+LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy}
 PICTURED = 6  # validation images in the picture of each epoch
 
 
@@ -40,13 +41,13 @@ class SegmentationTask:
         return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """Cross-entropy over valid pixels; auxiliary outputs count by their weights."""
-        ignore = self.dataset.classes.ignore
+        """The recipe's loss, a mean over valid pixels; auxiliary outputs count by their weights."""
+        loss, ignore = LOSSES[self.recipe.loss], self.dataset.classes.ignore
         if not isinstance(outputs, Outputs):
-            return cross_entropy(outputs, masks, ignore)
-        total = cross_entropy(outputs.logits, masks, ignore)
+            return loss(outputs, masks, ignore)
+        total = loss(outputs.logits, masks, ignore)
         for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
-            total = total + weight * cross_entropy(logits, masks, ignore)
+            total = total + weight * loss(logits, masks, ignore)
         return total
 
     def valid_targets(self, masks: Tensor) -> Tensor:

@@ -37,8 +37,10 @@ def renamed(state: StateDict, rules: Sequence[Rule]) -> dict[str, Tensor]:
 
     A name that no rule matches stays as it is, so that it is listed when it fits nowhere.
 
-    >>> renamed({"encoder.conv1.weight": 1, "fc.bias": 2}, [(r"encoder\.", "backbone.body."), (r"fc\.", None)])
-    {'backbone.body.conv1.weight': 1}
+    >>> import torch
+    >>> state = {"encoder.conv1.weight": torch.ones(1), "fc.bias": torch.ones(1)}
+    >>> list(renamed(state, [(r"encoder\.", "backbone.body."), (r"fc\.", None)]))
+    ['backbone.body.conv1.weight']
     """
     result: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -48,10 +50,16 @@ def renamed(state: StateDict, rules: Sequence[Rule]) -> dict[str, Tensor]:
     return result
 
 
+def normalised(theirs: str, ours: str) -> tuple[Rule, Rule]:
+    """The rules for a convolution and its batch norm, which others call ``conv`` and ``bn`` and we by their number."""
+    return (rf"{theirs}\.conv\.", f"{ours}.0."), (rf"{theirs}\.bn\.", f"{ours}.1.")
+
+
 def resnet_name(state: StateDict, prefix: str) -> str | None:
     """Which ResNet has its blocks under ``prefix``, by their number and kind; ``None`` if it is no common one.
 
-    >>> resnet_name({"layer3.5.conv3.weight": 0}, "")
+    >>> import torch
+    >>> resnet_name({"layer3.5.conv3.weight": torch.ones(1)}, "")
     'resnet50'
     """
     blocks = {int(m[1]) for name in state if (m := re.match(rf"{re.escape(prefix)}layer3\.(\d+)\.", name))}

@@ -1,0 +1,219 @@
+"""Optimised networks answer as the networks do; what is folded, fused and kept is counted."""
+
+import copy
+import importlib
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+
+import intarsia
+from intarsia.errors import ArgumentError
+from intarsia.inference import OptimisedNetwork, fusion, optimise
+from intarsia.inference.optimise import AS_IT_IS, SIZES_KEPT, Plan, fastest
+
+module = importlib.import_module("intarsia.inference.optimise")  # the package's own name is the function
+PLANS = [Plan(p, m) for p in ("float32", "bfloat16") for m in ("contiguous", "channels_last")]
+EXACT, ROUNDED = PLANS[1], PLANS[3]
+
+
+class Residual(nn.Module):
+    """One ReLU that serves three times, in place, and a sum whose other side is used again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(4, 4, 3, padding=1, bias=False) for _ in range(2))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(4) for _ in range(2))
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.norms[0](self.first(x)))
+        z = self.relu(self.norms[1](self.second(y)) + y)
+        return z + y
+
+
+class Shared(nn.Module):
+    """A convolution that feeds a batch norm and something else; another one that comes twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.twice = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return self.twice(self.twice(self.norm(y) + y)) + y
+
+
+class Coarse(nn.Module):
+    """Logits at half the size, resized to the image's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 2, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(self.conv(x), x.shape[-2:], mode="bilinear")
+
+
+def chain(*parts: nn.Module) -> nn.Module:
+    return nn.Sequential(*parts)
+
+
+SMALL = {
+    "bias": lambda: chain(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6)),
+    "no bias, grouped, dilated": lambda: chain(
+        nn.Conv2d(4, 8, 3, 2, 2, 2, groups=4, bias=False), nn.BatchNorm2d(8), nn.ReLU6()
+    ),
+    "norm without weights": lambda: chain(nn.Conv2d(4, 6, 1), nn.BatchNorm2d(6, affine=False), nn.SiLU()),
+    "norm first": lambda: chain(nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 1), nn.Hardswish()),
+    "transposed": lambda: chain(nn.ConvTranspose2d(4, 6, 2, 2), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 2, 1)),
+    "residual": Residual,
+    "shared": Shared,
+    "coarse": Coarse,
+}
+LARGE = {
+    "torchvision": lambda: torchvision.models.segmentation.lraspp_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=3
+    ),
+    "smp": lambda: smp.Unet("resnet18", encoder_weights=None, classes=3),
+    "deeplabv3plus": lambda: intarsia.create_model("deeplabv3plus", "resnet18", 3, auxiliary=True),
+}
+
+
+def trained(net: nn.Module) -> nn.Module:
+    """Statistics and weights of batch norms as training leaves them, not as it finds them."""
+    generator = torch.Generator().manual_seed(0)
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
+                if tensor is not None:
+                    drawn = torch.rand(tensor.shape, generator=generator)
+                    tensor.data.copy_(drawn + 0.5 if tensor is not norm.running_mean else drawn - 0.5)
+    return net.eval()
+
+
+def image(channels: int = 4, height: int = 12, width: int = 10) -> Tensor:
+    return torch.randn(2, channels, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def operators(net: OptimisedNetwork) -> list[str]:
+    ((program, _),) = net._programs.values()
+    return [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("name", SMALL)
+def test_small_networks_answer_the_same(name: str, plan: Plan) -> None:
+    net = trained(SMALL[name]())
+    fast = OptimisedNetwork(net, plan)
+    for x in (image(), image(height=7, width=16)):
+        with torch.no_grad():
+            expected = net(x)
+        tolerance = 1e-5 if plan.precision == "float32" else 0.03
+        scale = float(expected.abs().max())
+        answer = fast(x)
+        torch.testing.assert_close(answer, expected, rtol=0, atol=tolerance * scale)
+        assert answer.is_contiguous()
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("name", LARGE)
+def test_whole_networks_answer_the_same(name: str) -> None:
+    net = trained(LARGE[name]())
+    x = image(3, 64, 96)
+    with torch.no_grad():
+        expected = net(x)
+    for plan, tolerance in ((EXACT, 1e-5), (ROUNDED, 0.1)):
+        answer = OptimisedNetwork(net, plan)(x)
+        assert type(answer) is type(expected)
+        ours, theirs = (a["out"] if isinstance(a, dict) else a for a in (answer, expected))
+        assert ours.dtype == torch.float32
+        assert float((ours - theirs).norm() / theirs.norm()) < tolerance
+
+
+COUNTS = {
+    "residual": {"native_batch_norm": 0, "aten.relu": 0, "pointwise.default": 1, "pointwise.binary": 1},
+    "shared": {"native_batch_norm": 1, "pointwise.default": 2, "pointwise.binary": 1},
+    "no bias, grouped, dilated": {"native_batch_norm": 0, "hardtanh": 0},
+    "norm without weights": {"native_batch_norm": 0, "silu": 0},
+    "norm first": {"native_batch_norm": 1, "aten.relu": 1, "hardswish": 0},
+}
+
+
+@pytest.mark.skipif(not fusion.fusible(), reason="this PyTorch has no oneDNN")
+@pytest.mark.parametrize("name", COUNTS)
+def test_what_is_folded_and_fused(name: str) -> None:
+    fast = OptimisedNetwork(trained(SMALL[name]()), EXACT)
+    fast(image())
+    found = operators(fast)
+    assert {part: sum(part in operator for operator in found) for part in COUNTS[name]} == COUNTS[name]
+
+
+def test_without_onednn_folding_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "fusible", lambda: False)
+    net = trained(SMALL["residual"]())
+    fast = OptimisedNetwork(net, EXACT)
+    torch.testing.assert_close(fast(image()), net(image()).detach(), rtol=1e-5, atol=1e-5)
+    assert not any("batch_norm" in operator or "mkldnn" in operator for operator in operators(fast))
+
+
+def test_logits_are_resized_in_float32() -> None:
+    net = SMALL["coarse"]().eval()
+    coarse = OptimisedNetwork(net.conv, ROUNDED)(image())
+    resized = F.interpolate(coarse, (12, 10), mode="bilinear")
+    torch.testing.assert_close(OptimisedNetwork(net, ROUNDED)(image()), resized, rtol=0, atol=0)
+
+
+def test_sizes_share_weights_and_only_some_are_kept() -> None:
+    fast = OptimisedNetwork(trained(SMALL["residual"]()), ROUNDED)
+    fast(image())
+    made = dict(fast._weights.made)
+    for height in range(4, 4 + SIZES_KEPT + 2):
+        fast(image(height=height))
+    assert len(fast._programs) == SIZES_KEPT
+    assert {name: id(tensor) for name, tensor in fast._weights.made.items()} == {n: id(t) for n, t in made.items()}
+    assert all("original" not in name for name in made)  # folded and packed ones replace them
+
+
+def test_optimise_chooses_by_time_and_leaves_the_network_alone() -> None:
+    net = trained(SMALL["residual"]())
+    before = copy.deepcopy(net.state_dict())
+    expected = net(image()).detach()
+    fast = optimise(net, image())
+    assert set(fast.milliseconds) == {AS_IT_IS, *map(str, module.plans(torch.device("cpu")))}
+    torch.testing.assert_close(net.state_dict(), before)
+    assert all(p.requires_grad for p in net.parameters())
+    nn.init.zeros_(net.first.weight)
+    torch.testing.assert_close(fast(image()), expected, rtol=0, atol=0.03 * float(expected.abs().max()))
+
+
+def test_bfloat16_must_win_clearly() -> None:
+    exact, rounded = PLANS[0], PLANS[3]
+    assert fastest({exact: 1.0, rounded: 0.96}) == exact
+    assert fastest({exact: 1.0, rounded: 0.94}) == rounded
+    assert fastest({exact: 1.0, EXACT: 0.9, rounded: 0.89}) == EXACT
+    assert fastest({rounded: 2.0}) == rounded
+
+
+class Decides(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) if x.mean() > 0 else x
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArgumentError, match="`net` is in training mode; call"):
+        optimise(Residual().train(), image())
+    with pytest.raises(ArgumentError, match=r"`net` \(Decides\) cannot be recorded as a list of operators"):
+        optimise(Decides().eval(), image())
+    with pytest.raises(ArgumentError, match=r"`net` \(ReLU\) has no 2-D convolution; pass `images`"):
+        optimise(nn.ReLU().eval())
+    monkeypatch.setattr(module, "_agrees", lambda *_: False)
+    with pytest.raises(ArgumentError, match="No recorded form of `net` gives its answer"):
+        optimise(Residual().eval(), image())

@@ -1,0 +1,36 @@
+"""segmentation_models_pytorch's weights in our networks, against that library in the same process."""
+
+from typing import Any
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+from published import fill_at_random, same
+
+from intarsia.errors import IntarsiaWarning
+from intarsia.models import create_model, load_weights
+
+NETWORKS = [
+    # our model, theirs, backbone, output stride by its default
+    ("unet", smp.Unet, "resnet18", 32),
+    ("unet", smp.Unet, "resnet50", 32),
+    ("deeplabv3", smp.DeepLabV3, "resnet34", 8),
+    ("deeplabv3plus", smp.DeepLabV3Plus, "resnet34", 16),
+    ("deeplabv3plus", smp.DeepLabV3Plus, "resnet50", 16),
+    ("pspnet", smp.PSPNet, "resnet34", 8),
+    ("pspnet", smp.PSPNet, "resnet50", 8),
+]
+
+
+@pytest.mark.parametrize(("model", "build", "backbone", "output_stride"), NETWORKS)
+def test_ours_computes_what_smps_computes(model: str, build: Any, backbone: str, output_stride: int) -> None:
+    net = fill_at_random(build(backbone, encoder_weights=None, classes=4))
+    said = f"for {model} on {backbone} at output stride {output_stride}, 4 classes, form smp"
+    with pytest.warns(IntarsiaWarning, match=said):
+        ours = load_weights(create_model(model, "resnet18", form="smp"), net.state_dict()).eval()
+    image = torch.randn(1, 3, 161, 209, generator=torch.Generator().manual_seed(1))
+    padded = torch.nn.functional.pad(image, (0, 224 - 209, 0, 192 - 161))  # smp refuses sizes that 32 does not divide
+    expected = net(padded)
+    same(ours(padded), expected)
+    if model == "unet":  # which pads by itself
+        same(ours(image), expected[..., :161, :209])
