@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from intarsia.layers import attend, attention
 
@@ -106,3 +107,12 @@ def test_under_autocast_scores_stay_exact(dtype: torch.dtype) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         out = attend(*parts)
     torch.testing.assert_close(out, attend(*parts), rtol=0, atol=0)
+
+
+def test_pytorchs_counter_counts_it_like_the_naive_form() -> None:
+    counts = []
+    for form in (attend, naive):
+        with FlopCounterMode(display=False) as counter:
+            form(*(part.detach() for part in inputs()))
+        counts.append(counter.get_total_flops())
+    assert counts == [2 * 2 * 12 * 9 * (3 + 5)] * 2

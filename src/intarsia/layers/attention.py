@@ -10,11 +10,12 @@ than keys, as here, it falls back to the whole matrix on the CPU.
 Both passes are PyTorch operators with shapes of their own, so that compiling, exporting and autocast see one step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 SCORES = 2**22  # held at once: 16 MB in float32, which a large cache keeps; fewer make matrix products slower
 
@@ -92,6 +93,13 @@ def _backward(ctx: torch.autograd.function.BackwardCFunction, grad: Tensor, _: T
 
 
 _attend.register_autograd(_backward, setup_context=_keep)
+
+
+@register_flop_formula(torch.ops.intarsia.attend)
+def _operations(queries: Sequence[int], keys: Sequence[int], values: Sequence[int], **_: object) -> int:
+    """What PyTorch's counter would find in the naive form: two for each product."""
+    batch, width, positions = queries
+    return 2 * batch * positions * keys[2] * (width + values[1])
 
 
 def _blocks(batch: int, queries: int, keys: int) -> Iterator[tuple[slice, slice]]:
