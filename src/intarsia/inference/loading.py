@@ -30,7 +30,7 @@ def load(
     ``"torchvision:deeplabv3_resnet50"``: weights, classes and normalisation are then torchvision's, downloaded once.
 
     Raises:
-        RunError: the folder is no finished run, or a classifier's, or its weights do not fit.
+        RunError: the folder is no finished run, or its weights do not fit.
         ArgumentError: torchvision has no such weights, or they cannot be had.
     """
     if max_pixels < 1:

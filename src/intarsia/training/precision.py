@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from intarsia.inference.execution import Execution, MemoryFormat, Precision
 from intarsia.runs import Recipe
-from intarsia.training.building import Network, Task, fewest_images
+from intarsia.training.building import Task
 from intarsia.training.loading import Batch, collate
 from intarsia.training.mishaps import ran_out_of_memory
+from intarsia.training.networks import Network, fewest_images
 from intarsia.training.progress import Reporter
 
 Loss = Callable[[nn.Module, Float[Tensor, "B C H W"]], Float[Tensor, ""]]

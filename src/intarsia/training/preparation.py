@@ -8,29 +8,32 @@ from accelerate.utils import set_seed
 from intarsia.data import Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
 from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.building import (
-    Network,
     Task,
-    check_batch,
-    check_crop,
     create_accelerator,
-    create_network,
     create_optimiser,
     create_task,
     describe,
-    fewest_images,
     fingerprint,
-    network_record,
-    rebuild_network,
-    spec_of,
-    start_from,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
 from intarsia.training.loop import Loop
+from intarsia.training.networks import (
+    Network,
+    check_batch,
+    check_crop,
+    create_network,
+    fewest_images,
+    network_record,
+    rebuild_network,
+    spec_of,
+    start_from,
+)
 from intarsia.training.precision import choose_execution
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.state import TrainingState
@@ -99,7 +102,7 @@ def prepare(
     check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
     net = rebuild_network(resumed[1]) if resumed else create_network(recipe, dataset)
-    if recipe.weights is not None and not resumed:  # a resumed run brings its own
+    if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net))
     check_batch(recipe, dataset, net)
     check_crop(recipe, net)

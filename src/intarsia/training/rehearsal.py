@@ -9,11 +9,12 @@ import torch
 
 from intarsia.errors import ArgumentError
 from intarsia.runs import Conduct, Recipe, Run
-from intarsia.training.building import Network, describe, describe_training, worker_count
+from intarsia.training.building import describe, describe_training, worker_count
 from intarsia.training.folder import admit
 from intarsia.training.loading import delivered
 from intarsia.training.loop import Loop
 from intarsia.training.mishaps import told
+from intarsia.training.networks import Network
 from intarsia.training.preparation import prepare
 from intarsia.training.progress import Silent
 from intarsia.training.state import TrainingState
