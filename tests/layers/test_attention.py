@@ -45,9 +45,13 @@ def test_no_block_holds_more_scores_than_allowed(monkeypatch: pytest.MonkeyPatch
     held = []
     scores = attention._scores
     monkeypatch.setattr(attention, "_scores", lambda q, k: held.append((s := scores(q, k)).numel()) or s)
-    attend(*inputs()).sum().backward()
+    out = attend(*inputs())
     assert max(held) == 4 * 9
-    assert sum(held) == 2 * (2 * 12 * 9)  # each once forward, and once again backward
+    assert sum(held) == 2 * 12 * 9
+    held.clear()
+    out.sum().backward()
+    assert max(held) == 8 * 9  # twice as many
+    assert sum(held) == 2 * 12 * 9  # once again
 
 
 def test_large_scores_do_not_overflow() -> None:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-SCORES = 2**22  # held at once: 16 MB in float32, which a large cache keeps; fewer make matrix products slower
+SCORES = 2**21  # held at once: 8 MB in float32, which caches keep; with fewer, matrix products slow down
 
 
 def attend(
@@ -26,7 +26,7 @@ def attend(
     """Each query's mean of the values, weighted by the softmax over the keys of query · key, without scaling.
 
     Scores, softmax and the sums of gradients are float32 where the arguments are bfloat16 or float16. Memory beyond the
-    result: ``SCORES`` numbers forward, twice as many backward. Second derivatives are not defined.
+    result: ``SCORES`` numbers forward, four times as many backward. Second derivatives are not defined.
 
     >>> queries, keys, values = torch.randn(1, 8, 9), torch.randn(1, 8, 9), torch.randn(1, 16, 9)
     >>> weights = (queries.mT @ keys).softmax(-1)
@@ -40,7 +40,7 @@ def attend(
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     out, log_divisor = _empty(queries, keys, values)
     with torch.autocast(queries.device.type, enabled=False):
-        for b, n in _blocks(len(queries), queries.shape[2], keys.shape[2]):
+        for b, n in _blocks(len(queries), queries.shape[2], keys.shape[2], SCORES):
             scores = _scores(queries[b, :, n], keys[b])
             largest = scores.amax(-1)
             weights = torch.softmax(scores, -1, out=scores)
@@ -63,16 +63,16 @@ def _attend_backward(
     grad_queries = torch.empty_like(queries, memory_format=torch.contiguous_format)
     grad_keys, grad_values = (x.new_zeros(x.shape, dtype=_exact(x.dtype)) for x in (keys, values))
     with torch.autocast(queries.device.type, enabled=False):
-        for b, n in _blocks(len(queries), queries.shape[2], keys.shape[2]):
+        for b, n in _blocks(len(queries), queries.shape[2], keys.shape[2], 2 * SCORES):  # each adds to all keys
             part = grad[b, :, n]
             weights = _scores(queries[b, :, n], keys[b]).sub_(log_divisor[b, n, None]).exp_()
-            grad_values[b] += part @ weights.to(part.dtype)
+            _add_product(grad_values[b], part, weights.to(part.dtype))
             shared = (part * out[b, :, n]).sum(1, dtype=weights.dtype)  # what the divisor takes from every weight
             grad_scores = (part.mT @ values[b]).to(weights.dtype).sub_(shared[..., None]).mul_(weights)
             del weights
             grad_scores = grad_scores.to(queries.dtype)
             grad_queries[b, :, n] = keys[b] @ grad_scores.mT
-            grad_keys[b] += queries[b, :, n] @ grad_scores
+            _add_product(grad_keys[b], queries[b, :, n], grad_scores)
     return grad_queries, grad_keys.to(keys.dtype), grad_values.to(values.dtype)
 
 
@@ -102,10 +102,10 @@ def _operations(queries: Sequence[int], keys: Sequence[int], values: Sequence[in
     return 2 * batch * positions * keys[2] * (width + values[1])
 
 
-def _blocks(batch: int, queries: int, keys: int) -> Iterator[tuple[slice, slice]]:
-    """Parts of the batch and of the queries whose scores number at most ``SCORES`` (or one query's)."""
-    images = max(1, SCORES // (queries * keys))
-    rows = max(1, min(queries, SCORES // keys))
+def _blocks(batch: int, queries: int, keys: int, scores: int) -> Iterator[tuple[slice, slice]]:
+    """Parts of the batch and of the queries that have at most so many scores (or one query's)."""
+    images = max(1, scores // (queries * keys))
+    rows = max(1, min(queries, scores // keys))
     for b in range(0, batch, images):
         for n in range(0, queries, rows):
             yield slice(b, b + images), slice(n, n + rows)
@@ -114,6 +114,13 @@ def _blocks(batch: int, queries: int, keys: int) -> Iterator[tuple[slice, slice]
 def _scores(queries: Tensor, keys: Tensor) -> Tensor:
     exact = _exact(queries.dtype)
     return queries.to(exact).mT @ keys.to(exact)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    if total.dtype == left.dtype:
+        total.baddbmm_(left, right)  # no second map of that size
+    else:
+        total += left @ right
 
 
 def _exact(dtype: torch.dtype) -> torch.dtype:

@@ -66,8 +66,10 @@ class Settings(BaseModel):
         default=0.0, ge=0, allow_inf_nan=False, description="Half of the views: up to this Gaussian sigma, pixels."
     )
 
-    loss: Literal["cross_entropy", "border_weighted"] = Field(
-        default="cross_entropy", description="border_weighted is U-Net's: the ground between two things counts more."
+    loss: Literal["cross_entropy", "border_weighted", "ohem"] = Field(
+        default="cross_entropy",
+        description="border_weighted is U-Net's: the ground between two things counts more; ohem learns from the hard "
+        "pixels only, as BiSeNet's code does.",
     )
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")

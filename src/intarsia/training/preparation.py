@@ -96,6 +96,11 @@ def prepare(
             f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
             "in the middle of a step; take 'stop' and a smaller batch_size."
         )
+    if conduct.on_oom == "halve" and recipe.loss == "ohem":
+        raise ArgumentError(
+            "`on_oom` (='halve') cannot go with `loss` (='ohem'), which chooses its pixels among those of the whole "
+            "batch; take 'stop' and a smaller batch_size."
+        )
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
     dataset = open_for_training(recipe, conduct.check, reporter, resumed)

@@ -16,13 +16,13 @@ from intarsia.errors import ArgumentError
 from intarsia.files import atomic
 from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
 from intarsia.inference.execution import Execution
-from intarsia.losses import border_weighted_cross_entropy, cross_entropy
+from intarsia.losses import border_weighted_cross_entropy, cross_entropy, ohem_cross_entropy
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
 
-LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy}
+LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy, "ohem": ohem_cross_entropy}
 PICTURED = 6  # validation images in the picture of each epoch
 
 
