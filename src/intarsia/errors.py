@@ -24,7 +24,8 @@ class UnknownNameError(ArgumentError):
     """A name is none of the known ones; the nearest are offered."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], listing: str) -> None:
-        near = get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+        spelt = name.replace("+", "plus")  # as names are that have a plus in print
+        near = get_close_matches(spelt, sorted(known), n=3, cutoff=0.5)
         guess = f"did you mean {' or '.join(near)}? " if near else ""
         super().__init__(f"There is no {kind} `{name}`; {guess}{listing} lists them all.")
 

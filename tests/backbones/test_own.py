@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from intarsia.backbones import create_backbone, list_backbones, vgg
-from intarsia.backbones.classifier import create_classifier, published_state
+from intarsia.backbones.classifier import create_classifier
 from intarsia.backbones.own import OWN
 from intarsia.errors import ArgumentError, IntarsiaWarning, UnknownNameError
 
@@ -75,11 +75,11 @@ def test_every_map_is_the_originals(name: str, original: str, levels: int) -> No
     net = create_classifier(name, classes=1000).double().eval()
     state = theirs.state_dict()
     if name != "xception39":  # whose classifier is in no golden
-        assert list(published_state(net)) == list(state)
-        net.fc.load_state_dict({"weight": state.pop("fc.weight"), "bias": state.pop("fc.bias")})
-    net.body.load_state_dict(state)
+        assert list(net.published_state()) == list(state)
+        net.network.fc.load_state_dict({"weight": state.pop("fc.weight"), "bias": state.pop("fc.bias")})
+    net.network.body.load_state_dict(state)
     with torch.no_grad():
-        maps = net.body(theirs.image("layer1"))[-levels:]
+        maps = net.network.body(theirs.image("layer1"))[-levels:]
         for level, map_ in enumerate(maps, start=1):
             theirs.check(f"layer{level}", map_)
         if name != "xception39":
@@ -174,12 +174,14 @@ class TestWeights:
 
     def test_a_file_of_ones_own(self, tmp_path: Path) -> None:
         net = create_classifier("xception39", classes=7)
-        save_file(published_state(net), tmp_path / "w.safetensors")
+        save_file(net.published_state(), tmp_path / "w.safetensors")
         backbone = create_backbone("xception39", weights=tmp_path / "w.safetensors")
-        assert all(torch.equal(backbone.body.state_dict()[n], t) for n, t in net.body.state_dict().items())
+        assert all(torch.equal(backbone.body.state_dict()[n], t) for n, t in net.network.body.state_dict().items())
         single = create_backbone("xception39", in_channels=1, weights=tmp_path / "w.safetensors")
         stem = "conv1.conv.weight"
-        torch.testing.assert_close(single.body.state_dict()[stem], net.body.state_dict()[stem].sum(1, keepdim=True))
+        torch.testing.assert_close(
+            single.body.state_dict()[stem], net.network.body.state_dict()[stem].sum(1, keepdim=True)
+        )
 
     def test_what_does_not_fit_is_named(self, tmp_path: Path) -> None:
         state = create_backbone("xception39").body.state_dict()
@@ -200,7 +202,7 @@ class TestWeights:
 def test_a_classifier_of_timms() -> None:
     net = create_classifier("test_resnet", classes=3, in_channels=4)
     assert net(torch.randn(2, 4, 64, 64)).shape == (2, 3)
-    assert "fc.weight" in published_state(net)
+    assert "fc.weight" in net.published_state()
 
 
 def test_refused_classifiers() -> None:

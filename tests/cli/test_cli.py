@@ -123,7 +123,7 @@ def test_models(capsys: Capture) -> None:
 
 
 MISTAKES = [
-    (["train", "DISCS", "--model", "deeplabv3"], 1, "There is no model `deeplabv3`; did you mean deeplabv3plus"),
+    (["train", "DISCS", "--model", "deeplabv4"], 1, "There is no model `deeplabv4`; did you mean deeplabv3"),
     (["train", "DISCS", "--backbone", "resnet500"], 1, "There is no backbone `resnet500`; did you mean resnet50"),
     (["train", "DISCS", "--output-stride", "12"], 1, "must be 8, 16 or 32; the nearest is 16"),
     (["train", "NOWHERE"], 1, "NOWHERE"),

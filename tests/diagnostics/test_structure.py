@@ -50,7 +50,7 @@ def test_a_block_stands_right_of_all_that_feed_it_and_on_no_other() -> None:
 @pytest.mark.parametrize("name", CATALOG)
 def test_every_system_can_be_drawn(name: str) -> None:
     with torch.device("meta"):
-        net = create_model(name, **{"classes": 5, "auxiliary": True, **CATALOG[name].tiny})
+        net = create_model(name, **{"classes": 5, "auxiliary": CATALOG[name].auxiliary, **CATALOG[name].tiny})
     blocks = structure(net)
     drawing = ET.fromstring(picture(blocks, "a <title>"))
     texts = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]

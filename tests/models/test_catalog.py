@@ -46,7 +46,7 @@ REFUSED = [
     (
         {"name": "deeplabv3+"},
         UnknownNameError,
-        "There is no model `deeplabv3.`; did you mean deeplabv3 or deeplabv3plus",
+        "There is no model `deeplabv3.`; did you mean deeplabv3plus or deeplabv3",
     ),
     ({"name": "unet", "form": "tensorflow"}, UnknownNameError, "There is no form of unet `tensorflow`"),
     ({"name": "unet", "classes": 0}, ArgumentError, "`classes` .=0. must be at least 1"),

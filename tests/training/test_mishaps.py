@@ -106,6 +106,11 @@ def test_processes_cannot_halve(discs: Path, monkeypatch: pytest.MonkeyPatch) ->
         preparation.prepare(make_recipe(data=str(discs)), make_conduct(on_oom="halve"), Silent())
 
 
+def test_hard_pixels_of_a_whole_batch_cannot_be_chosen_by_halves(discs: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"`on_oom` \(='halve'\) cannot go with `loss` \(='ohem'\)"):
+        preparation.prepare(make_recipe(data=str(discs), loss="ohem"), make_conduct(on_oom="halve"), Silent())
+
+
 @pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize(
     ("values", "sentence"),

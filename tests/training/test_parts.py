@@ -9,7 +9,7 @@ from torch import nn
 
 from intarsia.errors import RunError
 from intarsia.inference import Execution
-from intarsia.runs.weights import save_tensors
+from intarsia.runs.weights import read_tensors, save_tensors
 from intarsia.training.allocator import keep_freed_memory, release_freed_memory
 from intarsia.training.precision import executions, fastest
 from intarsia.training.samplers import StepBatches
@@ -74,6 +74,17 @@ def test_a_restored_state_goes_on_as_if_nothing_happened(tmp_path: Path, kind: t
     steps(other, 3)
     for ours, theirs in zip(other.net.parameters(), state.net.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_checkpoints_from_before_there_were_other_scores(tmp_path: Path) -> None:
+    net = torch.nn.Linear(2, 2)
+    state = TrainingState(net, torch.optim.SGD(net.parameters(), lr=1), best_score=0.5)
+    state.save(tmp_path / "c.safetensors")
+    tensors, metadata = read_tensors(tmp_path / "c.safetensors")
+    save_tensors(tmp_path / "old", tensors, {"state": metadata["state"].replace("best_score", "best_mean_iou")})
+    other = TrainingState(net, torch.optim.SGD(net.parameters(), lr=1))
+    other.restore(tmp_path / "old")
+    assert other.best_score == 0.5
 
 
 def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tiny import run_tiny
 from intarsia.data import Classes, open_dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference import Preprocessing
-from intarsia.losses import border_weighted_cross_entropy, cross_entropy
+from intarsia.losses import border_weighted_cross_entropy, cross_entropy, ohem_cross_entropy
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import make_recipe
 from intarsia.training.tasks import SegmentationTask, check_trainable, spread
@@ -37,11 +37,15 @@ def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
     torch.testing.assert_close(task.loss(Outputs(logits, (auxiliary,), (0.4,)), masks), expected)
 
 
-def test_the_recipes_loss_is_taken_for_all_heads(discs: Path) -> None:
-    recipe = make_recipe(data="x", loss="border_weighted")
+LOSSES = {"border_weighted": border_weighted_cross_entropy, "ohem": ohem_cross_entropy}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_recipes_loss_is_taken_for_all_heads(name: str, discs: Path) -> None:
+    recipe, loss = make_recipe(data="x", loss=name), LOSSES[name]
     task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
     logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.tensor([1, 0, 1]).expand(1, 3, 3)
-    expected = border_weighted_cross_entropy(logits, masks) + 0.4 * border_weighted_cross_entropy(auxiliary, masks)
+    expected = loss(logits, masks) + 0.4 * loss(auxiliary, masks)
     torch.testing.assert_close(task.loss(Outputs(logits, (auxiliary,), (0.4,)), masks), expected)
 
 
@@ -53,7 +57,7 @@ def test_with_many_classes_ignore_is_65535_for_both_heads(discs: Path) -> None:
     plain = F.cross_entropy(logits, masks, ignore_index=65535)
     torch.testing.assert_close(task.loss(logits, masks), plain)
     torch.testing.assert_close(task.loss(Outputs(logits, (logits,), (0.4,)), masks), 1.4 * plain)
-    assert task.valid_pixels(masks) == 3
+    assert task.valid_targets(masks) == 3
 
 
 def test_pictured_images_are_spread(discs: Path) -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 from tiny import at_step, run_tiny, same_runs
 
 from intarsia.errors import MissingPackageError
-from intarsia.metrics import Scores
 from intarsia.runs import Run
 from intarsia.training.progress import EpochReport, StepReport
 from intarsia.training.schedule import polynomial
@@ -60,7 +59,8 @@ def test_a_killed_and_resumed_run_holds_each_step_once(
 
 def test_classes_without_a_score_are_left_out(tmp_path: Path) -> None:
     Image.new("RGB", (4, 3)).save(tmp_path / "p.png")
-    scores = Scores(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]), ("a", "b", "never"))
+    by_class = {"a": 0.75, "b": 0.8, "never": float("nan")}
+    scores = {"mean_iou": 0.775, "pixel_accuracy": 0.875, "per_class_iou": by_class}
     with TensorBoard(tmp_path / "events", 0) as board:
         board.say("Nothing of this is written.")
         board.step(StepReport(1, 9, 0.5, 0.6, 0.1, 20.0))

@@ -50,7 +50,7 @@ def assemble(
 
     Raises ``RuntimeError`` or ``AssertionError`` where the network's own code no longer fits together.
     """
-    spec = _spec(name, body, output_stride, in_channels)
+    spec = spec_of(name, body, output_stride, in_channels)
     denser = max(body.strides) > output_stride
     own = copy.deepcopy(body.network) if denser and not vouched else None
     if denser or rates:
@@ -72,7 +72,8 @@ def check_maps(body: nn.Module, spec: BackboneSpec) -> None:
         )
 
 
-def _spec(name: str, body: Body, output_stride: int, in_channels: int) -> BackboneSpec:
+def spec_of(name: str, body: Body, output_stride: int, in_channels: int) -> BackboneSpec:
+    """What a body's maps are at this output stride, and at most at its own."""
     return BackboneSpec(
         name,
         body.channels,

@@ -33,7 +33,7 @@ class Body:
 
 
 def initialise(network: nn.Module) -> None:
-    """Normal weights of variance 2 / fan-out (He et al., arXiv:1502.01852, equation 10 backwards), unit batch norm."""
+    """Normal weights of variance 2 / fan-out (He et al., arXiv:1502.01852, section 2.2, backward case)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

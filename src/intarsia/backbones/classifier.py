@@ -1,15 +1,36 @@
 """A backbone's network with its classifier: for training it on pictures of one class each."""
 
 import timm
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from intarsia.backbones.backbone import spec_of
 from intarsia.backbones.own import OWN
-from intarsia.backbones.pretrained import StateDict
-from intarsia.errors import ArgumentError, UnknownNameError
+from intarsia.backbones.pretrained import SCRATCH, StateDict
+from intarsia.backbones.spec import BackboneSpec
+from intarsia.backbones.timm_bridge import timm_body
+from intarsia.errors import ArgumentError
 
 
 class Classifier(nn.Module):
+    """Images (B, C, H, W) → logits (B, K). ``spec`` is the backbone's, at its own stride."""
+
+    def __init__(self, network: nn.Module, spec: BackboneSpec) -> None:
+        super().__init__()
+        self.network = network
+        self.spec = spec
+
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """The classes' logits."""
+        return self.network(images)
+
+    def published_state(self) -> StateDict:
+        """Parameters and buffers under the names that files of the backbone's weights use."""
+        return {name.removeprefix("body."): tensor for name, tensor in self.network.state_dict().items()}
+
+
+class PooledBody(nn.Module):
     """One of our own networks, the mean of its last map over all positions, and a linear layer ``fc``."""
 
     def __init__(self, body: nn.Module, fc: nn.Linear | nn.Conv2d) -> None:
@@ -18,37 +39,29 @@ class Classifier(nn.Module):
         self.fc = fc
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
-        """The classes' logits."""
+        """Maps, mean, logits."""
         pooled = self.body(images)[-1].mean((-2, -1), keepdim=True)
         return self.fc(pooled if self.fc.weight.ndim == 4 else pooled.flatten(1)).flatten(1)
 
 
-def create_classifier(backbone: str, classes: int, in_channels: int = 3) -> nn.Module:
-    """A backbone as the classification network that it was published as: images (B, C, H, W) → logits (B, K).
+def create_classifier(backbone: str, classes: int, in_channels: int = 3) -> Classifier:
+    """A backbone as the classification network that it was published as, untrained.
 
-    Its weights (:func:`published_state`) are what ``create_backbone(backbone, weights=file)`` reads. Raises
-    ``ArgumentError`` for an unknown name, and for fewer than two classes.
+    ``create_backbone(backbone, weights=file)`` reads what ``published_state()`` gives. Raises ``ArgumentError`` for an
+    unknown name, and for fewer than two classes.
 
     >>> import torch
-    >>> create_classifier("xception39", classes=10).eval()(torch.randn(2, 3, 64, 96)).shape
-    torch.Size([2, 10])
+    >>> net = create_classifier("drn_c_26", classes=10).eval()
+    >>> net(torch.randn(2, 3, 64, 96)).shape, next(iter(net.published_state()))
+    (torch.Size([2, 10]), 'conv1.weight')
     """
     if classes < 2:
         raise ArgumentError(f"`classes` (={classes}) must be at least 2: a classifier chooses between classes.")
     if backbone in OWN:
         body = OWN[backbone](in_channels)
-        return Classifier(body.network, body.classifier(body.channels[-1], classes))
-    if not timm.is_model(backbone):
-        raise UnknownNameError("backbone", backbone, (*OWN, *timm.list_models()), "`intarsia models --backbones`")
-    return timm.create_model(backbone, num_classes=classes, in_chans=in_channels)
-
-
-def published_state(network: nn.Module) -> StateDict:
-    """The parameters and buffers of such a network under the names that files of its weights use.
-
-    >>> list(published_state(create_classifier("drn_c_26", 10)))[0]
-    'conv1.weight'
-    """
-    if isinstance(network, Classifier):
-        return {**network.body.state_dict(), **network.fc.state_dict(prefix="fc.")}
-    return network.state_dict()
+        network = PooledBody(body.network, body.classifier(body.channels[-1], classes))
+    else:
+        with torch.device("meta"):
+            body = timm_body(backbone, in_channels, SCRATCH)
+        network = timm.create_model(backbone, num_classes=classes, in_chans=in_channels)
+    return Classifier(network, spec_of(backbone, body, body.strides[-1], in_channels))

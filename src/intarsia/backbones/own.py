@@ -8,6 +8,7 @@ from intarsia.backbones import drn, resnet_variants, vgg
 from intarsia.backbones.body import Body, load
 from intarsia.backbones.detnet import detnet59
 from intarsia.backbones.pretrained import Weights
+from intarsia.backbones.unet_contracting import unet_contracting, unet_contracting_bn
 from intarsia.backbones.xception39 import xception39
 
 OWN: Mapping[str, Callable[[int], Body]] = MappingProxyType(
@@ -20,6 +21,9 @@ OWN: Mapping[str, Callable[[int], Body]] = MappingProxyType(
         "vgg16_largefov": vgg.vgg16_largefov,
         "resnet50_deep_stem": partial(resnet_variants.deep_stem, 50),
         "resnet101_deep_stem": partial(resnet_variants.deep_stem, 101),
+        "unet_contracting": unet_contracting,
+        "unet_contracting_bn": unet_contracting_bn,
+        "test_unet_contracting": partial(unet_contracting, width=4),
         "resnet101_caffe": partial(resnet_variants.caffe, 101),
     }
 )

@@ -2,6 +2,7 @@
 
 from intarsia.data.augmentation import Augmentation, View, augment, augmented_sheet, plan_view
 from intarsia.data.classes import Classes
+from intarsia.data.classified import LabelledSample, open_classified
 from intarsia.data.dataset import Dataset, FileSample, Sample
 from intarsia.data.generators import generator_for
 from intarsia.data.images import IMAGE_EXTENSIONS, RGB, PixelFormat, read_image
@@ -19,6 +20,7 @@ __all__ = [
     "Classes",
     "Dataset",
     "FileSample",
+    "LabelledSample",
     "PixelFormat",
     "Sample",
     "View",
@@ -28,6 +30,7 @@ __all__ = [
     "colourise",
     "contact_sheet",
     "generator_for",
+    "open_classified",
     "open_dataset",
     "overlay",
     "plan_view",

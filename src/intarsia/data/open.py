@@ -60,7 +60,7 @@ def open_dataset(
         raise DataError(ledger.problems[0].sentence + others)
     masks = [pair.mask for pair in found.pairs]
     known = classes_of(found, classes, lambda: scan_masks(masks, max_pixels))
-    pixels = pixels or _pixel_format([pair.image for pair in found.pairs], max_pixels)
+    pixels = pixels or pixel_format([pair.image for pair in found.pairs], max_pixels)
     return assemble(name_of(source), found, known, pixels, max_pixels)
 
 
@@ -80,13 +80,7 @@ def find_layout(source: str | Path, ledger: Ledger) -> Found:
     Raises:
         DataError: the path is no folder, or no layout is recognised.
     """
-    folder = _expanded(Path(source))
-    if not folder.exists():
-        raise DataError(
-            f"There is no folder `{folder}`: correct the path, or name a built-in set such as sample:materials."
-        )
-    if not folder.is_dir():
-        raise DataError(f"`{folder}` is a file: name the folder that holds the images and masks.")
+    folder = existing_folder(source)
     found = find_folder(folder, ledger) or find_voc(folder, ledger)
     if found is None:
         raise DataError(
@@ -103,6 +97,22 @@ def find_layout(source: str | Path, ledger: Ledger) -> Found:
     return found
 
 
+def existing_folder(source: str | Path) -> Path:
+    """The folder at a path, with ~ replaced.
+
+    Raises:
+        DataError: there is none.
+    """
+    folder = _expanded(Path(source))
+    if not folder.exists():
+        raise DataError(
+            f"There is no folder `{folder}`: correct the path, or name a built-in set such as sample:materials."
+        )
+    if not folder.is_dir():
+        raise DataError(f"`{folder}` is a file: name the folder that holds the images and masks.")
+    return folder
+
+
 def assemble(name: str, found: Found, classes: Classes, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> Dataset:
     """The dataset of what a layout's reader found."""
     splits = {
@@ -112,7 +122,7 @@ def assemble(name: str, found: Found, classes: Classes, pixels: PixelFormat, max
     return Dataset(name, found.layout, classes, splits, pixels)
 
 
-def _pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
+def pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
     """The common bands of all files, by their headers; the values are read where they have other than 8 bits."""
     with ThreadPoolExecutor() as pool:
         headers = dict(zip(images, pool.map(lambda path: read_header(path, max_pixels), images), strict=True))

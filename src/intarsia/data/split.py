@@ -2,10 +2,22 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-
-from intarsia.data.listing import Pair
+from typing import Protocol, TypeVar, runtime_checkable
 
 VALIDATION_SHARE = 0.2
+
+
+@runtime_checkable  # for the checks of types in tests
+class Named(Protocol):
+    """What can be told from others by its name."""
+
+    @property
+    def name(self) -> str:
+        """Its path without extension."""
+        ...
+
+
+Item = TypeVar("Item", bound=Named)
 
 
 def position(name: str) -> float:
@@ -17,7 +29,7 @@ def position(name: str) -> float:
     return int.from_bytes(blake2b(name.encode(errors="surrogateescape"), digest_size=6).digest(), "big") / 2**48
 
 
-def split_by_hash(pairs: Sequence[Pair]) -> tuple[dict[str, tuple[Pair, ...]], str]:
+def split_by_hash(pairs: Sequence[Item]) -> tuple[dict[str, tuple[Item, ...]], str]:
     """The splits train and val, of which val is about a fifth, and a few words that say what was done.
 
     From two pairs on neither split is empty; a single pair is in both.
@@ -36,7 +48,7 @@ def split_by_hash(pairs: Sequence[Pair]) -> tuple[dict[str, tuple[Pair, ...]], s
     return splits, f"{len(chosen)} of {len(pairs)} became val by the hash of their names"
 
 
-def completed(splits: dict[str, tuple[Pair, ...]], layout: str) -> tuple[dict[str, tuple[Pair, ...]], str]:
+def completed(splits: dict[str, tuple[Item, ...]], layout: str) -> tuple[dict[str, tuple[Item, ...]], str]:
     """Splits and layout with a val split off train where there is none."""
     if "val" in splits or not splits.get("train"):
         return splits, layout

@@ -45,6 +45,11 @@ def load(
         )
     run = Run.open(source)
     record, classes = run.network(), run.classes()
+    if record.task != "segmentation":
+        raise RunError(
+            f"`{source}` is a trained classifier and gives no masks; train a segmentation on its weights by "
+            f"`--backbone {record.backbone} --backbone-weights {run.weights_path}`."
+        )
     if classes.count != (2 if record.classes == 1 else record.classes):
         raise RunError(
             f"`{run.classes_path}` names {classes.count} classes, but the network has {record.classes}; restore it."

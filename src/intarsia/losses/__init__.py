@@ -2,5 +2,6 @@
 
 from intarsia.losses.border import border_weighted_cross_entropy, border_weights
 from intarsia.losses.cross_entropy import cross_entropy
+from intarsia.losses.ohem import ohem_cross_entropy
 
-__all__ = ["border_weighted_cross_entropy", "border_weights", "cross_entropy"]
+__all__ = ["border_weighted_cross_entropy", "border_weights", "cross_entropy", "ohem_cross_entropy"]

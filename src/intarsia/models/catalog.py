@@ -9,9 +9,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from intarsia.backbones import Backbone, create_backbone
+from intarsia.backbones.output_stride import OUTPUT_STRIDES
 from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import bisenet, danet, deeplab_v3, deeplab_v3plus, fcn, fcn_dilated, pspnet, unet
+from intarsia.models import (
+    bisenet,
+    danet,
+    deeplab_v1,
+    deeplab_v2,
+    deeplab_v3,
+    deeplab_v3plus,
+    drn,
+    duc,
+    fcn,
+    fcn_dilated,
+    pspnet,
+    unet,
+    unet_paper,
+)
 from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.options import Form
@@ -33,6 +48,7 @@ class Entry:
     tiny: Mapping[str, Any]
     unused: tuple[str, ...] = field(default=())  # parameters that exist only for the names in others' weights
     auxiliary: bool = True  # whether it has heads for training only
+    output_strides: tuple[int, ...] = OUTPUT_STRIDES  # those that it can have
 
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
@@ -65,6 +81,28 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50",
             tiny={"backbone": "test_resnet"},
         ),
+        "deeplabv1": Entry(
+            title="DeepLab v1",
+            paper="arXiv:1412.7062",
+            year=2014,
+            build=deeplab_v1.deeplab_v1,
+            forms=deeplab_v1.FORMS,
+            output_stride=8,
+            backbone="vgg16_largefov",
+            tiny={"backbone": "test_resnet"},
+        ),
+        "unet_paper": Entry(
+            title="U-Net, paper",
+            paper="arXiv:1505.04597",
+            year=2015,
+            build=unet_paper.unet_paper,
+            forms=unet_paper.FORMS,
+            output_stride=16,
+            backbone="unet_contracting",
+            tiny={"backbone": "test_unet_contracting"},
+            auxiliary=False,
+            output_strides=(16,),
+        ),
         "unet": Entry(
             title="U-Net",
             paper="arXiv:1505.04597",
@@ -74,6 +112,17 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             output_stride=32,
             backbone="resnet34",
             tiny={"backbone": "test_resnet", "widths": (16, 16, 16, 8, 8)},
+        ),
+        "deeplabv2": Entry(
+            title="DeepLab v2",
+            paper="arXiv:1606.00915",
+            year=2016,
+            build=deeplab_v2.deeplab_v2,
+            forms=deeplab_v2.FORMS,
+            output_stride=8,
+            backbone="resnet101_caffe",
+            tiny={"backbone": "test_resnet"},
+            output_strides=(8, 16),
         ),
         "pspnet": Entry(
             title="PSPNet",
@@ -85,6 +134,27 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50_deep_stem",
             tiny={"backbone": "test_resnet", "channels": 16},
         ),
+        "drn": Entry(
+            title="DRN",
+            paper="arXiv:1705.09914",
+            year=2017,
+            build=drn.drn,
+            forms=drn.FORMS,
+            output_stride=8,
+            backbone="drn_c_26",
+            tiny={"backbone": "test_resnet"},
+            auxiliary=False,
+        ),
+        "duc": Entry(
+            title="HDC and DUC",
+            paper="arXiv:1702.08502",
+            year=2017,
+            build=duc.duc,
+            forms=duc.FORMS,
+            output_stride=8,
+            backbone="resnet101_deep_stem",
+            tiny={"backbone": "test_resnet"},
+        ),
         "deeplabv3": Entry(
             title="DeepLab v3",
             paper="arXiv:1706.05587",
@@ -93,7 +163,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             forms=deeplab_v3.FORMS,
             output_stride=16,
             backbone="resnet101",
-            tiny={"backbone": "test_resnet", "channels": 16, "rates": (1, 2, 3)},
+            tiny={"backbone": "test_resnet", "channels": 16, "rates": (2, 4, 6)},  # whole at any output stride
         ),
         "deeplabv3plus": Entry(
             title="DeepLab v3+",
@@ -105,21 +175,11 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet50",
             tiny={
                 "backbone": "test_resnet",
-                "rates": (1, 2, 3),
+                "rates": (2, 4, 6),
                 "aspp_channels": 16,
                 "decoder_channels": 16,
                 "low_level_channels": 8,
             },
-        ),
-        "bisenet": Entry(
-            title="BiSeNet",
-            paper="arXiv:1808.00897",
-            year=2018,
-            build=bisenet.bisenet,
-            forms=bisenet.FORMS,
-            output_stride=32,
-            backbone="resnet18",
-            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
         ),
         "danet": Entry(
             title="DANet",
@@ -131,12 +191,22 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             backbone="resnet101",
             tiny={"backbone": "test_resnet"},
         ),
+        "bisenet": Entry(
+            title="BiSeNet",
+            paper="arXiv:1808.00897",
+            year=2018,
+            build=bisenet.bisenet,
+            forms=bisenet.FORMS,
+            output_stride=32,
+            backbone="resnet18",
+            tiny={"backbone": "test_resnet", "channels": 16, "spatial_channels": (8, 8, 16)},
+        ),
     }
 )
 
 
 def list_models() -> tuple[str, ...]:
-    """The names of all systems, oldest first.
+    """The names of all systems, in the order of their line.
 
     >>> "deeplabv3plus" in list_models()
     True
@@ -185,6 +255,9 @@ def create_model(
     variant = _form(name, chosen, form, options)
     body = backbone or chosen.backbone
     stride = chosen.output_stride if output_stride is None else output_stride
+    if stride not in chosen.output_strides and stride in OUTPUT_STRIDES:
+        known = " or ".join(map(str, chosen.output_strides))
+        raise ArgumentError(f"`output_stride` (={stride}) of {name} must be {known}.")
     rates = variant.unit_rates(stride)
     features = create_backbone(
         body, stride, in_channels, pretrained, variant.dilation, backbone_weights, rates, variant.deepest

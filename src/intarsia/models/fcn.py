@@ -14,7 +14,7 @@ from intarsia.models.framing import Cropped
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
 
-AT_ONCE = {32: 1.0, 16: 0.01, 8: 0.0001}  # the authors' code: deep maps have larger values than shallow ones
+AT_ONCE = {32: 1.0, 16: 0.01, 8: 0.0001}  # the authors' code: shallow maps have larger values than deep ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,8 @@ class FCNDecoder(nn.Module):
             crop = crop_between(self.stride, self.origin, stride, origin)
             if crop is None:
                 raise ArgumentError(
-                    f"The maps of `{spec.name}` at output stride {spec.output_stride} lie half a sample apart, which no "
-                    "cropping mends; use output_stride=32."
+                    f"The maps of `{spec.name}` at output stride {spec.output_stride} lie half a sample apart, which "
+                    "no cropping mends; use output_stride=32."
                 )
             self.crops.append(crop)
             self.upsamplings.append(deconvolution(classes, self.stride // stride, form))
@@ -72,10 +72,7 @@ class FCNDecoder(nn.Module):
         total = scores[0]
         for finer, upsampling, crop in zip(scores[1:], self.upsamplings, self.crops, strict=True):
             doubled = upsampling(total)
-            if crop < 0:
-                total = doubled + _cut(finer, -crop, doubled)
-            else:
-                total = _cut(doubled, crop, finer) + finer
+            total = doubled + _cut(finer, -crop, doubled) if crop < 0 else _cut(doubled, crop, finer) + finer
         return total
 
 

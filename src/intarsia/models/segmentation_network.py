@@ -75,6 +75,14 @@ class SegmentationNetwork(nn.Module):
         return self.frame.fit(logits, extended.shape[-2:], images.shape[-2:])
 
 
+class LastMap(nn.Module):
+    """A decoder that decodes nothing: the backbone's last map."""
+
+    def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> Float[Tensor, "B C H W"]:
+        """The last of the maps."""
+        return features[-1]
+
+
 def stage_head(spec: BackboneSpec, classes: int, channels: int = 256) -> list[tuple[float, nn.Module]]:
     """A second classifier on the backbone's last map but one, for training only, and the weight of its loss.
 

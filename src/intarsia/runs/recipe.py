@@ -24,6 +24,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    task: Annotated[Literal["segmentation", "classification"], SELDOM] = Field(
+        default="segmentation",
+        description="classification trains the backbone alone, on folders of pictures of one class each.",
+    )
     model: str = Field(default="deeplabv3plus", description="A name that `intarsia models` lists.")
     backbone: str = Field(
         default="tf_efficientnet_lite0", description="A name that `intarsia models --backbones` lists."
@@ -62,8 +66,10 @@ class Settings(BaseModel):
         default=0.0, ge=0, allow_inf_nan=False, description="Half of the views: up to this Gaussian sigma, pixels."
     )
 
-    loss: Literal["cross_entropy", "border_weighted"] = Field(
-        default="cross_entropy", description="border_weighted is U-Net's: the ground between two things counts more."
+    loss: Literal["cross_entropy", "border_weighted", "ohem"] = Field(
+        default="cross_entropy",
+        description="border_weighted is U-Net's: the ground between two things counts more; ohem learns from the hard "
+        "pixels only, as BiSeNet's code does.",
     )
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")

@@ -40,6 +40,7 @@ class NetworkRecord:
     memory_format: Literal["contiguous", "channels_last"]
     device: str
     pixels: PixelFormat = RGB
+    task: Literal["segmentation", "classification"] = "segmentation"
 
 
 _RECORD = TypeAdapter(NetworkRecord)
@@ -83,7 +84,7 @@ class Run:
 
     @property
     def weights_path(self) -> Path:
-        """Weights of the epoch with the best validation mean IoU."""
+        """Weights of the epoch with the best validation score."""
         return self.folder / "weights.safetensors"
 
     @property

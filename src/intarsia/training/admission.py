@@ -1,6 +1,6 @@
 """The data of a training: looked at as a whole before the first step, because a bad file is cheapest to meet then."""
 
-from intarsia.data import Dataset, open_dataset
+from intarsia.data import Dataset, open_classified, open_dataset
 from intarsia.data.checking import check
 from intarsia.data.open import is_sample
 from intarsia.data.skipping import read_skip_list
@@ -19,6 +19,8 @@ def open_for_training(
     """
     classes, pixels = (resumed[0].classes(), resumed[1].pixels) if resumed else (None, None)
     skip = read_skip_list(recipe.skip, recipe.data) if recipe.skip else ()
+    if recipe.task == "classification":  # the rules of a check are about masks
+        return open_classified(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels)
     if is_sample(recipe.data) or not checked:
         return open_dataset(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels)
     report = check(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels, watch=reporter.checked)

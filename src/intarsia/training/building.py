@@ -1,22 +1,24 @@
-"""What a recipe asks for, built: network, record, optimiser."""
+"""What a recipe asks for beside its network: engine, task, optimiser, batches."""
 
 import os
 from collections.abc import Sequence
 from hashlib import blake2b
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
+from torch import nn
 
-from intarsia.data import Dataset, FileSample, Sample
+from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
-from intarsia.errors import ArgumentError
-from intarsia.inference.execution import Execution
-from intarsia.layers.positions import NeedsPositions
-from intarsia.models import SegmentationNetwork, create_model, warm_start
-from intarsia.runs import NetworkRecord, Recipe, Run
+from intarsia.inference.execution import Preprocessing
+from intarsia.runs import NetworkRecord, Recipe
+from intarsia.training.classification import ClassificationTask
+from intarsia.training.networks import Network
 from intarsia.training.samplers import StepBatches
+from intarsia.training.tasks import SegmentationTask
+
+Task = SegmentationTask | ClassificationTask
 
 NAMED = 6  # tensors that a warm start leaves new
 
@@ -30,53 +32,13 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_network(recipe: Recipe, dataset: Dataset) -> SegmentationNetwork:
-    """The network that a recipe asks for, with its first weights."""
-    return create_model(
-        recipe.model,
-        recipe.backbone,
-        dataset.classes.count,
-        recipe.output_stride,
-        dataset.pixels.channels,
-        pretrained=recipe.pretrained,
-        backbone_weights=recipe.backbone_weights,
-        form=recipe.form,
-        auxiliary=recipe.auxiliary,
-        **recipe.options,
-    )
+def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> Task:
+    """What a recipe says is learned."""
+    kind = ClassificationTask if recipe.task == "classification" else SegmentationTask
+    return kind(recipe, dataset, preprocessing)
 
 
-def start_from(weights: str, net: SegmentationNetwork) -> str:
-    """Fill ``net`` with what fits of a run or a file of weights; one sentence says what was left new."""
-    path = Path(weights).expanduser()
-    new = warm_start(net, Run.open(path).weights_path if path.is_dir() else path)
-    names = ", ".join(new[:NAMED]) + (", …" if len(new) > NAMED else "")
-    left = f"{len(new)} are left new: {names}" if new else "none is left new"
-    return f"Starts from `{weights}`: {len(net.state_dict()) - len(new)} tensors fit, {left}."
-
-
-def network_record(recipe: Recipe, net: SegmentationNetwork, dataset: Dataset, execution: Execution) -> NetworkRecord:
-    """What it takes to build and feed this network again."""
-    spec = net.backbone.spec
-    return NetworkRecord(
-        model=recipe.model,
-        backbone=recipe.backbone,
-        output_stride=spec.output_stride,
-        form=recipe.form,
-        options=recipe.options,
-        auxiliary=recipe.auxiliary,
-        classes=dataset.classes.count,
-        mean=spec.mean,
-        std=spec.std,
-        weights_source=recipe.weights or net.backbone.weights_source,
-        precision=execution.precision,
-        memory_format=execution.memory_format,
-        device=torch.device(execution.device).type,
-        pixels=dataset.pixels,
-    )
-
-
-def create_optimiser(recipe: Recipe, net: SegmentationNetwork) -> torch.optim.Optimizer:
+def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed."""
     groups = [
         {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
@@ -85,35 +47,6 @@ def create_optimiser(recipe: Recipe, net: SegmentationNetwork) -> torch.optim.Op
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
     return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)
-
-
-def fewest_images(recipe: Recipe, net: SegmentationNetwork) -> int:
-    """How many images a forward pass needs in training: a last map of one position leaves batch norm no variance."""
-    return 1 if recipe.crop_size > net.backbone.spec.output_stride else 2
-
-
-def check_batch(recipe: Recipe, dataset: Dataset, net: SegmentationNetwork) -> None:
-    """Refuse a batch that batch norm cannot train on."""
-    if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
-        stride = net.backbone.spec.output_stride
-        raise ArgumentError(
-            f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
-            f"single value; take a crop above {stride} or more images a step."
-        )
-
-
-def check_crop(recipe: Recipe, net: SegmentationNetwork) -> None:
-    """Refuse a crop on whose last map a block would only seem to look around: bins that repeat, rates without reach."""
-    stride = net.backbone.spec.output_stride
-    side = -(-recipe.crop_size // stride)
-    for module in net.modules():
-        if isinstance(module, NeedsPositions) and module.fewest_positions > side:
-            needed = module.fewest_positions
-            raise ArgumentError(
-                f"`crop_size` (={recipe.crop_size}) at output stride {stride} gives a {side} × {side} map, and "
-                f"{type(module).__name__} needs {needed} × {needed}; take a crop of at least {needed * stride}, or "
-                "smaller bins or rates by --options."
-            )
 
 
 def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
@@ -140,6 +73,8 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def _identity(sample: Sample) -> tuple[str, ...]:
+    if isinstance(sample, LabelledSample):
+        return sample.name, digest(sample.image_path)  # the name begins with the class
     if isinstance(sample, FileSample):
         return sample.name, digest(sample.image_path), digest(sample.mask_path)
     return (sample.name,)  # built-in samples are what their names say
@@ -157,7 +92,7 @@ def describe(dataset: Dataset) -> str:
     return f"{dataset.name}: {dataset.layout}; images: {sizes}; {dataset.classes.count} classes ({names})."
 
 
-def describe_training(record: NetworkRecord, net: SegmentationNetwork) -> str:
+def describe_training(record: NetworkRecord, net: Network) -> str:
     """What is trained, and how it is computed, in one sentence."""
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     return (

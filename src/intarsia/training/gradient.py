@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from intarsia.errors import IntarsiaWarning
 from intarsia.inference.execution import Execution
 from intarsia.training.allocator import release_freed_memory
+from intarsia.training.building import Task
 from intarsia.training.loading import Batch
 from intarsia.training.mishaps import StepOutOfMemory, ran_out_of_memory
 from intarsia.training.state import TrainingState
-from intarsia.training.tasks import SegmentationTask
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Gradient:
     counts by its valid pixels. Batch norm sees one part at a time.
     """
 
-    task: SegmentationTask
+    task: Task
     execution: Execution
     accelerator: Accelerator
     fewest: int | None = None
@@ -48,11 +48,11 @@ class Gradient:
 
     def _in_parts(self, prepared: nn.Module, batch: Batch, parts: int) -> Tensor:
         pictures, masks = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
-        valid, total = self.task.valid_pixels(masks).clamp_min(1), torch.zeros((), device=masks.device)
+        valid, total = self.task.valid_targets(masks).clamp_min(1), torch.zeros((), device=masks.device)
         for some, truth in zip(pictures.tensor_split(parts), masks.tensor_split(parts), strict=True):
             images = self.execution.place_images(self.task.preprocessing(some))
             with self.execution.autocast():
-                loss = self.task.loss(prepared(images), truth) * (self.task.valid_pixels(truth) / valid)
+                loss = self.task.loss(prepared(images), truth) * (self.task.valid_targets(truth) / valid)
             self.accelerator.backward(loss)
             total += loss.detach()
         return total

@@ -29,11 +29,16 @@ class AugmentedSamples(Dataset[Item]):
         self.augmentation = augmentation
         self.seed = seed
 
+    def strengths(self, sample: Sample) -> Augmentation:
+        """Of the augmentation of one sample."""
+        del sample  # all alike
+        return self.augmentation
+
     def __getitem__(self, draw: Draw) -> Item:
         epoch, index = draw
         sample = self.samples[index]
         try:
-            view = plan_view(sample.shape(), self.augmentation, generator_for(self.seed, epoch, index))
+            view = plan_view(sample.shape(), self.strengths(sample), generator_for(self.seed, epoch, index))
             image, mask = view.apply(sample.image(view.window), sample.mask(view.window))
         except IntarsiaError as error:  # a worker's exception would arrive as a traceback
             return error

@@ -14,11 +14,9 @@ from torch.utils.data import DataLoader
 
 from intarsia.errors import IntarsiaError, Interrupted, RunError
 from intarsia.inference.execution import Execution
-from intarsia.metrics import Scores
-from intarsia.models import SegmentationNetwork
 from intarsia.runs import Recipe, Run
 from intarsia.runs.weights import save_tensors
-from intarsia.training.building import worker_count
+from intarsia.training.building import Task, worker_count
 from intarsia.training.gradient import Gradient
 from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
@@ -26,7 +24,6 @@ from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import polynomial
 from intarsia.training.state import TrainingState
-from intarsia.training.tasks import SegmentationTask
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Loop:
 
     recipe: Recipe
     run: Run
-    task: SegmentationTask
+    task: Task
     gradient: Gradient
     execution: Execution
     accelerator: Accelerator
@@ -111,18 +108,19 @@ class Loop:
 
     def _validate(self, state: TrainingState) -> None:
         self._check_finite(state)
-        net, epoch, loss = _plain(state.net), state.step // self.batches.steps_per_epoch, state.mean_loss
+        net, epoch, loss = state.net, state.step // self.batches.steps_per_epoch, state.mean_loss
         net.eval()
         scores = self.task.validate(net, self.execution)
         picture = self.run.picture_path(epoch)
         self.task.picture(net, self.execution, picture)
-        is_best = scores.mean_iou > state.best_mean_iou or not self.run.weights_path.exists()
+        is_best = self.task.score(scores) > state.best_score or not self.run.weights_path.exists()
         if is_best:
-            state.best_mean_iou = scores.mean_iou
-            save_tensors(self.run.weights_path, net.state_dict())
-        state.history.append(_record(epoch, state, loss, self.recipe, self.batches, scores))
+            state.best_score = self.task.score(scores)
+            save_tensors(self.run.weights_path, self.task.weights(net))
+        figures = self.task.figures(scores)
+        state.history.append(_record(epoch, state, loss, self.recipe, self.batches, figures))
         self.run.write_history(state.history)
-        self.reporter.epoch(EpochReport(epoch, self.recipe.epochs, state.step, loss, scores, is_best, picture))
+        self.reporter.epoch(EpochReport(epoch, self.recipe.epochs, state.step, loss, figures, is_best, picture))
 
     def _save(self, state: TrainingState) -> None:
         if self.accelerator.is_main_process:
@@ -146,7 +144,7 @@ class Loop:
 
 
 def _record(
-    epoch: int, state: TrainingState, loss: float, recipe: Recipe, batches: StepBatches, scores: Scores
+    epoch: int, state: TrainingState, loss: float, recipe: Recipe, batches: StepBatches, figures: dict[str, Any]
 ) -> dict[str, Any]:
     rate = polynomial(state.step - 1, batches.steps, recipe.base_learning_rate, recipe.power)
     return {
@@ -154,16 +152,9 @@ def _record(
         "step": state.step,
         "loss": loss,
         "learning_rate": rate,
-        "mean_iou": scores.mean_iou,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "per_class_iou": scores.per_class_iou,
+        **figures,
         "seconds": round(state.seconds, 2),
     }
-
-
-def _plain(net: nn.Module) -> SegmentationNetwork:
-    assert isinstance(net, SegmentationNetwork)
-    return net
 
 
 @contextmanager

@@ -12,13 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intarsia.inference.execution import Execution, MemoryFormat, Precision
-from intarsia.models import SegmentationNetwork
 from intarsia.runs import Recipe
-from intarsia.training.building import fewest_images
+from intarsia.training.building import Task
 from intarsia.training.loading import Batch, collate
 from intarsia.training.mishaps import ran_out_of_memory
+from intarsia.training.networks import Network, fewest_images
 from intarsia.training.progress import Reporter
-from intarsia.training.tasks import SegmentationTask
 
 Loss = Callable[[nn.Module, Float[Tensor, "B C H W"]], Float[Tensor, ""]]
 
@@ -26,9 +25,7 @@ TIMED_STEPS = 2
 MARGIN = 0.95  # bfloat16 must win clearly before it replaces float32
 
 
-def choose_execution(
-    recipe: Recipe, task: SegmentationTask, net: SegmentationNetwork, device: str, reporter: Reporter
-) -> Execution:
+def choose_execution(recipe: Recipe, task: Task, net: Network, device: str, reporter: Reporter) -> Execution:
     """What the recipe says, or what is fastest in the first of all processes: all must compute alike."""
     options = executions(device, recipe.precision, recipe.memory_format)
     chosen = options[0] if len(options) == 1 else _measure(options, recipe, task, net, reporter)
@@ -70,9 +67,7 @@ def _time(option: Execution, net: nn.Module, images: Tensor, loss: Loss) -> floa
     return min(durations[1:])
 
 
-def _measure(
-    options: Sequence[Execution], recipe: Recipe, task: SegmentationTask, net: SegmentationNetwork, reporter: Reporter
-) -> Execution:
+def _measure(options: Sequence[Execution], recipe: Recipe, task: Task, net: Network, reporter: Reporter) -> Execution:
     """The fastest on a batch of the recipe's, or on as many of its images as fit into memory."""
     reporter.say("Measuring which precision and memory layout train fastest here …")
     samples = task.training_samples()
@@ -89,8 +84,6 @@ def _measure(
         images //= 2
 
 
-def _fastest_on(
-    batch: Batch, options: Sequence[Execution], task: SegmentationTask, net: SegmentationNetwork
-) -> Execution:
+def _fastest_on(batch: Batch, options: Sequence[Execution], task: Task, net: Network) -> Execution:
     pictures, masks = (part.to(options[0].device) for part in batch)
     return fastest(options, net, task.preprocessing(pictures), lambda trial, x: task.loss(trial(x), masks))

@@ -8,30 +8,36 @@ from accelerate.utils import set_seed
 from intarsia.data import Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
-from intarsia.inference.loading import build_network
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
 from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.building import (
-    check_batch,
-    check_crop,
+    Task,
     create_accelerator,
-    create_network,
     create_optimiser,
+    create_task,
     describe,
-    fewest_images,
     fingerprint,
-    network_record,
-    start_from,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
 from intarsia.training.loop import Loop
+from intarsia.training.networks import (
+    Network,
+    check_batch,
+    check_crop,
+    create_network,
+    fewest_images,
+    network_record,
+    rebuild_network,
+    spec_of,
+    start_from,
+)
 from intarsia.training.precision import choose_execution
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.state import TrainingState
-from intarsia.training.tasks import SegmentationTask, check_trainable
+from intarsia.training.tasks import check_trainable
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,14 @@ class Preparation:
     recipe: Recipe
     conduct: Conduct
     dataset: Dataset
-    net: SegmentationNetwork
+    net: Network
     accelerator: Accelerator
     reporter: Reporter
 
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
-        spec = self.net.backbone.spec
-        task = SegmentationTask(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std))
+        spec = spec_of(self.net)
+        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std))
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
 
@@ -57,10 +63,14 @@ class Preparation:
         Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
         return TrainingState(self.net, create_optimiser(self.recipe, self.net), fingerprint(self.dataset))
 
+    def task(self, record: NetworkRecord) -> Task:
+        """What is learned."""
+        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std))
+
     def loop(self, run: Run, record: NetworkRecord, start: int, reporter: Reporter) -> Loop:
         """The loop from step ``start`` on."""
         execution = Execution(str(self.accelerator.device), record.precision, record.memory_format)
-        task = SegmentationTask(self.recipe, self.dataset, Preprocessing(record.mean, record.std))
+        task = self.task(record)
         fewest = fewest_images(self.recipe, self.net) if self.conduct.on_oom == "halve" else None
         return Loop(
             self.recipe,
@@ -86,13 +96,18 @@ def prepare(
             f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
             "in the middle of a step; take 'stop' and a smaller batch_size."
         )
+    if conduct.on_oom == "halve" and recipe.loss == "ohem":
+        raise ArgumentError(
+            "`on_oom` (='halve') cannot go with `loss` (='ohem'), which chooses its pixels among those of the whole "
+            "batch; take 'stop' and a smaller batch_size."
+        )
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
     dataset = open_for_training(recipe, conduct.check, reporter, resumed)
     check_trainable(dataset, accelerator.num_processes)
     reporter.say(describe(dataset))
-    net = build_network(resumed[1]) if resumed else create_network(recipe, dataset)
-    if recipe.weights is not None and not resumed:  # a resumed run brings its own
+    net = rebuild_network(resumed[1]) if resumed else create_network(recipe, dataset)
+    if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net))
     check_batch(recipe, dataset, net)
     check_crop(recipe, net)

@@ -1,9 +1,10 @@
 """What a training tells, and a person sees, while it goes on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -15,8 +16,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-
-from intarsia.metrics import Scores
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,16 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """An epoch that was validated; ``step`` is its last, ``picture`` a file of validation images."""
+    """An epoch that was validated; ``step`` is its last, ``picture`` a file of validation images.
+
+    ``figures`` are scores by name; those of single classes are mappings.
+    """
 
     epoch: int
     epochs: int
     step: int
     loss: float
-    scores: Scores
+    figures: Mapping[str, Any]
     is_best: bool
     picture: Path
 
@@ -159,5 +161,6 @@ class Live:
         """Print the epoch's line."""
         best = "  best so far" if report.is_best else ""
         count = f"epoch {report.epoch:>{len(str(report.epochs))}}/{report.epochs}"
-        scores = f"mean IoU {report.scores.mean_iou:.4f}  pixel accuracy {report.scores.pixel_accuracy:.4f}"
+        single = {name: value for name, value in report.figures.items() if isinstance(value, float)}
+        scores = "  ".join(f"{name.replace('_', ' ').replace('iou', 'IoU')} {v:.4f}" for name, v in single.items())
         self.say(f"{count}  loss {report.loss:.4f}  {scores}{best}")

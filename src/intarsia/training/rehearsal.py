@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from intarsia.errors import ArgumentError
-from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, Recipe, Run
 from intarsia.training.building import describe, describe_training, worker_count
 from intarsia.training.folder import admit
 from intarsia.training.loading import delivered
 from intarsia.training.loop import Loop
 from intarsia.training.mishaps import told
+from intarsia.training.networks import Network
 from intarsia.training.preparation import prepare
 from intarsia.training.progress import Silent
 from intarsia.training.state import TrainingState
@@ -117,7 +117,7 @@ def _time_steps(loop: Loop, state: TrainingState) -> float:
     return (time.perf_counter() - begun) / STEPS
 
 
-def _time_validation(loop: Loop, net: SegmentationNetwork) -> float:
+def _time_validation(loop: Loop, net: Network) -> float:
     """Seconds for all validation images and the picture of some, by a few of them."""
     images = loop.task.dataset.split("val")
     few = spread(images, VALIDATED)

@@ -35,7 +35,7 @@ class TrainingState:
     data: str = ""
     step: int = 0
     parts: int = 1
-    best_mean_iou: float = -1.0
+    best_score: float = -1.0
     loss_sum: float = 0.0
     loss_steps: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -96,12 +96,13 @@ class TrainingState:
         self.optimiser.load_state_dict({"state": entries, "param_groups": groups})
         _lay_out_like_parameters(self.optimiser)
         _restore_random_states(_part(tensors, "random."))
+        numbers.setdefault("best_score", numbers.pop("best_mean_iou", -1.0))  # its name in older checkpoints
         for name, value in numbers.items():
             setattr(self, name, value)
         self.started = time.perf_counter()
 
 
-_NUMBERS = ("data", "step", "parts", "best_mean_iou", "loss_sum", "loss_steps", "history")
+_NUMBERS = ("data", "step", "parts", "best_score", "loss_sum", "loss_steps", "history")
 
 
 def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from intarsia.data import Dataset, Sample, colourise, contact_sheet
 from intarsia.data.pictures import as_rgb
@@ -15,23 +16,25 @@ from intarsia.errors import ArgumentError
 from intarsia.files import atomic
 from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
 from intarsia.inference.execution import Execution
-from intarsia.losses import border_weighted_cross_entropy, cross_entropy
+from intarsia.losses import border_weighted_cross_entropy, cross_entropy, ohem_cross_entropy
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
 
-LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy}
+LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy, "ohem": ohem_cross_entropy}
 PICTURED = 6  # validation images in the picture of each epoch
 
 
 @dataclass(frozen=True)
 class SegmentationTask:
-    """Five methods; everything else of training does not depend on what is learned."""
+    """All that training knows of what is learned."""
 
     recipe: Recipe
     dataset: Dataset
     preprocessing: Preprocessing
+
+    score_name: ClassVar[str] = "mean IoU"
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
@@ -47,15 +50,31 @@ class SegmentationTask:
             total = total + weight * loss(logits, masks, ignore)
         return total
 
-    def valid_pixels(self, masks: Tensor) -> Tensor:
+    def valid_targets(self, masks: Tensor) -> Tensor:
         """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
         return (masks != self.dataset.classes.ignore).sum()
 
-    def validate(self, net: SegmentationNetwork, execution: Execution) -> Scores:
+    def validate(self, net: nn.Module, execution: Execution) -> Scores:
         """Scores on the validation split at full resolution."""
         return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val"))
 
-    def picture(self, net: SegmentationNetwork, execution: Execution, path: Path) -> None:
+    def score(self, scores: Scores) -> float:
+        """What is better when it is larger."""
+        return scores.mean_iou
+
+    def figures(self, scores: Scores) -> dict[str, Any]:
+        """What an epoch's line holds of them."""
+        return {
+            "mean_iou": scores.mean_iou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "per_class_iou": scores.per_class_iou,
+        }
+
+    def weights(self, net: nn.Module) -> dict[str, Tensor]:
+        """What a run leaves of the network."""
+        return net.state_dict()
+
+    def picture(self, net: nn.Module, execution: Execution, path: Path) -> None:
         """Write the same few validation images: the image above the truth above the prediction."""
         segmenter, classes = self._segmenter(net, execution), self.dataset.classes
         columns = []
@@ -66,7 +85,8 @@ class SegmentationTask:
         with atomic(path) as temporary:
             Image.fromarray(sheet).save(temporary)
 
-    def _segmenter(self, net: SegmentationNetwork, execution: Execution) -> Segmenter:
+    def _segmenter(self, net: nn.Module, execution: Execution) -> Segmenter:
+        assert isinstance(net, SegmentationNetwork)
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 

@@ -1,5 +1,6 @@
 """TensorBoard as one more reporter."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -51,8 +52,10 @@ class TensorBoard:
 
     def epoch(self, report: EpochReport) -> None:
         """The scores, and the picture of the epoch."""
-        scores = {"mean_iou": report.scores.mean_iou, "pixel_accuracy": report.scores.pixel_accuracy}
-        scores |= {f"iou/{name}": iou for name, iou in report.scores.per_class_iou.items()}
+        scores = {name: score for name, score in report.figures.items() if isinstance(score, float)}
+        for group, by_class in report.figures.items():
+            if isinstance(by_class, Mapping):
+                scores |= {f"{group.removeprefix('per_class_')}/{name}": score for name, score in by_class.items()}
         for name, score in scores.items():
             if not np.isnan(score):  # a class that no validation image holds
                 self._writer.add_scalar(f"validation/{name}", score, report.step)

@@ -78,4 +78,4 @@ def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
         if preparation.conduct.tensorboard and preparation.accelerator.is_main_process:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
         preparation.loop(run, record, state.step, reporter).fit(state)
-    reporter.say(f"Best mean IoU {state.best_mean_iou:.4f}; the run is in `{run.folder}`.")
+    reporter.say(f"Best {preparation.task(record).score_name} {state.best_score:.4f}; the run is in `{run.folder}`.")

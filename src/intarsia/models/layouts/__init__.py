@@ -1,6 +1,6 @@
 """Weights of other repositories: one file a repository, which recognises its names and turns them into ours."""
 
-from intarsia.models.layouts import coincheung, junfu1115, semseg, smp, torchseg, torchvision, wkentaro
+from intarsia.models.layouts import coincheung, fyu, junfu1115, kazuto, semseg, smp, torchseg, torchvision, wkentaro
 from intarsia.models.layouts.layout import Layout, Reading
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -11,6 +11,8 @@ LAYOUTS: tuple[Layout, ...] = (
     coincheung.LAYOUT,
     torchseg.LAYOUT,
     wkentaro.LAYOUT,
+    fyu.LAYOUT,
+    kazuto.LAYOUT,
 )
 
 __all__ = ["LAYOUTS", "Layout", "Reading"]

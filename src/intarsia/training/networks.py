@@ -1,0 +1,122 @@
+"""The network that a recipe asks for, what is written down of it, and what it cannot be trained on."""
+
+from pathlib import Path
+
+import torch
+
+from intarsia.backbones import BackboneSpec
+from intarsia.backbones.classifier import Classifier, create_classifier
+from intarsia.data import Dataset
+from intarsia.errors import ArgumentError
+from intarsia.inference.execution import Execution
+from intarsia.inference.loading import build_network
+from intarsia.layers.positions import NeedsPositions
+from intarsia.models import SegmentationNetwork, create_model, warm_start
+from intarsia.runs import NetworkRecord, Recipe, Run
+
+Network = SegmentationNetwork | Classifier
+
+NAMED = 6  # tensors that a warm start leaves new
+
+
+def create_network(recipe: Recipe, dataset: Dataset) -> Network:
+    """The network that a recipe asks for, with its first weights."""
+    if recipe.task == "classification":
+        _refuse_for_classification(recipe)
+        return create_classifier(recipe.backbone, dataset.classes.count, dataset.pixels.channels)
+    return create_model(
+        recipe.model,
+        recipe.backbone,
+        dataset.classes.count,
+        recipe.output_stride,
+        dataset.pixels.channels,
+        pretrained=recipe.pretrained,
+        backbone_weights=recipe.backbone_weights,
+        form=recipe.form,
+        auxiliary=recipe.auxiliary,
+        **recipe.options,
+    )
+
+
+def start_from(weights: str, net: SegmentationNetwork) -> str:
+    """Fill ``net`` with what fits of a run or a file of weights; one sentence says what was left new."""
+    path = Path(weights).expanduser()
+    new = warm_start(net, Run.open(path).weights_path if path.is_dir() else path)
+    names = ", ".join(new[:NAMED]) + (", …" if len(new) > NAMED else "")
+    left = f"{len(new)} are left new: {names}" if new else "none is left new"
+    return f"Starts from `{weights}`: {len(net.state_dict()) - len(new)} tensors fit, {left}."
+
+
+def rebuild_network(record: NetworkRecord) -> Network:
+    """The network that a record describes, with untrained weights."""
+    if record.task == "classification":
+        return create_classifier(record.backbone, record.classes, len(record.mean))
+    return build_network(record)
+
+
+def spec_of(net: Network) -> BackboneSpec:
+    """What its backbone says of itself."""
+    return net.spec if isinstance(net, Classifier) else net.backbone.spec
+
+
+def _refuse_for_classification(recipe: Recipe) -> None:
+    """Settings of segmentation, which would be without effect."""
+    for name in ("model", "output_stride", "form", "options", "auxiliary", "backbone_weights", "weights", "loss"):
+        value = getattr(recipe, name)
+        if value != Recipe.model_fields[name].get_default(call_default_factory=True):
+            raise ArgumentError(f"`{name}` (={value!r}) belongs to segmentation; leave it out to train a classifier.")
+    if recipe.pretrained not in (False, "auto"):
+        raise ArgumentError(
+            f"`pretrained` (={recipe.pretrained!r}) must be left out or False: a classifier is trained from scratch."
+        )
+
+
+def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Execution) -> NetworkRecord:
+    """What it takes to build and feed this network again."""
+    spec = spec_of(net)
+    return NetworkRecord(
+        task=recipe.task,
+        model="classifier" if isinstance(net, Classifier) else recipe.model,
+        backbone=recipe.backbone,
+        output_stride=spec.output_stride,
+        form=recipe.form,
+        options=recipe.options,
+        auxiliary=recipe.auxiliary,
+        classes=dataset.classes.count,
+        mean=spec.mean,
+        std=spec.std,
+        weights_source="scratch" if isinstance(net, Classifier) else recipe.weights or net.backbone.weights_source,
+        precision=execution.precision,
+        memory_format=execution.memory_format,
+        device=torch.device(execution.device).type,
+        pixels=dataset.pixels,
+    )
+
+
+def fewest_images(recipe: Recipe, net: Network) -> int:
+    """How many images a forward pass needs in training: a last map of one position leaves batch norm no variance."""
+    return 1 if recipe.crop_size > spec_of(net).output_stride else 2
+
+
+def check_batch(recipe: Recipe, dataset: Dataset, net: Network) -> None:
+    """Refuse a batch that batch norm cannot train on."""
+    if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
+        stride = spec_of(net).output_stride
+        raise ArgumentError(
+            f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "
+            f"single value; take a crop above {stride} or more images a step."
+        )
+
+
+def check_crop(recipe: Recipe, net: Network) -> None:
+    """Refuse a crop on whose last map a block would only seem to look around: bins that repeat, rates without reach."""
+    stride = spec_of(net).output_stride
+    side = -(-recipe.crop_size // stride)
+    for module in net.modules():
+        if isinstance(module, NeedsPositions) and module.fewest_positions > side:
+            needed = module.fewest_positions
+            raise ArgumentError(
+                f"`crop_size` (={recipe.crop_size}) at output stride {stride} gives a {side} × {side} map, and "
+                f"{type(module).__name__} needs {needed} × {needed}; take a crop of at least {needed * stride}, or "
+                "smaller bins or rates by --options."
+            )
