@@ -14,6 +14,7 @@ import intarsia
 from intarsia.errors import ArgumentError
 from intarsia.inference import OptimisedNetwork, fusion, optimise
 from intarsia.inference.optimise import AS_IT_IS, SIZES_KEPT, Plan, fastest
+from intarsia.models.catalog import CATALOG
 
 module = importlib.import_module("intarsia.inference.optimise")  # the package's own name is the function
 PLANS = [Plan(p, m) for p in ("float32", "bfloat16") for m in ("contiguous", "channels_last")]
@@ -79,6 +80,7 @@ LARGE = {
         weights=None, weights_backbone=None, num_classes=3
     ),
     "smp": lambda: smp.Unet("resnet18", encoder_weights=None, classes=3),
+    "danet": lambda: intarsia.create_model("danet", classes=3, **CATALOG["danet"].tiny),
     "deeplabv3plus": lambda: intarsia.create_model("deeplabv3plus", "resnet18", 3, auxiliary=True),
 }
 
@@ -92,6 +94,9 @@ def trained(net: nn.Module) -> nn.Module:
                 if tensor is not None:
                     drawn = torch.rand(tensor.shape, generator=generator)
                     tensor.data.copy_(drawn + 0.5 if tensor is not norm.running_mean else drawn - 0.5)
+    for name, parameter in net.named_parameters():
+        if name.endswith("gamma"):  # attention that starts as nothing
+            nn.init.constant_(parameter, 0.5)
     return net.eval()
 
 
@@ -188,6 +193,13 @@ def test_optimise_chooses_by_time_and_leaves_the_network_alone() -> None:
     assert all(p.requires_grad for p in net.parameters())
     nn.init.zeros_(net.first.weight)
     torch.testing.assert_close(fast(image()), expected, rtol=0, atol=0.03 * float(expected.abs().max()))
+
+
+def test_bfloat16_is_tried_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has in (True, False):
+        monkeypatch.setattr(module, "_rounds_on_cpu", lambda has=has: has)
+        monkeypatch.setattr(module, "fusible", lambda: True)
+        assert any(plan.precision == "bfloat16" for plan in module.plans(torch.device("cpu"))) == has
 
 
 def test_bfloat16_must_win_clearly() -> None:

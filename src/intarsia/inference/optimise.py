@@ -132,7 +132,7 @@ def optimise(net: nn.Module, images: Float[Tensor, "B C H W"] | None = None) -> 
 def plans(device: torch.device) -> list[Plan]:
     """What may be fast on a device; bfloat16 only where it has instructions for it."""
     formats: tuple[MemoryFormat, ...] = ("contiguous", "channels_last")
-    rounds = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    rounds = torch.cuda.is_bf16_supported() if device.type == "cuda" else fusible() and _rounds_on_cpu()
     precisions: tuple[Precision, ...] = ("float32", "bfloat16") if rounds else ("float32",)
     return [Plan(p, m) for p, m in itertools.product(precisions, formats)]
 
@@ -148,6 +148,10 @@ def fastest(seconds: dict[Plan, float]) -> Plan:
     best = min(seconds, key=lambda plan: seconds[plan])
     exact = min((p for p in seconds if p.precision == "float32"), key=lambda p: seconds[p], default=best)
     return best if seconds[best] < MARGIN * seconds[exact] else exact
+
+
+def _rounds_on_cpu() -> bool:
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _timed(net: nn.Module, images: Tensor) -> tuple[Any, float]:
