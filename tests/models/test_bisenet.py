@@ -53,7 +53,7 @@ def test_parameter_counts(form: str, backbone: str, options: dict[str, Any], par
 
 def loaded(name: str) -> SegmentationNetwork:
     with pytest.warns(IntarsiaWarning, match="bisenet on .*, 19 classes, form (coincheung|torchseg), auxiliary"):
-        return load_weights(create_model("bisenet").double(), golden(name).state_dict()).eval()
+        return load_weights(create_model("bisenet", "test_resnet").double(), golden(name).state_dict()).eval()
 
 
 def test_coincheungs_weights_give_coincheungs_outputs() -> None:
@@ -84,7 +84,7 @@ def test_weights_without_training_heads_fill_a_network_without_them() -> None:
     ):
         state = {n: t for n, t in golden(name).state_dict().items() if not n.startswith(heads)}
         with pytest.warns(IntarsiaWarning):
-            net = load_weights(create_model("bisenet").double(), state)
+            net = load_weights(create_model("bisenet", "test_resnet").double(), state)
         assert not net.blueprint.auxiliary
         original = golden(name)
         original.check("main", net.eval()(original.image()))

@@ -13,7 +13,6 @@ COUNTS = [
     # backbone, arguments, parameters, where the number comes from (21 classes)
     ("resnet50", {"form": "torchvision"}, 39_638_869, "torchvision 0.29 deeplabv3_resnet50"),
     ("resnet50", {"form": "torchvision", "auxiliary": True}, 42_004_074, "its weights' metadata"),
-    ("resnet101", {"form": "torchvision"}, 58_630_997, "torchvision 0.29 deeplabv3_resnet101"),
     ("resnet101", {"form": "torchvision", "auxiliary": True}, 60_996_202, "its weights' metadata"),
     ("mobilenetv3_large_100", {"form": "torchvision"}, 11_025_477, "torchvision's deeplabv3_mobilenet_v3_large"),
     ("resnet34", {"form": "smp"}, 26_012_245, "smp 0.6.0 DeepLabV3"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from intarsia.backbones import create_backbone
 from intarsia.errors import ArgumentError
 from intarsia.models import create_model
 
@@ -24,7 +25,6 @@ COUNTS = [
         "depthwise convolution: three in ASPP, two in the decoder",
     ),
     ("resnet50", {"separable": False, "refinements": 1}, 39_761_845, "VainF/DeepLabV3Plus-Pytorch"),
-    ("resnet101", {"separable": False, "refinements": 1}, 58_753_973, "VainF/DeepLabV3Plus-Pytorch"),
 ]
 
 
@@ -61,15 +61,18 @@ def test_rates_follow_the_output_stride(output_stride: int, rates: list[int]) ->
     assert [branch[0].dilation[0] for branch in net.decoder.aspp.branches[1:]] == rates
 
 
-@pytest.mark.parametrize("eps", [1e-5, 1e-3])
-def test_the_decoders_batch_norms_have_their_own_eps(eps: float) -> None:
+@pytest.mark.parametrize(("options", "eps"), [({}, 1e-5), ({"norm_eps": 1e-3}, 1e-3)])
+def test_the_decoders_batch_norms_have_their_own_eps(options: dict[str, float], eps: float) -> None:
     with torch.device("meta"):
-        net = create_model("deeplabv3plus", "xception65", norm_eps=eps)
-    found = {
-        part: {module.eps for module in getattr(net, part).modules() if isinstance(module, nn.BatchNorm2d)}
-        for part in ("backbone", "decoder")
-    }
-    assert found == {"backbone": {1e-3}, "decoder": {eps}}
+        net = create_model("deeplabv3plus", "test_resnet", **options)
+    found = [{m.eps for m in part.modules() if isinstance(m, nn.BatchNorm2d)} for part in (net.backbone, net.decoder)]
+    assert found == [{1e-5}, {eps}]
+
+
+def test_aligned_xception_brings_the_eps_of_its_authors() -> None:
+    with torch.device("meta"):
+        backbone = create_backbone("xception65")
+    assert {m.eps for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-3}
 
 
 REFUSED = [

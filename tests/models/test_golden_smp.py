@@ -27,10 +27,19 @@ def test_ours_computes_what_smps_computes(model: str, build: Any, backbone: str,
     net = fill_at_random(build(backbone, encoder_weights=None, classes=4))
     said = f"for {model} on {backbone} at output stride {output_stride}, 4 classes, form smp"
     with pytest.warns(IntarsiaWarning, match=said):
-        ours = load_weights(create_model(model, "resnet18", form="smp"), net.state_dict()).eval()
+        ours = load_weights(create_model(model, "test_resnet", form="smp"), net.state_dict()).eval()
     image = torch.randn(1, 3, 161, 209, generator=torch.Generator().manual_seed(1))
     padded = torch.nn.functional.pad(image, (0, 224 - 209, 0, 192 - 161))  # smp refuses sizes that 32 does not divide
     expected = net(padded)
     same(ours(padded), expected)
     if model == "unet":  # which pads by itself
         same(ours(image), expected[..., :161, :209])
+
+
+def test_what_weights_do_not_tell_is_taken_from_the_network_given() -> None:
+    net = fill_at_random(smp.DeepLabV3Plus("resnet18", encoder_weights=None, classes=4, encoder_output_stride=8))
+    given = create_model("deeplabv3plus", "resnet18", classes=4, form="smp", output_stride=8, rates=(6, 12, 18))
+    ours = load_weights(given, net.state_dict())
+    assert ours is given
+    image = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+    same(ours.eval()(image), net(image))

@@ -17,8 +17,6 @@ COUNTS = [
     # backbone, classes, arguments, parameters, where the number comes from
     ("resnet50_deep_stem", 21, {"auxiliary": True}, 49_081_578, "semseg"),
     ("resnet50_deep_stem", 19, {"auxiliary": True}, 49_080_038, "semseg"),
-    ("resnet50_deep_stem", 150, {"auxiliary": True}, 49_180_908, "semseg"),
-    ("resnet101_deep_stem", 21, {"auxiliary": True}, 68_073_706, "semseg"),
     ("resnet101_deep_stem", 150, {"auxiliary": True}, 68_173_036, "semseg"),
     ("resnet50_deep_stem", 21, {}, 49_081_578 - 2_365_205, "semseg without its auxiliary head"),
     (
@@ -53,7 +51,7 @@ def test_the_originals_weights_give_the_originals_outputs() -> None:
     original = golden("pspnet50_semseg")
     said = "pspnet on resnet50_deep_stem at output stride 8, 21 classes, form semseg, auxiliary"
     with pytest.warns(IntarsiaWarning, match=said):
-        net = load_weights(create_model("pspnet").double(), original.state_dict()).eval()
+        net = load_weights(create_model("pspnet", "test_resnet").double(), original.state_dict()).eval()
     image = original.image()
     logits, auxiliary = all_maps(net, image)
     original.check("low", logits)

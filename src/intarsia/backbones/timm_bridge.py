@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from intarsia.backbones.body import Body
+from intarsia.backbones.own import OWN
 from intarsia.backbones.pretrained import SCRATCH, Weights, quick_hub
 from intarsia.errors import ArgumentError, UnknownNameError
 
@@ -61,7 +62,7 @@ def _kept(name: str, deepest: int | None) -> dict[str, Any]:
 
 def _create(name: str, in_channels: int, weights: Weights, kept: Mapping[str, Any]) -> nn.Module:
     if not timm.is_model(name):
-        raise UnknownNameError("backbone", name, timm.list_models(), "`intarsia models --backbones`")
+        raise UnknownNameError("backbone", name, (*OWN, *timm.list_models()), "`intarsia models --backbones`")
     overlay = None if weights.state is None else {"state_dict": weights.state, "num_classes": 1000}
     from_hub = weights.source == "hub"
     try:

@@ -72,8 +72,9 @@ def _draw(name: str, path: Path) -> None:
     from intarsia.diagnostics.structure_picture import picture
     from intarsia.files import write_text
     from intarsia.models import create_model
+    from intarsia.models.catalog import entry
 
     with torch.device("meta"):
-        net = create_model(name, auxiliary=True)
+        net = create_model(name, auxiliary=entry(name).auxiliary)
     write_text(path, picture(structure(net), f"The structure of {name}"))
     print(f"Drawn to {path}")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -14,7 +14,8 @@ from torch.utils._pytree import tree_leaves
 from intarsia.layers import ASPP, PyramidPooling
 from intarsia.models import SegmentationNetwork
 
-SIDE = 512  # pixels of the image that is sent through
+SIDE = 2048  # pixels of the image that is sent through: what padding adds is little beside it
+POOLED = 8  # rows: a smaller map is a summary of the image, not a finer or coarser one
 BATCH = 2  # batch norm trains on two
 
 Part = Literal["image", "backbone", "decoder", "head", "auxiliary"]
@@ -32,9 +33,9 @@ class Block:
     sources: tuple[int, ...]  # indices of earlier blocks
 
     @property
-    def stride(self) -> int:
-        """Input size / size of the map, to the nearest whole number."""
-        return round(SIDE / self.side)
+    def stride(self) -> int | None:
+        """Input size / size of the map, to the nearest power of two; None for what was pooled to a few positions."""
+        return 1 << max(0, round(math.log2(SIDE / self.side))) if self.side > POOLED else None
 
 
 def structure(net: SegmentationNetwork) -> tuple[Block, ...]:
@@ -114,10 +115,11 @@ def _watching(net: SegmentationNetwork, trace: _Trace) -> Iterator[None]:
         entered: list[tuple[int, ...]] = []
         handles.extend((module.register_forward_pre_hook(enter), module.register_forward_hook(leave)))
 
-    parts: list[tuple[str, Part, nn.Module]] = [("", "decoder", net.decoder), ("head", "head", net.head)]
-    for name, part, module in [*parts, ("auxiliary", "auxiliary", net.auxiliary_heads)]:
-        for path, block in _blocks(name, module):
-            watch(path, part, block)
+    named: dict[str, tuple[str, Part]] = {"decoder": ("", "decoder"), "auxiliary_heads": ("auxiliary", "auxiliary")}
+    for name, module in net.named_children():
+        path, part = named.get(name, (name, "head" if name == "head" else "decoder"))
+        for block_path, block in _blocks(path, module) if module is not net.backbone else ():
+            watch(block_path, part, block)
     try:
         yield
     finally:
@@ -129,7 +131,8 @@ def _add_maps(trace: _Trace, args: Any, maps: Any) -> None:
     """One block a feature map, each fed by the one before."""
     before = tuple(trace.sources(args))
     for m in maps:
-        trace.add(Block(f"stage {SIDE // m.shape[-1]}", "backbone", "", m.shape[1], m.shape[-2], before), m)
+        block = Block("", "backbone", "", m.shape[1], m.shape[-2], before)
+        trace.add(replace(block, name=f"stage {block.stride}"), m)
         before = (len(trace.blocks) - 1,)
 
 
@@ -161,11 +164,6 @@ def describe(module: nn.Module) -> str:
     rate = f", rate {largest.dilation[0]}" if largest.dilation[0] > 1 else ""
     up = f", up {largest.stride[0]}" if isinstance(largest, nn.ConvTranspose2d) else ""
     return f"{largest.kernel_size[0]}×{largest.kernel_size[1]}{rate}{up}"
-
-
-def lane(block: Block) -> int:
-    """Which height a block stands at: that of the nearest power of two of its stride."""
-    return round(math.log2(max(1, block.stride)))
 
 
 def _tensors(values: Any) -> list[Tensor]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from intarsia.diagnostics.structure import SIDE, Block, lane
+from intarsia.diagnostics.structure import Block
 
 BOX = (132, 40)  # pixels
 GAP = (34, 12)
 MARGIN = 24
+SUMMARY = 1 << 20  # the lane of what was pooled, below all others
 SCALE = 58  # room on the left for the strides
 
 STYLE = """
@@ -61,8 +62,8 @@ def layout(blocks: Sequence[Block]) -> tuple[list[Place], list[tuple[int, float]
         steps.append(1 + max((steps[source] for source in block.sources), default=-1))
     rows = [0] * len(blocks)
     heights: dict[int, int] = {}
-    order = sorted(range(len(blocks)), key=lambda i: (lane(blocks[i]), steps[i]))
-    for (level, _), members in groupby(order, key=lambda i: (lane(blocks[i]), steps[i])):
+    order = sorted(range(len(blocks)), key=lambda i: (_stride(blocks[i]), steps[i]))
+    for (level, _), members in groupby(order, key=lambda i: (_stride(blocks[i]), steps[i])):
         row = 0
         for index in sorted(members, key=lambda i: blocks[i].part == "auxiliary"):
             row = max(row, blocks[index].part == "auxiliary")  # out of the way of skips, which run along the first row
@@ -75,14 +76,18 @@ def layout(blocks: Sequence[Block]) -> tuple[list[Place], list[tuple[int, float]
         tops[level] = y
         y += heights[level] * (BOX[1] + GAP[1]) + GAP[1]
     places = [
-        Place(SCALE + MARGIN + steps[i] * (BOX[0] + GAP[0]), tops[lane(block)] + rows[i] * (BOX[1] + GAP[1]))
+        Place(SCALE + MARGIN + steps[i] * (BOX[0] + GAP[0]), tops[_stride(block)] + rows[i] * (BOX[1] + GAP[1]))
         for i, block in enumerate(blocks)
     ]
-    return places, [(1 << level, tops[level]) for level in sorted(heights)]
+    return places, sorted(tops.items())
+
+
+def _stride(block: Block) -> int:
+    return SUMMARY if block.stride is None else block.stride
 
 
 def _lane(stride: int, y: float, width: float) -> str:
-    label = "1 × 1" if stride == SIDE else f"1:{stride}"
+    label = f"1:{stride}" if stride < SUMMARY else "pooled"
     rule = f'<line x1="0" x2="{width:g}" y1="{y - GAP[1] / 2:g}" y2="{y - GAP[1] / 2:g}"/>'
     return f'{rule}<text class="lane" x="{MARGIN}" y="{y + 24:g}">{label}</text>'
 

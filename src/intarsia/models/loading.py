@@ -24,7 +24,8 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     ycszen/TorchSeg, hszhao/semseg, junfu1115/DANet, wkentaro/pytorch-fcn or kazuto1011/deeplab-pytorch, with or without
     ``module.`` before them. If those weights belong to another form, backbone or number of classes of the same system,
     a network that fits them is built and returned, with a warning that says what differs; otherwise ``net`` itself is
-    filled and returned.
+    filled and returned. Output stride and rates leave no trace in weights: where nothing else differs, those of ``net``
+    are kept.
 
     Raises:
         ArgumentError: the layout is unknown, the weights belong to another system, or some do not fit; with a list.
@@ -88,7 +89,7 @@ def _fitting(net: SegmentationNetwork, layout: Layout, reading: Reading) -> Segm
             f"`create_model({wanted.model!r})` makes one that takes them."
         )
     note = f" {reading.note}" if reading.note else ""
-    if given == wanted:
+    if given == wanted or (given is not None and given.form == wanted.form and _shapes(net) == _shapes(reading)):
         if note:
             warnings.warn(f"The weights are those of {layout.repository}.{note}", IntarsiaWarning, stacklevel=3)
         return net
@@ -100,6 +101,11 @@ def _fitting(net: SegmentationNetwork, layout: Layout, reading: Reading) -> Segm
     )
     own = next(net.parameters())
     return build(wanted).to(own.device, own.dtype).train(net.training)
+
+
+def _shapes(holder: SegmentationNetwork | Reading) -> dict[str, torch.Size]:
+    tensors = holder.tensors if isinstance(holder, Reading) else holder.state_dict()
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _filled(net: SegmentationNetwork, state: Mapping[str, Tensor], whose: str) -> SegmentationNetwork:
