@@ -9,6 +9,8 @@ from torch import nn
 
 from intarsia.errors import ArgumentError
 from intarsia.models import Outputs, create_model
+from intarsia.runs import make_recipe
+from intarsia.training.networks import check_crop
 
 COUNTS = [
     # name, backbone, arguments, parameters with 21 classes, and where the number comes from
@@ -99,11 +101,24 @@ def test_the_largest_score_of_all_scales_counts(align: bool, sizes: list[tuple[i
         torch.testing.assert_close(logits, resized(expected, (97, 65)))
 
 
+@pytest.mark.parametrize(
+    ("rates", "scales", "crop_size", "who"),
+    [((6, 12), (), 48, "SummedPyramid needs 7 × 7"), ((1, 2), (0.75, 0.25), 56, "MultiScaleNetwork needs 8 × 8")],
+)
+def test_crops_on_which_nothing_is_seen_are_refused(rates: Any, scales: Any, crop_size: int, who: str) -> None:
+    with torch.device("meta"):
+        net = create_model("deeplabv2", "test_resnet", rates=rates, scales=scales)
+    with pytest.raises(ArgumentError, match=who):
+        check_crop(make_recipe(data="x", crop_size=crop_size), net)
+    check_crop(make_recipe(data="x", crop_size=crop_size + 8), net)
+
+
 REFUSED = [
     ({"scales": (), "auxiliary": True}, "supervises each of `scales` on its own, and there are none; give scales"),
     ({"rates": (6, 9), "output_stride": 16}, r"`rates` .=\(6, 9\). are those at output stride 8 and must be even"),
     ({"output_stride": 32}, "`output_stride` .=32. of deeplabv2 must be 8 or 16"),
     ({"scales": (0.5, 0)}, r"`scales\.1` .=0.: input should be greater than 0"),
+    ({"rates": ()}, r"`rates` .=\(\)."),
     ({"rates": (0,)}, r"`rates\.0` .=0.: input should be greater than 0"),
 ]
 

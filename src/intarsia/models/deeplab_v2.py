@@ -1,5 +1,6 @@
 """DeepLab v2: parallel dilated classifiers, and the same image at several scales."""
 
+import math
 from functools import reduce
 from types import MappingProxyType
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from intarsia.backbones import Backbone
 from intarsia.errors import ArgumentError
+from intarsia.layers.hybrid_dilation import checked_rates
 from intarsia.layers.resizing import resize
 from intarsia.models.deeplab_v1 import classifier
 from intarsia.models.framing import Resized
@@ -49,8 +51,14 @@ class SummedPyramid(nn.Module):
 
     def __init__(self, channels: int, classes: int, rates: tuple[int, ...], hidden: int) -> None:
         super().__init__()
+        self.rates = checked_rates(rates)
         make = _deep_branch if hidden else _branch
         self.branches = nn.ModuleList(make(channels, classes, rate, hidden) for rate in rates)
+
+    @property
+    def fewest_positions(self) -> int:
+        """So many that the smallest rate reaches another position than its own."""
+        return min(self.rates) + 1
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
         """The sum over the branches."""
@@ -76,6 +84,11 @@ class MultiScaleNetwork(SegmentationNetwork):
 
     scales: tuple[float, ...] = ()
     supervised: bool = False
+
+    @property
+    def fewest_positions(self) -> int:
+        """So many that two rows are left at the smallest scale: one position leaves batch norm no variance."""
+        return math.ceil(2 / min((1.0, *self.scales)))
 
     def maps(self, images: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B K _ _"]]:
         """The largest scores; in training, if supervised, those of each scale behind them."""
