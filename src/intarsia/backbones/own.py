@@ -23,6 +23,7 @@ OWN: Mapping[str, Callable[[int], Body]] = MappingProxyType(
         "resnet101_deep_stem": partial(resnet_variants.deep_stem, 101),
         "unet_contracting": unet_contracting,
         "unet_contracting_bn": unet_contracting_bn,
+        "unet_contracting_16": partial(unet_contracting, width=16),  # a quarter of the channels
         "test_unet_contracting": partial(unet_contracting, width=4),
         "resnet101_caffe": partial(resnet_variants.caffe, 101),
     }
