@@ -40,8 +40,8 @@ class ASPP(nn.Module):
     ) -> None:
         super().__init__()
         self.rates = checked_rates(rates)
-        at_rates = [block(in_channels, channels, 3, rate) for rate in self.rates]
-        self.branches = nn.ModuleList([convolution(in_channels, channels, 1), *at_rates])
+        self.branches = nn.ModuleList([convolution(in_channels, channels, 1)])
+        self.branches.extend(block(in_channels, channels, 3, rate) for rate in self.rates)
         self.image_pooling = pooled_projection(in_channels, channels) if image_pooling else None
         self.project = convolution((len(self.branches) + image_pooling) * channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
