@@ -1,17 +1,13 @@
 """Every system by name: one dict, plain imports."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
-
-from intarsia.backbones import Backbone, create_backbone
+from intarsia.backbones import Backbone
 from intarsia.backbones.output_stride import OUTPUT_STRIDES
-from intarsia.backbones.pretrained import Pretrained
-from intarsia.errors import ArgumentError, UnknownNameError
+from intarsia.errors import UnknownNameError
 from intarsia.models import (
     bisenet,
     danet,
@@ -27,11 +23,7 @@ from intarsia.models import (
     unet,
     unet_paper,
 )
-from intarsia.models.attention import insert_attention
-from intarsia.models.blueprint import Blueprint
-from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
-from intarsia.validation import first_mistake
 
 
 @dataclass(frozen=True)
@@ -219,65 +211,3 @@ def entry(name: str) -> Entry:
     if name not in CATALOG:
         raise UnknownNameError("model", name, CATALOG, "`intarsia models`")
     return CATALOG[name]
-
-
-def create_model(
-    name: str,
-    backbone: str | None = None,
-    classes: int = 21,
-    output_stride: int | None = None,
-    in_channels: int = 3,
-    pretrained: Pretrained = False,
-    backbone_weights: str | Path | None = None,
-    form: str = "paper",
-    auxiliary: bool = False,
-    **options: Any,
-) -> SegmentationNetwork:
-    """Build a network: normalised images (B, C, H, W) → float32 logits (B, K, H, W) at the image's own size.
-
-    ``backbone`` and ``output_stride`` default to the system's own. ``pretrained`` and ``backbone_weights`` fill the
-    backbone only (:func:`intarsia.create_backbone`). ``form`` names a published variant; ``options`` replace single
-    fields of it, e.g. ``rates=(12, 24, 36)``. ``classes=1`` is one logit for a sigmoid, from 2 on softmax. With
-    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode.
-
-    Raises ``ArgumentError`` for unknown names and impossible combinations.
-
-    >>> import torch
-    >>> net = create_model("deeplabv3plus", backbone="test_resnet", classes=5).eval()
-    >>> net(torch.randn(1, 3, 65, 97)).shape
-    torch.Size([1, 5, 65, 97])
-    """
-    chosen = entry(name)
-    if classes < 1:
-        raise ArgumentError(f"`classes` (={classes}) must be at least 1: one logit for a sigmoid, or K for softmax.")
-    if auxiliary and not chosen.auxiliary:
-        raise ArgumentError(f"{name} has no auxiliary heads, so `auxiliary` (=True) must be False.")
-    variant = _form(name, chosen, form, options)
-    body = backbone or chosen.backbone
-    stride = chosen.output_stride if output_stride is None else output_stride
-    if stride not in chosen.output_strides and stride in OUTPUT_STRIDES:
-        known = " or ".join(map(str, chosen.output_strides))
-        raise ArgumentError(f"`output_stride` (={stride}) of {name} must be {known}.")
-    rates = variant.unit_rates(stride)
-    features = create_backbone(
-        body, stride, in_channels, pretrained, variant.dilation, backbone_weights, rates, variant.deepest
-    )
-    net = chosen.build(features, classes, variant, auxiliary)
-    if variant.attention:
-        insert_attention(net, variant.attention, variant.attention_after)
-    net.blueprint = Blueprint(name, body, classes, stride, in_channels, form, auxiliary, options)
-    return net
-
-
-def _form(name: str, chosen: Entry, form: str, options: Mapping[str, Any]) -> Any:
-    if form not in chosen.forms:
-        raise UnknownNameError(f"form of {name}", form, chosen.forms, f"`intarsia models {name}`")
-    variant = chosen.forms[form]
-    known = sorted((f.name for f in fields(variant)), key=lambda name: name in Form.__annotations__)  # its own first
-    for option in options:
-        if option not in known:
-            raise ArgumentError(f"`{option}` is no option of {name}; it has {', '.join(known)}.")
-    try:
-        return replace(variant, **options)
-    except ValidationError as error:
-        raise ArgumentError(f"Option of {name}: {first_mistake(error)}") from error

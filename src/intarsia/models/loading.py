@@ -10,7 +10,7 @@ from torch import Tensor
 from intarsia.backbones.pretrained import read_state_dict
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.models.blueprint import Blueprint
-from intarsia.models.catalog import create_model
+from intarsia.models.create import create_model
 from intarsia.models.layouts import LAYOUTS, Layout, Reading
 from intarsia.models.segmentation_network import SegmentationNetwork
 
