@@ -189,7 +189,7 @@ class TestWeights:
         with pytest.raises(ArgumentError, match=r"`layer1.0.proj.conv1.weight` is \(3, 1, 3, 3\) and should be \(8, 1"):
             create_backbone("xception39", weights=tmp_path / "w.safetensors")
         save_file({"a": torch.zeros(1)}, tmp_path / "v.safetensors")
-        with pytest.raises(ArgumentError, match=r"backbone `xception39`: 363 tensors are missing, the first is `conv1"):
+        with pytest.raises(ArgumentError, match=r"backbone `xception39`: 311 tensors are missing, the first is `conv1"):
             create_backbone("xception39", weights=tmp_path / "v.safetensors")
 
     def test_the_hub_has_none(self) -> None:
@@ -213,5 +213,5 @@ def test_refused_classifiers() -> None:
 
 
 def test_own_backbones_are_listed_once() -> None:
-    assert set(OWN) < set(list_backbones())
+    assert {name for name in OWN if not name.startswith("test_")} < set(list_backbones())
     assert len(set(list_backbones())) == len(list_backbones())

@@ -123,6 +123,8 @@ def test_models(capsys: Capture) -> None:
 
 
 MISTAKES = [
+    (["models", "--picture", "net.svg"], 1, "`--picture net.svg` draws one model: name it"),
+    (["models", "unet", "--picture", "net.png"], 1, "`--picture net.png` must end in .svg"),
     (["train", "DISCS", "--model", "deeplabv4"], 1, "There is no model `deeplabv4`; did you mean deeplabv3"),
     (["train", "DISCS", "--backbone", "resnet500"], 1, "There is no backbone `resnet500`; did you mean resnet50"),
     (["train", "DISCS", "--output-stride", "12"], 1, "must be 8, 16 or 32; the nearest is 16"),

@@ -10,7 +10,7 @@ from torchvision.models import segmentation
 
 import intarsia
 from intarsia.cli.main import main
-from intarsia.errors import ArgumentError, UnknownNameError
+from intarsia.errors import ArgumentError
 
 NAME = "fcn_resnet50"
 
@@ -50,8 +50,10 @@ def test_the_command_line_takes_it(cached: torch.nn.Module, tmp_path: Path, caps
 
 
 def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnknownNameError, match="There is no torchvision network `deeplab`; did you mean"):
+    with pytest.raises(ArgumentError, match=r"`torchvision:deeplab` is no network .* take one of deeplabv3_res"):
         intarsia.load("torchvision:deeplab")
+    with pytest.raises(ArgumentError, match=r"`torchvision:lraspp_mobilenet_v3_large` is no network .* known here"):
+        intarsia.load("torchvision:lraspp_mobilenet_v3_large")
 
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("no route to host")

@@ -39,7 +39,8 @@ def test_ours_computes_what_smps_computes(model: str, build: Any, backbone: str,
 def test_what_weights_do_not_tell_is_taken_from_the_network_given() -> None:
     net = fill_at_random(smp.DeepLabV3Plus("resnet18", encoder_weights=None, classes=4, encoder_output_stride=8))
     given = create_model("deeplabv3plus", "resnet18", classes=4, form="smp", output_stride=8, rates=(6, 12, 18))
-    ours = load_weights(given, net.state_dict())
+    with pytest.warns(IntarsiaWarning, match="do not tell options and output_stride"):
+        ours = load_weights(given, net.state_dict())
     assert ours is given
     image = torch.randn(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
     same(ours.eval()(image), net(image))

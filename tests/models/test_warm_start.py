@@ -7,7 +7,7 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from intarsia.errors import ArgumentError, DataError
+from intarsia.errors import ArgumentError, DataError, IntarsiaWarning
 from intarsia.models import create_model, warm_start
 from intarsia.runs.weights import save_tensors
 
@@ -31,7 +31,8 @@ def test_names_of_parallel_training_are_understood() -> None:
 def test_others_names_are_understood() -> None:
     theirs = smp.Unet("resnet18", encoder_weights=None, classes=4)
     ours = create_model("unet", "resnet18", classes=4)  # its head is 1×1, and theirs 3×3
-    assert warm_start(ours, theirs.state_dict()) == ("head.weight",)
+    with pytest.warns(IntarsiaWarning, match="made for unet .* form smp"):
+        assert warm_start(ours, theirs.state_dict()) == ("head.weight",)
     assert torch.equal(ours.backbone.body.conv1.weight, theirs.encoder.conv1.weight)
 
 

@@ -48,6 +48,7 @@ def load(name: str, network: nn.Module, weights: Weights) -> None:
     another shape.
     """
     given, wanted = weights.state or {}, network.state_dict()
+    given = {**{key: wanted[key] for key in wanted if key.endswith("num_batches_tracked")}, **given}  # old files: none
     missing = [key for key in wanted if key not in given]
     if missing:
         raise _misfit(weights, name, f"{len(missing)} tensors are missing, the first is `{missing[0]}`")

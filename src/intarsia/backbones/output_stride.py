@@ -130,7 +130,10 @@ def _check_rates(stage: int, given: Sequence[int], stages: Sequence[int]) -> Non
     shown = f"`rates` (={{{stage}: {tuple(given)}}})"
     if stage not in stages:
         known = ", ".join(map(str, stages))
-        raise ArgumentError(f"{shown} names a stage that the network has not; its convolutions give strides {known}.")
+        raise ArgumentError(
+            f"{shown} names a stage that the network has not; its convolutions give strides {known}. Leave that stage "
+            "out, or the multi-grid of a model: `multi_grid=()`, `--options.multi_grid ''`."
+        )
     if not given or min(given) < 1:
         raise ArgumentError(f"{shown} must be dilation rates of at least 1; leave the stage out to keep its own.")
 

@@ -1,7 +1,7 @@
 """Where a backbone's first weights come from: timm's hub, a package on this machine, a file, or nowhere."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +94,7 @@ def read_state_dict(path: Path) -> StateDict:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError, AssertionError) as error:
         raise DataError(f"`{path}` is not a weights file that can be read safely ({error}).") from error
     except Exception as error:  # torch's UnpicklingError is not public in all versions
         if type(error).__name__ != "UnpicklingError":
@@ -104,9 +104,20 @@ def read_state_dict(path: Path) -> StateDict:
         ) from error
     if isinstance(state, dict):
         state = next((state[key] for key in WRAPPERS if isinstance(state.get(key), dict)), state)
-    if not (isinstance(state, dict) and state and all(isinstance(t, Tensor) for t in state.values())):
-        raise DataError(f"`{path}` is not a dictionary of tensors; save `net.state_dict()` as .safetensors.")
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    return named_tensors(state, f"`{path}`")
+
+
+def named_tensors(state: object, what: str) -> StateDict:
+    """A state dict without the ``module.`` that training in parallel puts before its names.
+
+    Raises:
+        DataError: it is no dictionary, it is empty, or it holds something else than tensors by name.
+    """
+    if isinstance(state, Mapping) and state:
+        named = {n: t for n, t in state.items() if isinstance(n, str) and isinstance(t, Tensor)}
+        if len(named) == len(state):
+            return {name.removeprefix("module."): tensor for name, tensor in named.items()}
+    raise DataError(f"{what} is not a dictionary of tensors by name; save `net.state_dict()` as .safetensors.")
 
 
 @contextmanager

@@ -28,6 +28,8 @@ def models(name: str | None = None, /, *, backbones: bool = False, picture: Path
 
     if picture is not None and name is None:
         raise ArgumentError(f"`--picture {picture}` draws one model: name it, such as `intarsia models unet`.")
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise ArgumentError(f"`--picture {picture}` must end in .svg, the only format that is drawn.")
     if backbones:
         print("\n".join(list_backbones()))
     elif name is None:

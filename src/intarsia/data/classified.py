@@ -17,6 +17,8 @@ from intarsia.data.split import completed
 from intarsia.errors import DataError
 from intarsia.shapes import Mask, Picture, Window
 
+OF_SEGMENTATION = ({"images", "masks"}, {"JPEGImages", "SegmentationClass"})
+
 
 @dataclass(frozen=True)
 class LabelledSample:
@@ -82,6 +84,11 @@ def open_classified(
         raise DataError(
             f"`{places['train']}` holds {len(names)} folders of pictures, but a classification needs two at least: "
             "make one for each class, as in train/cat/1.jpg."
+        )
+    if any(pair <= set(names) for pair in OF_SEGMENTATION):
+        raise DataError(
+            f"`{folder}` holds {' and '.join(names)}, pictures with masks and not one folder a class; leave "
+            "`--task classification` out."
         )
     if classes is not None and classes.names != names:
         raise DataError(f"`{folder}` has other classes than the training that goes on: restore its folders.")

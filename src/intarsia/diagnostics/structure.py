@@ -92,8 +92,7 @@ class _Trace(TorchDispatchMode):
 
 @contextmanager
 def _watching(net: SegmentationNetwork, trace: _Trace) -> Iterator[None]:
-    """Hooks on the backbone, and on each block of decoder and heads at its first call."""
-    seen: set[str] = set()
+    """Hooks on the backbone, and on each block of decoder and heads; a block is shown at each of its calls."""
 
     def leave_backbone(_: nn.Module, args: tuple[Any, ...], maps: Any) -> None:
         _add_maps(trace, args, maps)
@@ -107,8 +106,7 @@ def _watching(net: SegmentationNetwork, trace: _Trace) -> Iterator[None]:
         def leave(_: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             sources = entered.pop()
             given = _tensors(output)
-            if given and name not in seen:
-                seen.add(name)
+            if given:
                 shape = given[0].shape
                 trace.add(Block(name, part, describe(module), shape[1], shape[-2], sources), given[0])
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby
 
 from intarsia.diagnostics.structure import Block
 
-BOX = (132, 40)  # pixels
+BOX = (150, 40)  # pixels
 GAP = (34, 12)
 MARGIN = 24
 SUMMARY = 1 << 20  # the lane of what was pooled, below all others
@@ -60,16 +59,10 @@ def layout(blocks: Sequence[Block]) -> tuple[list[Place], list[tuple[int, float]
     steps: list[int] = []
     for block in blocks:
         steps.append(1 + max((steps[source] for source in block.sources), default=-1))
-    rows = [0] * len(blocks)
+    rows = _rows(blocks, steps)
     heights: dict[int, int] = {}
-    order = sorted(range(len(blocks)), key=lambda i: (_stride(blocks[i]), steps[i]))
-    for (level, _), members in groupby(order, key=lambda i: (_stride(blocks[i]), steps[i])):
-        row = 0
-        for index in sorted(members, key=lambda i: blocks[i].part == "auxiliary"):
-            row = max(row, blocks[index].part == "auxiliary")  # out of the way of skips, which run along the first row
-            rows[index] = row
-            row += 1
-            heights[level] = max(heights.get(level, 0), row)
+    for block, row in zip(blocks, rows, strict=True):
+        heights[_stride(block)] = max(heights.get(_stride(block), 0), row + 1)
     tops: dict[int, float] = {}
     y = float(MARGIN)
     for level in sorted(heights):
@@ -80,6 +73,30 @@ def layout(blocks: Sequence[Block]) -> tuple[list[Place], list[tuple[int, float]
         for i, block in enumerate(blocks)
     ]
     return places, sorted(tops.items())
+
+
+def _rows(blocks: Sequence[Block], steps: Sequence[int]) -> list[int]:
+    """Which row of its lane each block stands in: none on another, and none in the way of a skip along its row."""
+    rows = [0] * len(blocks)
+    taken: set[tuple[int, int, int]] = set()  # lane, step, row
+    late = sorted(range(len(blocks)), key=lambda i: blocks[i].part == "auxiliary")  # the side exits stand below
+    for index in late:
+        lane, step = _stride(blocks[index]), steps[index]
+        while (lane, step, rows[index]) in taken or _struck(index, rows, blocks, steps):
+            rows[index] += 1
+        taken.add((lane, step, rows[index]))
+    return rows
+
+
+def _struck(index: int, rows: Sequence[int], blocks: Sequence[Block], steps: Sequence[int]) -> bool:
+    """Whether a line between two blocks of the same lane would run through this one."""
+    lane, step, row = _stride(blocks[index]), steps[index], rows[index]
+    return any(
+        steps[source] < step < steps[target] and rows[source] == row and _stride(blocks[source]) == lane
+        for target, block in enumerate(blocks)
+        for source in block.sources
+        if _stride(block) == lane and index not in (source, target)
+    )
 
 
 def _stride(block: Block) -> int:
@@ -102,7 +119,7 @@ def _box(block: Block, place: Place) -> str:
     )
 
 
-def _short(text: str, characters: int = 20) -> str:
+def _short(text: str, characters: int = 23) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from intarsia.data import Classes
 from intarsia.data.colours import voc_colour
-from intarsia.errors import ArgumentError, UnknownNameError
+from intarsia.errors import ArgumentError
 from intarsia.models import SegmentationNetwork
 from intarsia.models.loading import network_of
 
@@ -33,15 +33,17 @@ def published(source: str) -> Published:
     Torchvision itself shrinks images to 520 pixels on the shorter side first; here they keep their size.
 
     Raises:
-        UnknownNameError: torchvision has no such segmentation network.
-        ArgumentError: the weights cannot be downloaded, or are laid out in a way that is not known here.
+        ArgumentError: torchvision has no such network, or none that is known here; or its weights cannot be downloaded.
     """
     from torchvision.models import get_model_weights, list_models, segmentation
 
     name = source.removeprefix(TORCHVISION)
-    if name not in list_models(module=segmentation):
-        raise UnknownNameError(
-            "torchvision network", name, list_models(module=segmentation), "torchvision's documentation"
+    known = [
+        other for other in list_models(module=segmentation) if other.startswith(("fcn_resnet", "deeplabv3_resnet"))
+    ]
+    if name not in known:
+        raise ArgumentError(
+            f"`{source}` is no network of torchvision that is known here; take one of {', '.join(known)}."
         )
     weights = get_model_weights(name)["DEFAULT"]
     try:

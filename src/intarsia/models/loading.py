@@ -2,19 +2,22 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from intarsia.backbones.pretrained import read_state_dict
+from intarsia.backbones.pretrained import named_tensors, read_state_dict
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.models.blueprint import Blueprint
+from intarsia.models.catalog import entry
 from intarsia.models.create import create_model
 from intarsia.models.layouts import LAYOUTS, Layout, Reading
 from intarsia.models.segmentation_network import SegmentationNetwork
 
 LISTED = 8  # names in a refusal
+COUNTER = "num_batches_tracked"
 
 
 def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Tensor]) -> SegmentationNetwork:
@@ -24,8 +27,8 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     ycszen/TorchSeg, hszhao/semseg, junfu1115/DANet, wkentaro/pytorch-fcn or kazuto1011/deeplab-pytorch, with or without
     ``module.`` before them. If those weights belong to another form, backbone or number of classes of the same system,
     a network that fits them is built and returned, with a warning that says what differs; otherwise ``net`` itself is
-    filled and returned. Output stride and rates leave no trace in weights: where nothing else differs, those of ``net``
-    are kept.
+    filled and returned: take what is returned. What a repository's weights do not tell, such as smp's output stride and
+    rates, is kept as ``net`` has it, with a warning. Our own names tell nothing of a form: ``net`` must be of theirs.
 
     Raises:
         ArgumentError: the layout is unknown, the weights belong to another system, or some do not fit; with a list.
@@ -35,9 +38,9 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     >>> load_weights(net, net.state_dict()) is net
     True
     """
-    state = dict(source) if isinstance(source, Mapping) else read_state_dict(Path(source))
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    if state.keys() == net.state_dict().keys():
+    mapping = not isinstance(source, (str, Path))
+    state = named_tensors(source, "`source`") if mapping else read_state_dict(Path(source))
+    if _names(state) == _names(net.state_dict()):
         return _filled(net, state, "The weights")
     layout, reading = _recognised(state)
     fitting = _fitting(net, layout, reading)
@@ -70,7 +73,7 @@ def build(blueprint: Blueprint) -> SegmentationNetwork:
 
 def _recognised(state: Mapping[str, Tensor]) -> tuple[Layout, Reading]:
     for layout in LAYOUTS:
-        reading = layout.read(state)
+        reading = layout(state)
         if reading is not None:
             return layout, reading
     known = ", ".join(layout.repository for layout in LAYOUTS)
@@ -89,9 +92,22 @@ def _fitting(net: SegmentationNetwork, layout: Layout, reading: Reading) -> Segm
             f"`create_model({wanted.model!r})` makes one that takes them."
         )
     note = f" {reading.note}" if reading.note else ""
-    if given == wanted or (given is not None and given.form == wanted.form and _shapes(net) == _shapes(reading)):
+    differing = {"all"} if given is None else _differing(given, wanted)
+    if not differing:
         if note:
             warnings.warn(f"The weights are those of {layout.repository}.{note}", IntarsiaWarning, stacklevel=3)
+        return net
+    if (
+        given is not None
+        and _differing(given, wanted) <= reading.untold
+        and _shapes(net.state_dict()) == _shapes(reading.tensors)
+    ):
+        untold = " and ".join(sorted(reading.untold))
+        warnings.warn(
+            f"Weights of {layout.repository} do not tell {untold}: those of the network are kept ({given}).{note}",
+            IntarsiaWarning,
+            stacklevel=3,
+        )
         return net
     warnings.warn(
         f"The weights of {layout.repository} are for {wanted}; the network that is returned is that one, not the one "
@@ -103,13 +119,25 @@ def _fitting(net: SegmentationNetwork, layout: Layout, reading: Reading) -> Segm
     return build(wanted).to(own.device, own.dtype).train(net.training)
 
 
-def _shapes(holder: SegmentationNetwork | Reading) -> dict[str, torch.Size]:
-    tensors = holder.tensors if isinstance(holder, Reading) else holder.state_dict()
-    return {name: tensor.shape for name, tensor in tensors.items()}
+def _differing(given: Blueprint, wanted: Blueprint) -> set[str]:
+    """The fields in which they differ; forms of two names may be one."""
+    differing = {f.name for f in fields(Blueprint) if getattr(given, f.name) != getattr(wanted, f.name)}
+    forms = entry(wanted.model).forms
+    return differing - ({"form"} if forms[given.form] == forms[wanted.form] else set())
+
+
+def _names(state: Mapping[str, Tensor]) -> set[str]:
+    """Without the counters of batch norms, which files older than PyTorch 0.4.1 do not have."""
+    return {name for name in state if not name.endswith(COUNTER)}
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: state[name].shape for name in _names(state)}
 
 
 def _filled(net: SegmentationNetwork, state: Mapping[str, Tensor], whose: str) -> SegmentationNetwork:
     own = net.state_dict()
+    state = {**{name: own[name] for name in own if name.endswith(COUNTER)}, **state}
     missing = [name for name in own if name not in state]
     unknown = [name for name in state if name not in own]
     shapes = [

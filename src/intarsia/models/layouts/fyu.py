@@ -32,7 +32,8 @@ def read(state: StateDict) -> Reading | None:
     backbone = _which(kind, body)
     if backbone is None:
         return None
-    classes, channels = state["seg.weight"].shape[0], next(iter(body.values())).shape[1]
+    stem = "layer0.0.weight" if kind == "D" else "conv1.weight"
+    classes, channels = state["seg.weight"].shape[0], body[stem].shape[1]
     head = renamed({name: tensor for name, tensor in state.items() if not name.startswith("base.")}, HEAD)
     tensors = {f"backbone.body.{name}": tensor for name, tensor in body.items()} | head
     return Reading(Blueprint("drn", backbone, classes, 8, channels), tensors)

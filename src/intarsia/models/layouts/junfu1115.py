@@ -1,7 +1,7 @@
-"""junfu1115/DANet: DANet on ResNets with the plain 7×7 stem (``no_deepstem``), at output stride 8 with multi-grid."""
+"""junfu1115/DANet: DANet on ResNets with the plain or the deep stem, at output stride 8 with multi-grid."""
 
 from intarsia.models.blueprint import Blueprint
-from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name
+from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name, stem_channels
 
 RULES = [
     (r"pretrained\.fc\.", None),  # the classifier that some files carry along
@@ -24,7 +24,7 @@ def read(state: StateDict) -> Reading | None:
     backbone = resnet_name(state, "pretrained.")
     if backbone is None or "head.conv8.1.weight" not in state:
         return None
-    classes, channels = state["head.conv8.1.weight"].shape[0], state["pretrained.conv1.weight"].shape[1]
+    classes, channels = state["head.conv8.1.weight"].shape[0], stem_channels(state, "pretrained.")
     blueprint = Blueprint("danet", backbone, classes, 8, channels, "junfu1115", auxiliary=True)
     return Reading(blueprint, renamed(state, RULES))
 

@@ -1,13 +1,13 @@
 """segmentation_models_pytorch: Unet, DeepLabV3, DeepLabV3Plus and PSPNet on ResNets.
 
-Its state dicts do not tell output strides and rates: those are taken for its defaults.
+Its state dicts do not tell output strides, rates or how the decoder interpolates: those are taken for its defaults.
 """
 
 import torch
 from torch import Tensor
 
 from intarsia.models.blueprint import Blueprint
-from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name
+from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name, stem_channels
 
 ENDS = [
     (r"encoder\.fc\.", None),
@@ -60,11 +60,12 @@ def read(state: StateDict) -> Reading | None:
     backbone = resnet_name(state, "encoder.")
     if backbone is None or "segmentation_head.0.weight" not in state:
         return None
-    classes, channels = state["segmentation_head.0.weight"].shape[0], state["encoder.conv1.weight"].shape[1]
+    classes, channels = state["segmentation_head.0.weight"].shape[0], stem_channels(state, "encoder.")
     for sign, model, rules, output_stride in SIGNS:
         if sign in state:
             blueprint = Blueprint(model, backbone, classes, output_stride, channels, "smp")
-            return Reading(blueprint, _in_our_order(renamed(state, rules)))
+            tensors = _in_our_order(renamed(state, rules))
+            return Reading(blueprint, tensors, untold=frozenset({"output_stride", "options"}))
     return None
 
 

@@ -1,7 +1,7 @@
 """torchvision: DeepLab v3 and FCN on ResNets, with or without their auxiliary classifiers."""
 
 from intarsia.models.blueprint import Blueprint
-from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name
+from intarsia.models.layouts.layout import Layout, Reading, StateDict, renamed, resnet_name, stem_channels
 
 SHARED = [
     (r"backbone\.", "backbone.body."),
@@ -30,7 +30,7 @@ def read(state: StateDict) -> Reading | None:
     backbone = resnet_name(state, "backbone.")
     if backbone is None or "classifier.4.weight" not in state:
         return None
-    classes, channels = state["classifier.4.weight"].shape[0], state["backbone.conv1.weight"].shape[1]
+    classes, channels = state["classifier.4.weight"].shape[0], stem_channels(state, "backbone.")
     auxiliary = "aux_classifier.0.weight" in state
     model, rules = ("fcn", FCN) if "classifier.0.weight" in state else ("deeplabv3", DEEPLAB_V3)
     blueprint = Blueprint(model, backbone, classes, 8, channels, "torchvision", auxiliary)
