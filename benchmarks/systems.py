@@ -35,6 +35,7 @@ def command(name: str) -> list[str]:
     backbone = OWN_BACKBONES.get(name, BACKBONE)
     weights = ["--no-pretrained"] if own else ["--pretrained", "offline"]
     heads = ["--auxiliary"] * CATALOG[name].auxiliary
+    epochs = ["--epochs", str(EPOCHS.get(name, 6))]
     return [
         "intarsia",
         "train",
@@ -45,6 +46,7 @@ def command(name: str) -> list[str]:
         backbone,
         *weights,
         *SETTINGS,
+        *epochs,
         *heads,
     ]
 
