@@ -2,6 +2,8 @@
 
 import copy
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import segmentation_models_pytorch as smp
@@ -9,6 +11,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 import intarsia
 from intarsia.errors import ArgumentError
@@ -210,6 +213,89 @@ def test_bfloat16_must_win_clearly() -> None:
     assert fastest({rounded: 2.0}) == rounded
 
 
+class Odd(nn.Module):
+    """Two convolutions, or one under two names, and what a function makes of them and the image."""
+
+    def __init__(self, answer: Callable[["Odd", Tensor], Any], *, tied: bool = False) -> None:
+        super().__init__()
+        self.answer, self.first, self.norm = answer, nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.second = self.first if tied else nn.Conv2d(4, 4, 1)
+        self.position = nn.Parameter(torch.rand(2, 4, 1, 1))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.answer(self, x)
+
+
+def one_weight(net: Odd) -> Odd:
+    net.second.weight = net.first.weight
+    return net
+
+
+def scales(x: Tensor) -> Tensor:
+    return torch.tensor([0.5, 1.0, 1.5, float(x.shape[-1])]).view(1, 4, 1, 1)
+
+
+ODD = {
+    "one convolution, two names": lambda: Odd(lambda net, x: net.second(net.first(x).relu()), tied=True),
+    "one weight, two convolutions": lambda: one_weight(Odd(lambda net, x: net.second(net.first(x).relu()))),
+    "constant of the size": lambda: Odd(lambda net, x: net.second(net.first(x) * scales(x))),
+    "constant bias": lambda: Odd(lambda net, x: net.norm(F.conv2d(x, net.first.weight, torch.arange(4.0)))),
+    "weights by a formula": lambda: Odd(lambda net, x: net.norm(F.conv2d(x, net.first.weight.tanh()))),
+    "weight as a summand": lambda: Odd(lambda net, x: net.first(x[..., :1, :1]) + net.position),
+    "None, numbers and text": lambda: Odd(
+        lambda net, x: {"out": net.first(x), "aux": None, "width": x.shape[-1], "as": "a"}
+    ),
+    "classes": lambda: Odd(lambda net, x: net.first(x).argmax(1)),
+    "logits and masks": lambda: Odd(lambda net, x: (net.first(x), net.first(x) > 0)),
+    "image and weight": lambda: Odd(lambda net, x: (x, net.second(net.first(x)), net.position)),
+    "maps that are used again": lambda: Odd(
+        lambda net, x: [y := net.first(x), z := F.interpolate(y, scale_factor=2.0), net.second(z)]
+    ),
+    "spectrum": lambda: Odd(lambda net, x: torch.fft.rfft2(net.first(x))),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ODD)
+@torch.no_grad()
+def test_odd_networks_answer_the_same(name: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """bfloat16, where it is possible at all, is made the fastest."""
+    monkeypatch.setattr(module, "plans", lambda _: PLANS if precision == "bfloat16" else PLANS[:2])
+    monkeypatch.setattr(module, "fastest", lambda seconds: max(seconds, key=lambda plan: PLANS.index(plan)))
+    net = trained(ODD[name]())
+    fast = optimise(net, image())
+    for x in (image(), image(height=7, width=16)):
+        answer, expected = (pytree.tree_flatten(one(x)) for one in (fast, net))
+        assert answer[1] == expected[1]
+        for ours, theirs in zip(answer[0], expected[0], strict=True):
+            if not isinstance(theirs, Tensor):
+                assert ours == theirs
+                continue
+            assert ours.dtype == theirs.dtype
+            if theirs.is_floating_point() or theirs.is_complex():
+                assert float((ours - theirs).norm() / theirs.norm()) < (1e-5 if precision == "float32" else 0.03)
+            else:
+                assert float((ours != theirs).double().mean()) < (1e-9 if precision == "float32" else 0.03)
+
+
+AGREEMENT = {
+    "rounding": (torch.tensor([3.0, 4.001]), torch.tensor([3.0, 4.0]), True),
+    "another value": (torch.tensor([3.0, 4.1]), torch.tensor([3.0, 4.0]), False),
+    "the same classes": (torch.tensor([3, 4]), torch.tensor([3, 4]), True),
+    "another class": (torch.tensor([3, 5]), torch.tensor([3, 4]), False),
+    "few other classes": (torch.arange(20_000).clamp(min=1), torch.arange(20_000), True),
+    "another number": ({"n": 3}, {"n": 4}, False),
+    "another key": ({"n": 3}, {"m": 3}, False),
+    "None": ([None], [None], True),
+}
+
+
+@pytest.mark.parametrize("name", AGREEMENT)
+def test_agreement(name: str) -> None:
+    answer, expected, agree = AGREEMENT[name]
+    assert module._agrees(answer, expected, 1e-3) == agree
+
+
 class Decides(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -224,6 +310,8 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
         optimise(Residual().train(), image())
     with pytest.raises(ArgumentError, match=r"`net` \(Decides\) cannot be recorded as a list of operators"):
         optimise(Decides().eval(), image())
+    with pytest.raises(ArgumentError, match=r"recorded as a list of operators \(it answers a set\); use it as it is"):
+        optimise(Odd(lambda net, x: {net.first(x)}).eval(), image())
     with pytest.raises(ArgumentError, match=r"`net` \(ReLU\) has no 2-D convolution; pass `images`"):
         optimise(nn.ReLU().eval())
     monkeypatch.setattr(module, "_agrees", lambda *_: False)

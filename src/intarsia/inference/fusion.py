@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, fx
 
-from intarsia.inference.graph import Program, arguments, is_convolution
+from intarsia.inference.graph import Program, arguments, is_constant, is_convolution
 
 aten = torch.ops.aten
 
@@ -22,6 +22,8 @@ def fusible() -> bool:
 def fuse(program: Program) -> None:
     """Every convolution, with a sum and an activation where they follow, as one kernel with weights packed for it."""
     for convolution in [node for node in program.graph.nodes if is_convolution(node)]:
+        if not is_constant(arguments(convolution)[1]):  # nothing to pack
+            continue
         last, other = convolution, None
         user = _only_user(convolution)
         if user is not None and (other := _summand(user, convolution)) is not None:
@@ -92,11 +94,11 @@ def answer_in_float32(program: Program) -> None:
     for leaf in dict.fromkeys(arguments(output)[0]):
         if not isinstance(leaf, fx.Node) or not leaf.meta["val"].is_floating_point():
             continue
-        node = leaf
-        while node.target in RESIZES and len(arguments(node)[0].users) == 1:
-            node = arguments(node)[0]
+        node, reader = leaf, output
+        while node.target in RESIZES and len(node.users) == 1:
+            node, reader = arguments(node)[0], node
         with program.graph.inserting_after(node):
             exact = program.graph.call_function(
                 aten.to.dtype, (node, torch.float32), {"memory_format": torch.contiguous_format}
             )
-        node.replace_all_uses_with(exact, delete_user_cb=lambda user, exact=exact: user is not exact)
+        node.replace_all_uses_with(exact, delete_user_cb=lambda user, reader=reader: user is reader)

@@ -18,19 +18,24 @@ aten = torch.ops.aten
 CONVOLUTION = aten.convolution.default
 BATCH_NORMS = (aten.native_batch_norm.default, aten.cudnn_batch_norm.default, aten.miopen_batch_norm.default)
 
+LEAVES = (Tensor, str, int, float, complex, torch.device, torch.dtype, type(None))  # what an answer is made of
+
 Make = Callable[[], Tensor]
 
 
 class Weights:
     """The tensors of a network, and those made of them: each once, for all sizes of image.
 
-    ``exact`` says how to make a tensor in the precision that the network has, ``final`` as the operators take it. Only
-    what a program reads is made and kept.
+    ``names`` says under which name each place of the network finds its ``original``. ``exact`` says how to make a
+    tensor in the precision that the network has, ``final`` as the operators take it. Only what a program reads is made
+    and kept.
     """
 
     def __init__(self, net: nn.Module, dtype: torch.dtype, layout: torch.memory_format) -> None:
         self.dtype, self.layout = dtype, layout
-        self.original = {name: t.detach() for name, t in (*net.named_parameters(), *net.named_buffers())}
+        places, first = _places(net), {}
+        self.names = {place: first.setdefault(id(tensor), place) for place, tensor in places.items()}
+        self.original = {name: places[name].detach() for name in first.values()}
         self.exact: dict[str, Make] = {}
         self.final: dict[str, Make] = {}
         self.made: dict[str, Tensor] = {}
@@ -81,26 +86,38 @@ def capture(net: nn.Module, images: Float[Tensor, "B C H W"], weights: Weights) 
     answers: list[pytree.TreeSpec] = []
 
     def run(state: dict[str, Tensor], images: Tensor) -> list[Any]:
-        leaves, answer = pytree.tree_flatten(torch.func.functional_call(net, state, (images,)))
+        tensors = {place: state[name] for place, name in weights.names.items()}
+        leaves, answer = pytree.tree_flatten(torch.func.functional_call(net, tensors, (images,), tie_weights=False))
+        for leaf in leaves:
+            if not isinstance(leaf, LEAVES):
+                raise TypeError(f"it answers a {type(leaf).__name__}")
         answers.append(answer)
         return leaves
 
     functional = torch.func.functionalize(run, remove="mutations_and_views")
     try:
         with torch.no_grad():
-            graph = make_fx(functional, tracing_mode="fake")(state, weights.place(images)).graph
+            recorded = make_fx(functional, tracing_mode="fake")(state, weights.place(images))
     except Exception as error:
         raise ArgumentError(
             f"`net` ({type(net).__name__}) cannot be recorded as a list of operators ({error}); use it as it is."
         ) from error
+    graph = recorded.graph
     graph.owning_module = None  # constants come in before a module holds them
     graph.set_codegen(CodeGen())  # arguments and answer as plain leaves
+    for made_in_forward in graph.find_nodes(op="get_attr"):
+        value = getattr(recorded, made_in_forward.target)
+        made_in_forward.target = (
+            f"{made_in_forward.target}.{'x'.join(map(str, images.shape))}"  # may depend on the size
+        )
+        made_in_forward.meta["val"] = value
+        weights.exact[made_in_forward.target] = weights.final[made_in_forward.target] = lambda value=value: value
     for placeholder, name in zip(graph.find_nodes(op="placeholder"), state, strict=False):  # the image comes last
         with graph.inserting_before(placeholder):
             original = weights.original[name]
-            placeholder.replace_all_uses_with(
-                weights.constant(graph, f"original.{name}", lambda original=original: original)
-            )
+            constant = weights.constant(graph, f"original.{name}", lambda original=original: original)
+        constant.meta = dict(placeholder.meta)
+        placeholder.replace_all_uses_with(constant)
         graph.erase_node(placeholder)
     graph.eliminate_dead_code()
     return Program(graph, weights, answers[0])
@@ -117,6 +134,8 @@ def fold_batch_norms(program: Program) -> None:
         if training or not _feeds_only(convolution, norm):
             continue
         x, weight, bias, *geometry = arguments(convolution)
+        if not all(is_constant(node) for node in (weight, bias, gamma, beta, mean, variance) if node):
+            continue
         sources = [node and weights.exact[node.target] for node in (weight, bias, gamma, beta, mean, variance)]
         folded = Folded(*sources, epsilon=epsilon)
         with graph.inserting_before(norm):
@@ -165,6 +184,21 @@ def arguments(node: fx.Node) -> tuple[Any, ...]:
 def is_convolution(node: fx.Node) -> bool:
     """Whether it is a 2-D convolution that is not transposed."""
     return node.target is CONVOLUTION and not node.args[6] and node.meta["val"].ndim == 4
+
+
+def is_constant(node: fx.Node) -> bool:
+    """Whether it is a tensor that is known before there is an image."""
+    return node.op == "get_attr"
+
+
+def _places(net: nn.Module) -> dict[str, Tensor]:
+    """Every place of a tensor, once: a module may have two names, and two places may hold one tensor."""
+    return {
+        f"{path}.{name}" if path else name: tensor
+        for path, module in net.named_modules()
+        for tensors in (module.named_parameters, module.named_buffers)
+        for name, tensor in tensors(recurse=False, remove_duplicate=False)
+    }
 
 
 def _feeds_only(node: fx.Node, user: fx.Node) -> bool:
