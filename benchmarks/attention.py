@@ -9,7 +9,6 @@ with its inputs ready.
 
 import argparse
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -116,10 +115,16 @@ def run_case(case: list[str]) -> None:
     with torch.set_grad_enabled(case[0] not in BLOCKS):
         run = (lambda x: net(*x)) if case[0] in BLOCKS else (lambda x: which(form, x))
         run(small)  # libraries are loaded
-        with Path("/proc/self/statm").open() as file:
-            before = int(file.read().split()[1]) * resource.getpagesize()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten, and with it that of the parent
+        before = resident("VmRSS")
         run(arguments)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6)
+    print(resident("VmHWM") - before)
+
+
+def resident(field: str) -> float:
+    """Memory of this process in MB, now (``VmRSS``) or at most (``VmHWM``)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
 
 
 def maps(name: str) -> list[Tensor]:
