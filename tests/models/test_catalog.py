@@ -39,7 +39,7 @@ def test_unet_starts_from_the_next_map_where_one_is_missing() -> None:
     with torch.device("meta"):
         decoder = create_model("unet", "convnext_tiny").decoder
     assert decoder.skips == [2, 1, 0, None, None]
-    assert [up.scale_factor for up in decoder.upsamplings] == [2, 2, 2, 2, 2]
+    assert decoder.scales == [2, 2, 2, 2, 2]
 
 
 REFUSED = [
