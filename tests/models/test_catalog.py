@@ -7,7 +7,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from intarsia.errors import ArgumentError, UnknownNameError
-from intarsia.models import create_model
+from intarsia.models import CATALOG, create_model
 
 COUNTS = [
     # name, backbone, arguments, parameters, where the number comes from (21 classes)
@@ -39,7 +39,7 @@ def test_unet_starts_from_the_next_map_where_one_is_missing() -> None:
     with torch.device("meta"):
         decoder = create_model("unet", "convnext_tiny").decoder
     assert decoder.skips == [2, 1, 0, None, None]
-    assert [up.scale_factor for up in decoder.upsamplings] == [2, 2, 2, 2, 2]
+    assert decoder.scales == [2, 2, 2, 2, 2]
 
 
 REFUSED = [
@@ -77,3 +77,30 @@ def test_unet_pads_with_zeros_and_crops() -> None:
     image = torch.randn(1, 3, 50, 70)
     padded = torch.nn.functional.pad(image, (0, 96 - 70, 0, 64 - 50))
     torch.testing.assert_close(net(image), net(padded)[..., :50, :70])
+
+
+TAKES_ORIGINS = {"fcn32s", "fcn16s", "fcn8s", "unet_paper"}
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG.keys() - TAKES_ORIGINS))
+@pytest.mark.parametrize("backbone", ["test_unet_contracting", "vgg16_fcn"])
+def test_maps_that_do_not_tile_the_image_are_refused(name: str, backbone: str) -> None:
+    sentence = f"maps of backbone `{backbone}` do not tile the image, as those that {name} takes must; use another one"
+    with pytest.raises(ArgumentError, match=sentence), torch.device("meta"):
+        create_model(name, backbone, multi_grid=(), rates_at_16=(), rates_at_32=())
+
+
+# arXiv:1809.02983's code; arXiv:1808.00897, equation 2; torchvision's training; arXiv:1612.01105, section 3.3
+AUXILIARY_WEIGHTS = [
+    ("danet", (1.0, 1.0)),
+    ("bisenet", (1.0, 1.0)),
+    ("fcn", (0.5,)),
+    *((name, (0.4,)) for name in ("pspnet", "unet", "deeplabv1", "duc", "deeplabv3", "deeplabv3plus")),
+]
+
+
+@pytest.mark.parametrize(("name", "weights"), AUXILIARY_WEIGHTS)
+def test_auxiliary_losses_weigh_what_their_papers_say(name: str, weights: tuple[float, ...]) -> None:
+    with torch.device("meta"):
+        net = create_model(name, classes=3, auxiliary=True, **CATALOG[name].tiny)
+    assert net.auxiliary_weights == weights

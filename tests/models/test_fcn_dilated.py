@@ -4,6 +4,7 @@ import pytest
 import torch
 from torchvision.models import segmentation
 
+from intarsia.errors import ArgumentError
 from intarsia.models import SegmentationNetwork, create_model
 
 COUNTS = [
@@ -45,3 +46,12 @@ def test_logits_are_torchvisions(pair: tuple[SegmentationNetwork, torch.nn.Modul
         side = ours.auxiliary_heads[0](ours.backbone(image)[-2])
         resized = torch.nn.functional.interpolate(side, size, mode="bilinear")
         torch.testing.assert_close(resized, auxiliary)
+
+
+@pytest.mark.parametrize(("auxiliary", "fewest"), [(False, 512), (True, 256)])
+def test_a_reduction_that_leaves_nothing_is_refused(auxiliary: bool, fewest: int) -> None:
+    with torch.device("meta"):
+        create_model("fcn", "resnet18", auxiliary=auxiliary, reduction=fewest)
+        sentence = rf"`reduction` .={fewest + 1}. leaves none of the {fewest} channels.*`resnet18`; use {fewest} or"
+        with pytest.raises(ArgumentError, match=sentence):
+            create_model("fcn", "resnet18", auxiliary=auxiliary, reduction=fewest + 1)

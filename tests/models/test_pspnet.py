@@ -88,7 +88,8 @@ REFUSED = [
     ({"bins": (1, 0)}, r"`bins\.1` \(=0\): input should be greater than 0"),
     ({"bins": tuple(range(1, 100))}, "leave no channel of 96 for each"),
     ({"head_kernel": 2}, "`head_kernel` .=2.: input should be 1 or 3"),
-    ({"deepest": 1}, r"`deepest` \(=1\) leaves no map of backbone `test_resnet`; its strides are"),
+    ({"deepest": 1}, r"`deepest` \(=1\) must be a stride of a map of backbone `test_resnet`: 2 or 4 or 8 or 16 or 32"),
+    ({"deepest": 5}, r"`deepest` \(=5\) must be a stride of a map"),
     ({"deepest": 8, "backbone": "drn_c_26"}, "Backbone `drn_c_26` cannot be cut at stride 8"),
 ]
 

@@ -20,12 +20,12 @@ def tiny(**options: Any) -> Any:
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
 def test_fixed_upsampling_is_interpolation(upsampling: str) -> None:
     decoder, image = tiny(upsampling=upsampling).decoder, torch.randn(1, 3, 64, 96)
-    features = tiny().backbone(image)
-    grown = F.interpolate(features[-1], scale_factor=2, mode=upsampling)
-    expected = decoder.stages[0](torch.cat([grown, features[decoder.skips[0]]], 1))
+    maps = tiny().backbone(image)
+    grown = F.interpolate(maps[-1], scale_factor=2, mode=upsampling)
+    expected = decoder.stages[0](torch.cat([grown, maps[decoder.skips[0]]], 1))
     seen = []
     decoder.stages[0].register_forward_hook(lambda *arguments: seen.append(arguments[-1]))
-    decoder(features)
+    decoder((image, *maps))
     torch.testing.assert_close(seen[0], expected)
 
 
@@ -43,10 +43,35 @@ def test_a_dilated_backbone_needs_fewer_up_convolutions() -> None:
 
 def test_added_skips_are_narrowed_and_added() -> None:
     net = tiny(skip="add")
-    decoder, features = net.decoder, net.backbone(torch.randn(1, 3, 64, 64))
-    x = features[-1]
+    decoder, image = net.decoder, torch.randn(1, 3, 64, 64)
+    maps = net.backbone(image)
+    x = maps[-1]
     for projection, stage, skip in zip(decoder.projections, decoder.stages, decoder.skips, strict=True):
         x = F.interpolate(x, scale_factor=2, mode="nearest")
-        x = stage(x if skip is None else x + projection(features[skip]))
-    torch.testing.assert_close(decoder(features), x)
+        x = stage(x if skip is None else x + projection(maps[skip]))
+    torch.testing.assert_close(decoder((image, *maps)), x)
     assert [stage[0][0].in_channels for stage in decoder.stages[1:]] == list(WIDTHS[:-1])
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "deconvolution"])
+@pytest.mark.parametrize("size", [(161, 209), (64, 96)])
+def test_unpadded_maps_double_and_lose_what_is_beyond_the_finer_one(upsampling: str, size: tuple[int, int]) -> None:
+    net = tiny(upsampling=upsampling, padded=False)
+    decoder, image = net.decoder, torch.randn(1, 3, *size)
+    maps = net.backbone(image)
+    x = maps[-1]
+    for up, stage, skip in zip(decoder.upsamplings, decoder.stages, decoder.skips, strict=True):
+        finer = image if skip is None else maps[skip]
+        x = up(x) if upsampling == "deconvolution" else F.interpolate(x, scale_factor=2, mode="nearest")
+        x = x[..., : finer.shape[-2], : finer.shape[-1]]
+        x = stage(x if skip is None else torch.cat([x, finer], 1))
+    torch.testing.assert_close(net(image), net.head(x))
+
+
+@pytest.mark.parametrize("options", [{}, {"upsampling": "bilinear"}, {"upsampling": "deconvolution"}, {"skip": "add"}])
+@pytest.mark.parametrize("backbone", ["test_resnet", "vgg16", "test_convnext"])
+def test_unpadded_any_backbone_runs_at_odd_sizes(backbone: str, options: dict[str, Any]) -> None:
+    """VGG and ConvNeXt round down: there the finer map has more than twice as many samples."""
+    with torch.device("meta"):
+        net = create_model("unet", backbone, classes=3, widths=WIDTHS, padded=False, **options).eval()
+        assert net(torch.empty(1, 3, 97, 75)).shape == (1, 3, 97, 75)

@@ -258,6 +258,12 @@ def test_settings_without_effect_are_refused(colours: Path, tmp_path: Path, give
         train(data=str(colours), out=tmp_path / "run", quiet=True, **{**TINY, **given})
 
 
+def test_a_classifier_needs_maps_that_tile_the_image(colours: Path, tmp_path: Path) -> None:
+    sentence = "The maps of backbone `test_unet_contracting` do not tile the image.*; use another one, such as resnet18"
+    with pytest.raises(ArgumentError, match=sentence):
+        train(data=str(colours), out=tmp_path / "run", quiet=True, **{**TINY, "backbone": "test_unet_contracting"})
+
+
 def test_folders_of_classes_are_no_segmentation(colours: Path) -> None:
     with pytest.raises(DataError, match="holds no layout that is known"):
         open_dataset(colours)

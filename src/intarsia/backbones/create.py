@@ -52,7 +52,7 @@ def create_backbone(
     With weights, a network outside :func:`list_backbones` is held against the law; a warning says where it leaves it.
 
     Raises ``ArgumentError`` for an unknown name, output stride or dilation, for weights that do not fit, and for a cut
-    that leaves nothing.
+    at a stride that no map has.
 
     >>> backbone = create_backbone("resnet18", output_stride=8)
     >>> backbone.spec.channels, backbone.spec.strides

@@ -54,10 +54,10 @@ def _kept(name: str, deepest: int | None) -> dict[str, Any]:
         return {}
     with torch.device("meta"):
         strides = _create(name, 3, SCRATCH, {}).feature_info.reduction()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
-    indices = tuple(i for i, stride in enumerate(strides) if stride <= deepest)
-    if not indices:
-        raise ArgumentError(f"`deepest` (={deepest}) leaves no map of backbone `{name}`; its strides are {strides}.")
-    return {"out_indices": indices}
+    if deepest not in strides:
+        known = " or ".join(map(str, strides))
+        raise ArgumentError(f"`deepest` (={deepest}) must be a stride of a map of backbone `{name}`: {known}.")
+    return {"out_indices": tuple(i for i, stride in enumerate(strides) if stride <= deepest)}
 
 
 def _create(name: str, in_channels: int, weights: Weights, kept: Mapping[str, Any]) -> nn.Module:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -34,7 +34,7 @@ class BiSeNetForm(Form):
     """
 
     spatial_channels: tuple[PositiveInt, PositiveInt, PositiveInt] = (64, 64, 128)
-    spatial_projection: int = 0
+    spatial_projection: NonNegativeInt = 0
     channels: PositiveInt = 128
     head_channels: PositiveInt = 64
     auxiliary_channels: PositiveInt = 128

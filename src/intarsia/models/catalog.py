@@ -41,6 +41,7 @@ class Entry:
     unused: tuple[str, ...] = field(default=())  # parameters that exist only for the names in others' weights
     auxiliary: bool = True  # whether it has heads for training only
     output_strides: tuple[int, ...] = OUTPUT_STRIDES  # those that it can have
+    origins: bool = False  # whether it asks where the backbone's maps begin, so that they need not tile the image
 
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
@@ -56,6 +57,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
                 backbone="vgg16_fcn",
                 tiny={"backbone": "test_resnet"},
                 auxiliary=False,
+                origins=True,
             )
             for name, title, build in (
                 ("fcn32s", "FCN-32s", fcn.fcn32s),
@@ -94,6 +96,7 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             tiny={"backbone": "test_unet_contracting"},
             auxiliary=False,
             output_strides=(16,),
+            origins=True,
         ),
         "unet": Entry(
             title="U-Net",

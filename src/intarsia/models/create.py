@@ -60,6 +60,11 @@ def create_model(
     features = create_backbone(
         body, stride, in_channels, pretrained, variant.dilation, backbone_weights, rates, variant.deepest
     )
+    if features.spec.own_origins is not None and not chosen.origins:
+        raise ArgumentError(
+            f"The maps of backbone `{body}` do not tile the image, as those that {name} takes must; use another one, "
+            f"such as {chosen.backbone}."
+        )
     net = chosen.build(features, classes, variant, auxiliary)
     if variant.attention:
         insert_attention(net, variant.attention, variant.attention_after)

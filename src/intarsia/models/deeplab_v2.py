@@ -3,10 +3,11 @@
 import math
 from functools import reduce
 from types import MappingProxyType
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -19,17 +20,19 @@ from intarsia.models.framing import Resized
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import LastMap, SegmentationNetwork
 
+Scale = Annotated[float, Field(gt=0, le=2)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabV2Form(Form):
     """``rates`` are those at output stride 8, and half as large at 16.
 
-    ``scales``: the image is also seen at these, and the largest score counts. With ``hidden`` channels each branch is a
-    whole classifier, fc6 – fc7 – fc8, as on VGG16; otherwise one 3×3 convolution, as on ResNet-101.
+    ``scales``: the image is also seen at these, up to 2, and the largest score counts. With ``hidden`` channels each
+    branch is a whole classifier, fc6 – fc7 – fc8, as on VGG16; otherwise one 3×3 convolution, as on ResNet-101.
     """
 
     rates: tuple[PositiveInt, ...] = (6, 12, 18, 24)
-    scales: tuple[PositiveFloat, ...] = (0.75, 0.5)
+    scales: tuple[Scale, ...] = (0.75, 0.5)
     hidden: NonNegativeInt = 0
     align_corners: bool = True  # Caffe's Interp
 

@@ -20,8 +20,8 @@ class DeepLabV3Form(Form):
     """The paper's choices: the multi-grid (1, 2, 4) and the rates 6, 12, 18 of output stride 16, doubled at 8.
 
     ``rates=(6, 12, 18, 24)`` adds the branch that the paper tries and abandons (section 4.2, table 5). ``refined`` puts
-    a 3×3 convolution between pyramid and classifier. The multi-grid is that of the last stage's three units; a backbone
-    with fewer needs ``multi_grid=()``. Dropout is not in the paper; 0.1 is what the authors' code has.
+    a 3×3 convolution between pyramid and classifier. The multi-grid is that of the last stage's three units; of too
+    many rates the first are taken. Dropout is not in the paper; 0.1 is what the authors' code has.
     """
 
     multi_grid: Rates = (1, 2, 4)  # section 4.1.2, table 3: the best of those tried with three units

@@ -36,7 +36,7 @@ FORMS = MappingProxyType({"paper": FCNForm(), "at_once": FCNForm(at_once=True), 
 class FCNDecoder(nn.Module):
     """Scores of the coarsest map, doubled and added to those of the next finer one, down to ``finest``.
 
-    FCN, arXiv:1605.06211, section 4.2 and figure 3. Score layers start at zero: a skip changes nothing at first.
+    FCN, arXiv:1605.06211, section 4.2 and figure 3. Score layers start at zero: a skip adds nothing at first.
     Deconvolutions keep their rim, and what overlaps is cut out: ``crops`` are the samples that the doubled map loses at
     its beginning, or if negative those that the finer one loses. ``origin`` is where the first sample of the sum lies,
     in pixels of the image, and ``stride`` how far the next is from it.

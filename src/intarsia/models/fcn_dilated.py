@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone
+from intarsia.errors import ArgumentError
 from intarsia.layers.convolutions import convolution
 from intarsia.models.framing import Resized
 from intarsia.models.options import Form, Probability
@@ -43,14 +44,23 @@ class FCNDilatedDecoder(nn.Module):
 
 def fcn_dilated(backbone: Backbone, classes: int, form: FCNDilatedForm, auxiliary: bool) -> SegmentationNetwork:
     """Dilated backbone, 3×3 convolution, 1×1 classifier; the auxiliary head is the same on the last map but one."""
-    last, side = (backbone.spec.channels[i] // form.reduction for i in (-1, -2))
-    head = nn.Sequential(
-        convolution(backbone.spec.channels[-2], side, 3), nn.Dropout(form.dropout), nn.Conv2d(side, classes, 1)
-    )
+    spec = backbone.spec
+    narrowest = min(spec.channels[-2:] if auxiliary else spec.channels[-1:])
+    if form.reduction > narrowest:
+        raise ArgumentError(
+            f"`reduction` (={form.reduction}) leaves none of the {narrowest} channels of a map of backbone "
+            f"`{spec.name}`; use {narrowest} or less."
+        )
+    last = spec.channels[-1] // form.reduction
     return SegmentationNetwork(
         backbone,
-        FCNDilatedDecoder(backbone.spec.channels[-1], last, form.dropout),
+        FCNDilatedDecoder(spec.channels[-1], last, form.dropout),
         nn.Conv2d(last, classes, 1),
         frame=Resized(form.align_corners),
-        auxiliary=[(AUXILIARY_WEIGHT, head)] if auxiliary else (),
+        auxiliary=[(AUXILIARY_WEIGHT, _side_head(spec.channels[-2], classes, form))] if auxiliary else (),
     )
+
+
+def _side_head(channels: int, classes: int, form: FCNDilatedForm) -> nn.Sequential:
+    width = channels // form.reduction
+    return nn.Sequential(convolution(channels, width, 3), nn.Dropout(form.dropout), nn.Conv2d(width, classes, 1))

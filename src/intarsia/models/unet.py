@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
@@ -23,6 +24,8 @@ class UNetForm(Form):
 
     ``skip``: the finer map is concatenated, as in the paper, or narrowed by a 1×1 convolution and added.
     ``upsampling``: by repetition, by interpolation, or learned: the paper's 2×2 "up-convolution" to the stage's width.
+    ``padded`` images have sides that the backbone's stride divides, so that maps double exactly; otherwise each map is
+    brought to the size of the next finer one.
     Both forms are the modern U-Net on a backbone; ``paper`` ends in the paper's 1×1 convolution.
     """
 
@@ -30,27 +33,31 @@ class UNetForm(Form):
     skip: Literal["concatenate", "add"] = "concatenate"
     upsampling: Literal["nearest", "bilinear", "deconvolution"] = "nearest"
     head_kernel: Literal[1, 3] = 1
+    padded: bool = True
 
 
-FORMS = MappingProxyType({"paper": UNetForm(), "smp": UNetForm(head_kernel=3, dilation="uniform")})
+FORMS = MappingProxyType({"paper": UNetForm(), "smp": UNetForm(head_kernel=3, padded=False, dilation="uniform")})
 
 
 class UNetDecoder(nn.Module):
     """Back to full resolution by factors of two, with a skip from each finer map that the backbone has.
 
     U-Net, arXiv:1505.04597, section 2, in its modern form: padded convolutions with batch norm. A backbone without a
-    map at some stride (ConvNeXt has none at 2) gives no skip there.
+    map at some stride (ConvNeXt has none at 2) gives no skip there. Each map takes the size of its skip and the last
+    one the image's: just ``scales`` times its own, unless a side of the finer map was odd.
     """
 
     def __init__(self, spec: BackboneSpec, form: UNetForm) -> None:
         super().__init__()
         self.adds = form.skip == "add"
+        self.mode = "nearest" if form.upsampling == "deconvolution" else form.upsampling
         targets = [spec.nominal_strides[-1] >> step for step in range(1, spec.nominal_strides[-1].bit_length())]
         if len(form.widths) != len(targets):
             raise ArgumentError(
                 f"`widths` (={form.widths}) must have {len(targets)} entries, one a halving of the stride."
             )
         self.skips: list[int | None] = []
+        self.scales: list[int] = []
         self.upsamplings, self.projections, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         channels, stride = spec.channels[-1], spec.output_stride
         for target, width in zip(targets, form.widths, strict=True):
@@ -61,17 +68,13 @@ class UNetDecoder(nn.Module):
             joined = self._add_projection(channels, beside, form)
             self.stages.append(nn.Sequential(convolution(joined, width), convolution(width, width)))
             self.skips.append(skip)
+            self.scales.append(stride // finer)
             channels, stride = width, finer
 
     def _add_upsampling(self, channels: int, width: int, scale: int, form: UNetForm) -> int:
-        """One stage's way to the finer grid, and the channels that come out."""
+        """What a stage learns of its way to the finer grid, and the channels that come out."""
         learned = form.upsampling == "deconvolution" and scale > 1
-        if learned:
-            self.upsamplings.append(nn.ConvTranspose2d(channels, width, scale, stride=scale))
-        elif scale > 1:
-            self.upsamplings.append(nn.Upsample(scale_factor=scale, mode=form.upsampling))
-        else:
-            self.upsamplings.append(nn.Identity())
+        self.upsamplings.append(nn.ConvTranspose2d(channels, width, scale, stride=scale) if learned else nn.Identity())
         return width if learned else channels
 
     def _add_projection(self, channels: int, beside: int, form: UNetForm) -> int:
@@ -81,25 +84,46 @@ class UNetDecoder(nn.Module):
         return channels if added else channels + beside
 
     def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> Float[Tensor, "B D H W"]:
-        """Upsample, join, convolve, stage by stage."""
-        x = features[-1]
-        steps = zip(self.upsamplings, self.projections, self.stages, self.skips, strict=True)
-        for upsampling, projection, stage, skip in steps:
-            x = upsampling(x)
+        """Upsample, join, convolve, stage by stage; from the image and the backbone's maps."""
+        image, *maps = features
+        x = maps[-1]
+        for stage, parts in enumerate(zip(self.upsamplings, self.projections, self.stages, strict=True)):
+            upsampling, projection, convolutions = parts
+            skip = self.skips[stage]
+            size = self._size(stage, x, image, maps)
+            x = self._resized(upsampling(x), size)
             if skip is not None:
-                beside = projection(features[skip])
+                beside = projection(maps[skip])
                 x = x + beside if self.adds else torch.cat([x, beside], dim=1)
-            x = stage(x)
+            x = convolutions(x)
         return x
+
+    def _size(self, stage: int, x: Tensor, image: Tensor, maps: list[Tensor]) -> tuple[int, int]:
+        """Rows and columns behind a stage's upsampling: its skip's, the image's behind the last, or a multiple."""
+        skip, scale = self.skips[stage], self.scales[stage]
+        finer = maps[skip] if skip is not None else image if stage == len(self.skips) - 1 else None
+        return (scale * x.shape[-2], scale * x.shape[-1]) if finer is None else (finer.shape[-2], finer.shape[-1])
+
+    def _resized(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """At that size; of what a deconvolution gives too much the last samples go."""
+        return x if x.shape[-2:] == size else F.interpolate(x, size, mode=self.mode)
+
+
+class UNet(SegmentationNetwork):
+    """The decoder gets the image before the backbone's maps: its last map is to be as large."""
+
+    def features(self, images: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B _ _ _"], ...]:
+        """The image, then the backbone's maps."""
+        return images, *super().features(images)
 
 
 def unet(backbone: Backbone, classes: int, form: UNetForm, auxiliary: bool) -> SegmentationNetwork:
     """Encoder, decoder with skips, one convolution to the classes."""
     spec = backbone.spec
-    return SegmentationNetwork(
+    return UNet(
         backbone,
         UNetDecoder(spec, form),
         nn.Conv2d(form.widths[-1], classes, form.head_kernel, padding=form.head_kernel // 2),
-        frame=Resized(multiple=spec.nominal_strides[-1]),
+        frame=Resized(multiple=spec.nominal_strides[-1] if form.padded else 1),
         auxiliary=stage_head(spec, classes) if auxiliary else (),
     )

@@ -23,7 +23,13 @@ def create_network(recipe: Recipe, dataset: Dataset) -> Network:
     """The network that a recipe asks for, with its first weights."""
     if recipe.task == "classification":
         _refuse_for_classification(recipe)
-        return create_classifier(recipe.backbone, dataset.classes.count, dataset.pixels.channels)
+        net = create_classifier(recipe.backbone, dataset.classes.count, dataset.pixels.channels)
+        if net.spec.own_origins is not None:
+            raise ArgumentError(
+                f"The maps of backbone `{recipe.backbone}` do not tile the image, as those of a classifier must; use "
+                "another one, such as resnet18."
+            )
+        return net
     return create_model(
         recipe.model,
         recipe.backbone,
