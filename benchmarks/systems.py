@@ -102,9 +102,11 @@ def write_page(row: dict[str, object]) -> None:
 
 
 def page(rows: list[dict[str, object]]) -> str:
+    left = [name for name in CATALOG if name not in {row["name"] for row in rows}]
+    without = f"Not trained here yet: {', '.join(left)}.\n\n" if left else ""
     return f"""# Every system, trained once
 
-Each system of the catalog, trained by one command on `sample:materials` (mosaics of eight grey photographed
+{without}Each system of the catalog, trained by one command on `sample:materials` (mosaics of eight grey photographed
 materials; held-out mosaics come from other parts of the photographs): three or six epochs of 320 crops of
 128 × 128 pixels, batches of 8. Where the backbone is EfficientNet-Lite0 it starts from ImageNet weights,
 elsewhere from nothing; that costs more than any difference between systems. One seed, a small task, few steps:
