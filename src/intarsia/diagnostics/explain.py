@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from intarsia.diagnostics.attention_page import explain_attention
 from intarsia.diagnostics.explanation import Explanation, check_folder, write_explanation
 from intarsia.diagnostics.subject import Point, Subject, open_subject
 from intarsia.errors import UnknownNameError
 from intarsia.inference import Segmenter, load
 from intarsia.inference.source import Source
 
-KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType({})
+KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType({"attention": explain_attention})
 
 
 def explain(
