@@ -55,7 +55,7 @@ def explain_attention(subject: Subject) -> Explanation:
     mask = subject.mask()
     points = subject.points or chosen_points(mask, len(subject.classes.names))
     reference = mask if subject.truth is None else subject.truth
-    figures, facts = [*_seen(subject, mask, points)], []
+    figures, facts = [*_seen(subject, mask, points, reference)], []
     tables: list[Table] = []
     for name in positional:
         more, numbers, table = _positions(subject, name, points, reference)
@@ -97,8 +97,8 @@ def _described(subject: Subject) -> str:
     return f"`{plan.model}` on backbone `{spec.name}`" if plan else f"The network on backbone `{spec.name}`"
 
 
-def _seen(subject: Subject, mask: Mask, points: Sequence[Point]) -> list[Figure]:
-    names = [_name(subject, mask, point) for point in points]
+def _seen(subject: Subject, mask: Mask, points: Sequence[Point], reference: Mask) -> list[Figure]:
+    names = [_name(subject, reference, point) for point in points]
     figures = [
         Figure("picture", marked(subject.picture, points, names), "The picture and its points"),
         Figure("prediction", enlarged(overlay(subject.picture, mask, subject.classes)), "What the network sees"),
