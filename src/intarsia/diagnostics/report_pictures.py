@@ -50,10 +50,10 @@ def panels(example: Example, classes: Classes) -> list[tuple[str, str]]:
     small = example.shrunk()
     grey = _grey(small.image)
     return [
-        ("image", _data_uri(small.image)),
-        ("truth", _data_uri(overlay(grey, small.truth, classes, _OPACITY))),
-        ("prediction", _data_uri(overlay(grey, small.prediction, classes, _OPACITY))),
-        ("errors", _data_uri(_errors(grey, small.truth, small.prediction, classes.ignore))),
+        ("image", data_uri(small.image)),
+        ("truth", data_uri(overlay(grey, small.truth, classes, _OPACITY))),
+        ("prediction", data_uri(overlay(grey, small.prediction, classes, _OPACITY))),
+        ("errors", data_uri(_errors(grey, small.truth, small.prediction, classes.ignore))),
     ]
 
 
@@ -81,7 +81,8 @@ def _errors(grey: RGBImage, truth: Mask, prediction: Mask, ignore: int) -> RGBIm
     return np.where(wrong[..., None], 0.85 * _WRONG + 0.15 * pale, pale).astype(np.uint8)
 
 
-def _data_uri(image: RGBImage) -> str:
+def data_uri(image: RGBImage) -> str:
+    """The picture as a JPEG that a page can hold."""
     buffer = io.BytesIO()
     # Without chroma subsampling, which would blur the borders between class colours, and without `optimize`, for which
     # Pillow has too small a buffer where a picture is noise.

@@ -57,7 +57,7 @@ def learning_curve(history: Sequence[Mapping[str, float]], baseline: Scores | No
         if points:
             chart = line_chart(points, f"{caption} by epoch", top, dashed)
             figures.append(f"<figure><figcaption>{caption}</figcaption>{chart}</figure>")
-    return _section("Learning curve", f'<div class="charts">{"".join(figures)}</div>') if figures else ""
+    return section("Learning curve", f'<div class="charts">{"".join(figures)}</div>') if figures else ""
 
 
 def _epoch_title(epoch: Mapping[str, float]) -> str:
@@ -76,7 +76,7 @@ def per_class(scores: Scores, baseline: Scores | None, baseline_name: str, class
     beside = '<th class="n">baseline</th>' if baseline is not None else ""
     head = f'<tr><th>class</th><th class="wide"></th><th class="n">IoU</th>{beside}<th class="n">pixels</th></tr>'
     legend = f'<p class="note">The thin mark is the {escape(baseline_name)}.</p>' if baseline is not None else ""
-    return _section(
+    return section(
         "Classes", f'<table class="classes"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>{legend}'
     )
 
@@ -98,7 +98,7 @@ def confusion(scores: Scores, classes: Classes) -> str:
     shares = np.divide(scores.matrix, true, out=np.full(scores.matrix.shape, math.nan), where=true > 0)
     chart = heat_map(shares, scores.names, classes.colours, "Confusion matrix")
     note = "A row is a true class, a column a predicted one; numbers are per cent of the true pixels."
-    return _section("Confusion", f'<div class="scroll">{chart}</div><p class="note">{note}</p>')
+    return section("Confusion", f'<div class="scroll">{chart}</div><p class="note">{note}</p>')
 
 
 def examples(worst_first: Sequence[Example], classes: Classes) -> str:
@@ -110,7 +110,7 @@ def examples(worst_first: Sequence[Example], classes: Classes) -> str:
         for name, colour in zip(classes.names, classes.colours, strict=True)
     )
     pictures = "".join(_example(example, classes) for example in worst_first)
-    return _section("Examples, the worst first", f'<ul class="legend">{legend}</ul>{pictures}')
+    return section("Examples, the worst first", f'<ul class="legend">{legend}</ul>{pictures}')
 
 
 def _example(example: Example, classes: Classes) -> str:
@@ -126,18 +126,20 @@ def _example(example: Example, classes: Classes) -> str:
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Labels and values in two columns."""
     rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in pairs)
-    return _section("Facts", f'<dl class="facts">{rows}</dl>') if pairs else ""
+    return section("Facts", f'<dl class="facts">{rows}</dl>') if pairs else ""
 
 
 def commands(lines: Sequence[str]) -> str:
     """What repeats the run. Words are kept whole, for a browser would break ``--model`` after its dashes."""
     words = ([f"<span>{escape(word)}</span>" for word in line.split(" ")] for line in lines)
     shown = "".join(f"<code>{' '.join(line)}</code>" for line in words)
-    return _section("To repeat it", f"<pre>{shown}</pre>") if lines else ""
+    return section("To repeat it", f"<pre>{shown}</pre>") if lines else ""
 
 
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>"
+def section(title: str, content: str) -> str:
+    """A part of the page below its heading, if it has one; both are HTML."""
+    heading = f"<h2>{title}</h2>" if title else ""
+    return f"<section>{heading}{content}</section>"
 
 
 def _swatch(colour: str) -> str:

@@ -1,16 +1,8 @@
-"""The frame and the style sheet of a report."""
+"""The frame and the style sheet of the pages that diagnostics write."""
 
 from string import Template
 
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>$title</title>
-<style>
+STYLE = """
 :root {
   --paper: #fdfcfa; --ink: #1f1d1a; --quiet: #736d64; --hair: #e7e2d9; --wash: #f4f0e9; --accent: #8a4b22;
   color-scheme: light dark;
@@ -98,6 +90,13 @@ i.swatch {
 .example figcaption span:last-child { white-space: nowrap; }
 .panels { display: grid; grid-template-columns: repeat(4, 1fr); gap: 0.6rem; }
 .panels img { display: block; width: 100%; border-radius: 3px; }
+.plates {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 2rem 1.6rem;
+  align-items: start;
+}
+.plate img { display: block; width: 100%; border-radius: 3px; margin-bottom: 0.6rem; }
+.plate svg { margin-bottom: 0.6rem; }
+.plate.wide { grid-column: 1 / -1; }
 .facts { columns: 2; column-gap: 2.5rem; }
 .facts div {
   display: flex; justify-content: space-between; gap: 1.5rem; padding: 0.42rem 0;
@@ -122,7 +121,20 @@ code span { display: inline-block; max-width: 100%; text-indent: 0; overflow-wra
   .panels { grid-template-columns: repeat(2, 1fr); }
   .facts { columns: 1; }
 }
-</style>
+"""
+
+PAGE = Template(
+    """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>$title</title>
+<style>"""
+    + STYLE
+    + """</style>
 </head>
 <body>
 <main>
@@ -131,4 +143,5 @@ $body
 </main>
 </body>
 </html>
-""")
+"""
+)

@@ -52,7 +52,7 @@ class Views:
         """Log-probabilities: their softmax (or sigmoid) is the mean of the views' probabilities."""
         total: Tensor | None = None
         for scale in self.scales:
-            view = _scaled(image, scale)
+            view = scaled(image, scale)
             for turned in (view, view.flip(1)) if self.mirrored else (view,):
                 logits = predict(turned)
                 logits = logits if turned is view else logits.flip(2)
@@ -62,7 +62,8 @@ class Views:
         return _logits(total / (len(self.scales) * (1 + self.mirrored)))
 
 
-def _scaled(image: UInt8[Tensor, "H W C"], scale: float) -> UInt8[Tensor, "h w C"]:
+def scaled(image: UInt8[Tensor, "H W C"], scale: float) -> UInt8[Tensor, "h w C"]:
+    """The image at a multiple of its size, with antialiasing where it shrinks."""
     size = tuple(max(1, round(extent * scale)) for extent in image.shape[:2])
     if size == image.shape[:2]:
         return image

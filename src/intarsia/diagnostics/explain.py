@@ -1,0 +1,53 @@
+"""`intarsia explain`: what a trained network sees in a picture."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from intarsia.diagnostics.explanation import Explanation, check_folder, write_explanation
+from intarsia.diagnostics.subject import Point, Subject, open_subject
+from intarsia.errors import UnknownNameError
+from intarsia.inference import Segmenter, load
+from intarsia.inference.source import Source
+
+KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType({})
+
+
+def explain(
+    run: str | Path | Segmenter,
+    image: Source,
+    what: str,
+    *,
+    out: str | Path | None = None,
+    at: Sequence[Point] = (),
+    stage: int | None = None,
+    mask: str | Path | None = None,
+) -> Explanation:
+    """Pictures of what a network does with an image, and how to read them.
+
+    Args:
+        run: a run's folder, or whatever else :func:`intarsia.load` takes; or what it gives.
+        image: a file, an array, a PIL image, or a picture of a built-in set such as ``sample:materials/val-0003``.
+        what: one of ``KINDS``.
+        out: a folder for the page and its pictures, new or left by an earlier explanation; by default nothing is
+            written.
+        at: (x, y) of pixels to ask about, from the upper left corner.
+        stage: the nominal stride of one stage of the backbone; by default all are shown.
+        mask: a file with the true mask of ``image``.
+
+    Raises:
+        UnknownNameError: ``what`` is none of the kinds.
+        ArgumentError: a point outside the image, a stage that the backbone has not, a folder that holds something else,
+            or a network that has nothing of the kind.
+        DataError: the image or the mask cannot be read.
+        RunError: the folder is no finished run.
+    """
+    if what not in KINDS:
+        raise UnknownNameError("explanation", what, KINDS, "`intarsia.diagnostics.KINDS`")
+    if out is not None:
+        check_folder(out)
+    segmenter = run if isinstance(run, Segmenter) else load(run)
+    explanation = KINDS[what](open_subject(segmenter, image, at, stage, mask))
+    if out is not None:
+        write_explanation(out, explanation)
+    return explanation

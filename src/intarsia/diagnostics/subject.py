@@ -1,0 +1,137 @@
+"""What an explanation is about: a network and the picture that it looks at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from intarsia.data import Classes, as_rgb, open_dataset, read_mask
+from intarsia.data.dataset import unequal
+from intarsia.data.open import is_sample
+from intarsia.errors import ArgumentError, DataError
+from intarsia.inference import Segmenter
+from intarsia.inference.result import labels_of
+from intarsia.inference.source import Source
+from intarsia.inference.views import scaled
+from intarsia.models import SegmentationNetwork
+from intarsia.shapes import Mask, Picture, RGBImage
+
+LONGEST_SIDE = 768  # pixels: gradients of a ResNet-101 at output stride 8 fit into 8 GB, a page into 10 MB
+
+Point = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network and a picture.
+
+    Args:
+        network: in evaluation mode, float32.
+        image: the picture as the network takes it, normalised.
+        picture: the same pixels to draw on.
+        classes: names and colours.
+        points: (x, y) of pixels that the user asked about, from the upper left, in ``picture``; none by default.
+        stage: the nominal stride of the backbone's stage that the user asked about, or None for all.
+        truth: the true mask of the picture, or None.
+    """
+
+    network: SegmentationNetwork
+    image: Float[Tensor, "1 C H W"]
+    picture: RGBImage
+    classes: Classes
+    points: tuple[Point, ...] = ()
+    stage: int | None = None
+    truth: Mask | None = None
+
+    @torch.no_grad()
+    def logits(self) -> Float[Tensor, "K H W"]:
+        """What the network answers, on the CPU."""
+        return self.network(self.image)[0].float().cpu()
+
+    def mask(self) -> Mask:
+        """The class that the network sees in each pixel."""
+        return labels_of(self.logits(), self.classes)
+
+
+def open_subject(
+    segmenter: Segmenter,
+    source: Source,
+    points: Sequence[Point] = (),
+    stage: int | None = None,
+    mask: str | Path | None = None,
+) -> Subject:
+    """A picture, prepared for the network.
+
+    A picture with a side above ``LONGEST_SIDE`` is made smaller, with its points and mask, so that memory is bounded.
+
+    Args:
+        segmenter: network, preprocessing, classes.
+        source: a file, an array, a PIL image, or a picture of a built-in set such as ``sample:materials/val-0003``,
+            which brings its mask if the network knows the set's classes.
+        points: (x, y) of pixels in the picture as it is on disk.
+        stage: as in :class:`Subject`.
+        mask: a file with the true mask.
+
+    Raises:
+        DataError: the picture or the mask cannot be read, differ in size, or the set has no such picture.
+        ArgumentError: a point outside the picture; or a picture that the network does not take.
+    """
+    picture, truth = _read(segmenter, source, mask)
+    rows, columns = picture.shape[:2]
+    for x, y in points:
+        if not (0 <= x < columns and 0 <= y < rows):
+            raise ArgumentError(
+                f"The point {x},{y} lies outside the picture, which has {columns} columns (x) and {rows} rows (y), "
+                "counted from 0,0 in the upper left corner; choose one inside."
+            )
+    scale = min(1.0, LONGEST_SIDE / max(rows, columns))
+    pixels = scaled(torch.from_numpy(np.array(picture)), scale)
+    small = pixels.numpy()
+    image = segmenter.preprocessing(pixels[None].to(segmenter.execution.device))
+    return Subject(
+        segmenter.net,
+        segmenter.execution.place_images(image),
+        as_rgb(small),
+        segmenter.classes,
+        tuple((x * small.shape[1] // columns, y * small.shape[0] // rows) for x, y in points),
+        stage,
+        None if truth is None else _nearest(truth, small.shape[0], small.shape[1]),
+    )
+
+
+def _read(segmenter: Segmenter, source: Source, mask: str | Path | None) -> tuple[Picture, Mask | None]:
+    if isinstance(source, str) and is_sample(source):
+        return _read_sample(segmenter, source)
+    picture = segmenter.picture(source)
+    if mask is None:
+        return picture, None
+    truth = read_mask(mask, segmenter.classes, max_pixels=segmenter.max_pixels)
+    complaint = unequal(Path(str(source)), picture.shape[:2], Path(mask), truth.shape)
+    if complaint:
+        raise DataError(complaint)
+    return picture, truth
+
+
+def _read_sample(segmenter: Segmenter, source: str) -> tuple[Picture, Mask | None]:
+    """Such as ``sample:materials/val-0003``."""
+    name, _, picture = source.partition("/")
+    dataset = open_dataset(name)
+    samples = {sample.name: sample for samples in dataset.splits.values() for sample in samples}
+    if picture not in samples:
+        least, largest = min(samples), max(samples)
+        raise DataError(f"`{name}` has no picture `{picture}`; name one as in {name}/{least} … {name}/{largest}.")
+    known = segmenter.classes.names == dataset.classes.names
+    sample = samples[picture]
+    return segmenter.picture(sample.image()), sample.mask() if known else None
+
+
+def _nearest(mask: Mask, rows: int, columns: int) -> Mask:
+    """The value under the centre of each new pixel."""
+    down, across = (
+        (np.arange(n) * 2 + 1) * extent // (2 * n) for n, extent in ((rows, len(mask)), (columns, mask.shape[1]))
+    )
+    return mask[down[:, None], across]
