@@ -4,13 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from intarsia.diagnostics.attention_page import explain_attention
 from intarsia.diagnostics.explanation import Explanation, check_folder, write_explanation
+from intarsia.diagnostics.feature_maps import explain_features
 from intarsia.diagnostics.subject import Point, Subject, open_subject
+from intarsia.diagnostics.uncertainty_page import explain_uncertainty
 from intarsia.errors import UnknownNameError
 from intarsia.inference import Segmenter, load
 from intarsia.inference.source import Source
 
-KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType({})
+KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType(
+    {
+        "attention": explain_attention,
+        "features": explain_features,
+        "uncertainty": explain_uncertainty,
+    }
+)
 
 
 def explain(

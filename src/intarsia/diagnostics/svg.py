@@ -40,14 +40,21 @@ def ticks(low: float, high: float, about: int, whole: bool = False) -> list[floa
     return [round(index * step, 12) for index in range(first, max(last, first + 1) + 1)]
 
 
-def line_chart(points: Sequence[Point], label: str, top: float | None, reference: tuple[str, float] | None) -> str:
-    """A line with a dot at each epoch.
+def line_chart(
+    points: Sequence[Point],
+    label: str,
+    top: float | None,
+    reference: tuple[str, float] | None,
+    unit: str = "epoch",
+) -> str:
+    """A line with a dot at each epoch, or at each step of another unit.
 
     Args:
         points: at least one, in the order of their epochs.
         label: what the chart is called for those who cannot see it.
         top: the upper end of the value axis; by default a round value above the largest.
         reference: a name and a value to draw as a dashed line, or None.
+        unit: what stands under the axis.
     """
     values = [point.value for point in points]
     marks = ticks(min(0.0, *values), max(values) if top is None else top, about=5)
@@ -63,7 +70,7 @@ def line_chart(points: Sequence[Point], label: str, top: float | None, reference
     parts = [
         *(_value_tick(y(mark), f"{mark:g}") for mark in marks),
         *(_epoch_tick(x(mark), f"{mark:g}") for mark in ticks(first, last, 6, whole=True) if first <= mark <= last),
-        f'<text class="unit" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">epoch</text>',
+        f'<text class="unit" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(unit)}</text>',
         _reference(y(reference[1]), *reference, [y(mark) for mark in marks]) if reference else "",
         f'<polyline class="line" points="{" ".join(f"{px:.1f},{py:.1f}" for px, py in places)}"/>',
         _last_value(*places[-1], f"{values[-1]:.3f}"),

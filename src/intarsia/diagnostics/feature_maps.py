@@ -1,0 +1,145 @@
+"""`--what features`: a backbone's maps in the colours of their principal components, and what each stride keeps."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from intarsia.data import overlay
+from intarsia.diagnostics.drawing import enlarged, in_colours
+from intarsia.diagnostics.explanation import Explanation, Figure
+from intarsia.diagnostics.grid import grid_of
+from intarsia.diagnostics.subject import Subject
+from intarsia.layers import resize
+from intarsia.metrics import Scores, confusion_matrix
+from intarsia.models import SegmentationNetwork
+from intarsia.shapes import Mask, RGBImage
+
+_READ = (
+    "Each map's channels are reduced to the three directions in which they differ most, shown as red, green, blue: "
+    "places of one colour look alike to the network at this stage; colours of two stages do not compare. Below, "
+    "picture and mask are averaged over cells of each stride and resized back: about what an answer on such a grid "
+    "can keep."
+)
+
+
+def stage_maps(net: SegmentationNetwork, image: Float[Tensor, "1 C H W"]) -> list[Float[np.ndarray, "_ _ _"]]:
+    """The maps of the backbone's stages (C, h, w), finest first; their strides are in ``net.backbone.spec``."""
+    with torch.no_grad():
+        return [stage[0].float().cpu().numpy() for stage in net.backbone(net.frame.extend(image))]
+
+
+def principal_components(
+    features: Float[np.ndarray, "C h w"], count: int = 3
+) -> tuple[Float64[np.ndarray, "n h w"], Float64[np.ndarray, "n"]]:
+    """The directions in which the positions of a map differ most, as maps, and each one's share of the variance.
+
+    The sign of a component is that which makes its largest value positive. Where a map has fewer directions than
+    ``count``, the rest is zero.
+
+    >>> ramp = np.arange(6.0).reshape(1, 2, 3)
+    >>> components, shares = principal_components(np.concatenate([ramp, -2 * ramp]))
+    >>> shares.round(6).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    channels, rows, columns = features.shape
+    centred = features.reshape(channels, -1).astype(np.float64)
+    centred -= centred.mean(1, keepdims=True)
+    wide = channels <= rows * columns
+    values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    largest = np.argsort(-values)[:count]
+    variances = values[largest].clip(0)
+    components = vectors[:, largest].T @ centred if wide else np.sqrt(variances)[:, None] * vectors[:, largest].T
+    signs = np.sign(np.take_along_axis(components, np.abs(components).argmax(1, keepdims=True), 1))
+    total = values.clip(0).sum()
+    missing = count - len(largest)
+    shares = np.pad(variances / total if total > 0 else np.zeros_like(variances), (0, missing))
+    return np.pad(components * signs, ((0, missing), (0, 0))).reshape(count, rows, columns), shares
+
+
+def kept(mask: Mask, stride: int, classes: int) -> Mask:
+    """What is left of a mask on a grid of this stride: each cell's shares of the classes, resized, the largest wins.
+
+    The cells are those of the picture extended by its last row and column. Pixels that are no class count for none, and
+    stay what they are.
+    """
+    rows, columns = mask.shape
+    member = torch.from_numpy(np.eye(classes + 1, dtype=np.float32)[np.minimum(mask, classes)][..., :classes])
+    extended = F.pad(member.permute(2, 0, 1)[None], (0, -columns % stride, 0, -rows % stride), mode="replicate")
+    cells = F.avg_pool2d(extended, stride)
+    labels = resize(cells, extended.shape[-2:])[0, :, :rows, :columns].argmax(0).numpy()
+    return np.where(mask < classes, labels, mask).astype(mask.dtype)
+
+
+def explain_features(subject: Subject) -> Explanation:
+    """Each stage of the backbone, or the one that was asked for, and what the strides of the pyramid keep.
+
+    Raises:
+        ArgumentError: the backbone has no such stage.
+    """
+    net = subject.network
+    spec = net.backbone.spec
+    chosen = range(len(spec.channels)) if subject.stage is None else [spec.index_of(subject.stage)]
+    maps = stage_maps(net, subject.image)
+    figures = [Figure("picture", enlarged(subject.picture), "The picture", heading="Stages")]
+    facts = []
+    for index in chosen:
+        figure, share = _stage(subject, index, maps[index])
+        figures.append(figure)
+        facts.append((figure.caption, f"{100 * share:.0f} % of the variance in three components"))
+    mask, whose = (subject.mask(), "predicted") if subject.truth is None else (subject.truth, "true")
+    for stride in sorted({2, 4, 8, 16, 32} | set(spec.nominal_strides) - {1}):
+        more, iou = _stride(subject, mask, whose, stride)
+        figures += more
+        facts.append((f"The {whose} mask at stride {stride}", f"mean IoU {iou:.3f}"))
+    return Explanation("What the stages see, and what their strides keep", _READ, figures, facts)
+
+
+def _stage(subject: Subject, index: int, features: Float[np.ndarray, "C h w"]) -> tuple[Figure, float]:
+    spec, (rows, columns) = subject.network.backbone.spec, subject.picture.shape[:2]
+    stride, nominal = spec.strides[index], spec.nominal_strides[index]
+    grid = grid_of(subject.network, stride, (rows, columns), (features.shape[1], features.shape[2]))
+    components, shares = principal_components(features)
+    drawn = in_colours(np.stack([grid.spread(component, rows, columns) for component in components]))
+    dilated = "" if stride == nominal else f", nominally {nominal}"
+    figure = Figure(
+        f"stage-{index}-stride-{stride}",
+        enlarged(drawn),
+        f"Stage {index} at stride {stride}{dilated}",
+        f"{spec.channels[index]} channels; red, green and blue hold {_per_cent(shares)} of their variance.",
+        "Stages",
+    )
+    return figure, float(shares.sum())
+
+
+def _per_cent(shares: Float64[np.ndarray, "3"]) -> str:
+    red, green, blue = (f"{100 * share:.0f}" for share in shares)
+    return f"{red}, {green} and {blue} %"
+
+
+def _stride(subject: Subject, mask: Mask, whose: str, stride: int) -> tuple[list[Figure], float]:
+    """Picture and mask after a grid of this stride."""
+    heading = "What each stride keeps"
+    left = kept(mask, stride, subject.classes.count)
+    scores = Scores(confusion_matrix(mask, left, subject.classes.count, subject.classes.ignore), subject.classes.names)
+    picture = _averaged(subject.picture, stride)
+    figures = [
+        Figure(f"kept-{stride}", enlarged(picture), f"The picture at stride {stride}", "", heading),
+        Figure(
+            f"kept-{stride}-mask",
+            enlarged(overlay(picture, left, subject.classes)),
+            f"The {whose} mask at stride {stride}",
+            f"Mean IoU {scores.mean_iou:.3f} with the whole one.",
+            heading,
+        ),
+    ]
+    return figures, scores.mean_iou
+
+
+def _averaged(picture: RGBImage, stride: int) -> RGBImage:
+    rows, columns, _ = picture.shape
+    pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
+    extended = F.pad(pixels, (0, -columns % stride, 0, -rows % stride), mode="replicate")
+    back = resize(F.avg_pool2d(extended, stride), extended.shape[-2:])[0, :, :rows, :columns]
+    return back.round().byte().permute(1, 2, 0).numpy()
