@@ -55,6 +55,10 @@ class Dependence:
         wanted = self._wanted(self.maps[name], row, column, local)
         return wanted[0]
 
+    def feeds(self, earlier: int, later: int) -> bool:
+        """Whether a map depends on an earlier one."""
+        return earlier in self._wanted(later, 0, 0, True)
+
     def stride(self, name: str) -> int:
         """Pixels from one position of a map to the next, to the nearest power of two."""
         ratio = self.positions[0].rows / self.positions[self.maps[name]].rows
