@@ -31,7 +31,7 @@ _LEAST = 0.005  # of the picture: smaller regions are skipped
 
 _READ = {
     "position": "Each heat map shows one pixel's attention: the lighter a place, the more the ringed pixel takes from "
-    "it; 1 × is what every place would get if all were equal.",
+    "it; 1 × is what every place would get if all were equal. γ is how much of what was gathered is added.",
     "channel": "A row of the square matrix is a channel, its light cells are the channels that it gathers; beside it "
     "stand the channels that tell one class best from the rest.",
     "gates": "A gate multiplies a channel: at 1 the channel passes, at 0 it is shut.",
@@ -164,9 +164,9 @@ def _between_table(subject: Subject, block: str, between: Between) -> Table:
     present = _present(between)
     names = [subject.classes.names[label] for label in present]
     by = "network sees" if subject.truth is None else "true mask shows"
-    heading = f"{block}: the attention of a class on the left to those above, classes as the {by} (1 is even)"
     rows = [(name, *(f"{between.weights[i, j]:.2f}" for j in present)) for name, i in zip(names, present, strict=True)]
-    return Table(heading, ("", *names), rows)
+    sentence = f"The mean attention of the class on the left to the class above; 1 is even. Classes are what the {by}."
+    return Table(f"Who attends to whom: {block}", ("", *names), rows, sentence)
 
 
 def _preferences(subject: Subject, between: Between) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ def explain(
         RunError: the folder is no finished run.
     """
     if what not in KINDS:
-        raise UnknownNameError("explanation", what, KINDS, "`intarsia.diagnostics.KINDS`")
+        raise UnknownNameError("explanation", what, KINDS, "`intarsia explain --help`")
     if out is not None:
         check_folder(out)
     segmenter = run if isinstance(run, Segmenter) else load(run)

@@ -45,11 +45,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below a heading; the first column names the row, the others are numbers."""
+    """Rows of text below a heading, and how to read them; the first column names the row, the others are numbers."""
 
     heading: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    sentence: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +192,8 @@ def _table(table: Table) -> str:
     head = _row(table.columns, "th", "")
     rows = "".join(_row(row, "td", ' scope="row"') for row in table.rows)
     shown = f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-    return section(escape(table.heading), shown)
+    note = f'<p class="note">{escape(table.sentence)}</p>' if table.sentence else ""
+    return section(escape(table.heading), shown + note)
 
 
 def _row(texts: Sequence[str], cell: str, scope: str) -> str:

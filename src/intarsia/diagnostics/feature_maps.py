@@ -11,10 +11,13 @@ from intarsia.diagnostics.drawing import enlarged, in_colours
 from intarsia.diagnostics.explanation import Explanation, Figure
 from intarsia.diagnostics.grid import grid_of
 from intarsia.diagnostics.subject import Subject
+from intarsia.errors import ArgumentError
 from intarsia.layers import resize
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.models import SegmentationNetwork
 from intarsia.shapes import Mask, RGBImage
+
+STRIDES = (2, 4, 8, 16, 32)  # those of the pyramids of all common backbones
 
 _READ = (
     "Each map's channels are reduced to the three directions in which they differ most, shown as red, green, blue: "
@@ -80,6 +83,11 @@ def explain_features(subject: Subject) -> Explanation:
     """
     net = subject.network
     spec = net.backbone.spec
+    if subject.stage not in (None, *spec.nominal_strides):
+        raise ArgumentError(
+            f"Backbone `{spec.name}` has no stage at stride {subject.stage}; name one of "
+            f"{', '.join(map(str, spec.nominal_strides))}."
+        )
     chosen = range(len(spec.channels)) if subject.stage is None else [spec.index_of(subject.stage)]
     maps = stage_maps(net, subject.image)
     figures = [Figure("picture", enlarged(subject.picture), "The picture", heading="Stages")]
@@ -89,11 +97,13 @@ def explain_features(subject: Subject) -> Explanation:
         figures.append(figure)
         facts.append((figure.caption, f"{100 * share:.0f} % of the variance in three components"))
     mask, whose = (subject.mask(), "predicted") if subject.truth is None else (subject.truth, "true")
-    for stride in sorted({2, 4, 8, 16, 32} | set(spec.nominal_strides) - {1}):
-        more, iou = _stride(subject, mask, whose, stride)
-        figures += more
+    masks = []
+    for stride in STRIDES:
+        picture, after, iou = _stride(subject, mask, whose, stride)
+        figures.append(picture)
+        masks.append(after)
         facts.append((f"The {whose} mask at stride {stride}", f"mean IoU {iou:.3f}"))
-    return Explanation("What the stages see, and what their strides keep", _READ, figures, facts)
+    return Explanation("What the stages see, and what their strides keep", _READ, [*figures, *masks], facts)
 
 
 def _stage(subject: Subject, index: int, features: Float[np.ndarray, "C h w"]) -> tuple[Figure, float]:
@@ -118,23 +128,16 @@ def _per_cent(shares: Float64[np.ndarray, "3"]) -> str:
     return f"{red}, {green} and {blue} %"
 
 
-def _stride(subject: Subject, mask: Mask, whose: str, stride: int) -> tuple[list[Figure], float]:
+def _stride(subject: Subject, mask: Mask, whose: str, stride: int) -> tuple[Figure, Figure, float]:
     """Picture and mask after a grid of this stride."""
-    heading = "What each stride keeps"
     left = kept(mask, stride, subject.classes.count)
     scores = Scores(confusion_matrix(mask, left, subject.classes.count, subject.classes.ignore), subject.classes.names)
-    picture = _averaged(subject.picture, stride)
-    figures = [
-        Figure(f"kept-{stride}", enlarged(picture), f"The picture at stride {stride}", "", heading),
-        Figure(
-            f"kept-{stride}-mask",
-            enlarged(overlay(picture, left, subject.classes)),
-            f"The {whose} mask at stride {stride}",
-            f"Mean IoU {scores.mean_iou:.3f} with the whole one.",
-            heading,
-        ),
-    ]
-    return figures, scores.mean_iou
+    picture, heading = _averaged(subject.picture, stride), "What each stride keeps of the"
+    after = Figure(f"kept-{stride}", enlarged(picture), f"At stride {stride}", "", f"{heading} picture")
+    drawn = enlarged(overlay(picture, left, subject.classes))
+    sentence = f"Mean IoU {scores.mean_iou:.3f} with the whole one."
+    of_mask = Figure(f"kept-{stride}-mask", drawn, f"At stride {stride}", sentence, f"{heading} {whose} mask")
+    return after, of_mask, scores.mean_iou
 
 
 def _averaged(picture: RGBImage, stride: int) -> RGBImage:

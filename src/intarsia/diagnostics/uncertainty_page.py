@@ -23,7 +23,7 @@ from intarsia.inference.result import labels_of
 from intarsia.shapes import Mask
 
 NEAR = 4  # pixels from a border
-_FAR = 40  # pixels: where the chart ends
+_FAR = 32  # pixels: where the chart ends
 _FEWEST = 50  # pixels behind a dot of the chart
 
 _READ = (
@@ -40,8 +40,8 @@ def explain_uncertainty(subject: Subject) -> Explanation:
     shares, mask = class_shares(logits), labels_of(logits, subject.classes)
     doubt = entropy(shares)
     maps = {
-        "entropy": (doubt, "Entropy", "0 is certain, 1 is no idea"),
-        "margin": (1 - margin(shares), "1 − margin", "1 is two classes level"),
+        "entropy": (doubt, "Entropy", "0 is certain, 1 means that all classes are level"),
+        "margin": (1 - margin(shares), "1 − margin", "1 means that two classes are level"),
         "mirror": (mirror_disagreement(net, image), "Mirror image", "the share of the answer that changes class"),
     }
     if dropouts_of(net):
