@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from intarsia.backbones.survey import bare_copy, input_channels, named_maps
-from intarsia.diagnostics.dependence_rules import RULES, SHAPE_ONLY, Marks, Positions, pointwise, whole
+from intarsia.diagnostics.dependence_links import Marks, Positions, pointwise, whole
+from intarsia.diagnostics.dependence_rules import RULES, SHAPE_ONLY
 from intarsia.errors import ArgumentError
 from intarsia.models import SegmentationNetwork
 
@@ -120,9 +121,9 @@ def dependence(net: nn.Module, rows: int, columns: int) -> Dependence:
     _follow_names(probe, trace)
     image = torch.empty(1, input_channels(net), rows, columns, device="meta")
     trace.mark(image, Positions(rows, columns, "..rc", ()))
-    given_maps: list[tuple[Tensor, ...]] = []
+    given_maps: list[Any] = []
     if isinstance(probe, SegmentationNetwork):
-        probe.backbone.register_forward_hook(lambda _module, _args, given: given_maps.append(given))
+        probe.backbone.register_forward_hook(lambda _module, _args, output: given_maps.append(output))
     try:
         with torch.no_grad(), trace:
             given = probe(image)

@@ -193,7 +193,7 @@ def fit_gaussian(field: Float64[ndarray, "H W"]) -> Gaussian:
             "The field is zero everywhere: nothing in the image moves this position, as in a network whose last layer "
             "starts at zero; train the network first."
         )
-    places = np.stack(np.indices(field.shape), axis=-1).reshape(-1, 2)
+    places = np.argwhere(np.ones(field.shape, dtype=bool))
     weights = field.ravel() / total
     centre = weights @ places
     apart = places - centre
