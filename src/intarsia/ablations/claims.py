@@ -1,11 +1,12 @@
 """The claims, in the order of the line: what is said where, and the small trainings that show it.
 
-Mosaics of 96 × 96 pixels give maps of 12, 6 and 3 positions at output strides 8, 16 and 32, where the papers' crops give
-65, 33 and 17. Rates of spatial pyramids are the papers' times 6 / 33: 6, 12, 18, 24 become 1, 2, 3, 4 at output stride
-16. The multi-grid is left out, whose largest rates would leave the map.
+Mosaics of 96 × 96 pixels give maps of 12, 6 and 3 positions at output strides 8, 16 and 32, where the papers' crops
+give 65, 33 and 17. Rates of spatial pyramids are the papers' times 6 / 33: 6, 12, 18, 24 become 1, 2, 3, 4 at output
+stride 16. The multi-grid is left out, whose largest rates would leave the map.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,9 +17,9 @@ SCALES = (0.5, 2.0)
 RATES = (1, 2, 3)
 
 
-def variant(label: str, model: str, scales: tuple[float, ...] = (), **settings: Any) -> Variant:
-    """Settings of the recipe beside the options of the model's form, which come as ``options``."""
-    return Variant(label, {"model": model, **settings}, scales)
+def variant(label: str, model: str, **settings: Any) -> Variant:
+    """Settings of the recipe; the options of the model's form come as ``options``."""
+    return Variant(label, {"model": model, **settings})
 
 
 def _unet(label: str, **options: Any) -> Variant:
@@ -44,9 +45,7 @@ def _dilated(label: str, rates_at_16: tuple[int, ...], rates_at_32: tuple[int, .
     return variant(label, "fcn", output_stride=8, options={"rates_at_16": rates_at_16, "rates_at_32": rates_at_32})
 
 
-FCN32S, FCN16S, FCN8S = (
-    variant(f"FCN-{stride}s", f"fcn{stride}s", scales=SCALES) for stride in (32, 16, 8)
-)
+FCN32S, FCN16S, FCN8S = (Variant(f"FCN-{stride}s", {"model": f"fcn{stride}s"}, SCALES) for stride in (32, 16, 8))
 OS8, OS16, OS32 = (variant(f"output stride {stride}", "fcn", output_stride=stride) for stride in (8, 16, 32))
 UNET = _unet("fixed: repetition")
 PSPNET = variant("with auxiliary loss", "pspnet", auxiliary=True)
@@ -58,7 +57,7 @@ BISENET = _bisenet("paper: ARM y·a, FFM y + y·a")
 
 def renamed(given: Variant, label: str) -> Variant:
     """The same training under another label."""
-    return Variant(label, given.settings, given.scales)
+    return replace(given, label=label)
 
 
 CLAIMS: Mapping[str, Claim] = MappingProxyType(
@@ -66,16 +65,16 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
         "output_stride": Claim(
             "Denser maps",
             "DeepLab v3, arXiv:1706.05587, section 4.1.1, table 1",
-            "With the last stages dilated instead of strided, a denser last map segments better: 75.18, 73.88 and 70.06 "
-            "mean IoU on VOC at output strides 8, 16 and 32.",
+            "With the last stages dilated instead of strided, a denser last map segments better: 75.18, 73.88 and "
+            "70.06 mean IoU on VOC at output strides 8, 16 and 32.",
             (OS8, OS16, OS32),
             (Comparison(OS8.label, OS16.label), Comparison(OS16.label, OS32.label)),
         ),
         "fcn_skips": Claim(
             "Skips of FCN",
             "FCN, arXiv:1605.06211, section 4.2; its authors' results: 63.6, 65.0 and 65.5 mean IoU on VOC",
-            "Each skip from a finer map refines the answer, so that FCN-8s is better than 16s and that than 32s; what a "
-            "skip buys is detail, so it should matter most for small objects.",
+            "Each skip from a finer map refines the answer, so that FCN-8s is better than 16s and that than 32s; what "
+            "a skip buys is detail, so it should matter most for small objects.",
             (FCN8S, FCN16S, FCN32S),
             (
                 Comparison("FCN-16s", "FCN-32s"),
@@ -169,8 +168,8 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
         "hybrid_rates": Claim(
             "Hybrid rates leave no holes",
             "HDC, arXiv:1702.08502, section 3.2 and table 3",
-            "Units that all have one rate see every second pixel only; rates that differ from unit to unit and share no "
-            "factor see all: 75.0 → 76.4 mean IoU on Cityscapes.",
+            "Units that all have one rate see every second pixel only; rates that differ from unit to unit and share "
+            "no factor see all: 75.0 → 76.4 mean IoU on Cityscapes.",
             (_dilated("2, 2, 2 and 4, 4, 4", (2,), (4,)), _dilated("1, 2, 3 and 3, 4, 5", (1, 2, 3), (3, 4, 5))),
             (Comparison("1, 2, 3 and 3, 4, 5", "2, 2, 2 and 4, 4, 4"),),
         ),

@@ -46,6 +46,9 @@ class Mosaics:
         return materials(train=1, val=self.val, size=round(scale * self.size))
 
 
+MOSAICS = Mosaics()
+
+
 @dataclass(frozen=True)
 class Variant:
     """What a recipe says beside :data:`BASE`, and the object scales at which the trained network is also judged."""
@@ -54,7 +57,7 @@ class Variant:
     settings: dict[str, Any]
     scales: tuple[float, ...] = field(default=())
 
-    def recipe(self, mosaics: Mosaics, data: Path | str, seed: int) -> Recipe:
+    def recipe(self, mosaics: Mosaics = MOSAICS, data: Path | str = "", seed: int = 0) -> Recipe:
         """The whole recipe; crops are whole mosaics."""
         return make_recipe(**(BASE | {"crop_size": mosaics.size} | self.settings), data=str(data), seed=seed)
 
@@ -62,16 +65,16 @@ class Variant:
         """The same for variants that are the same training, under whatever label.
 
         >>> one, same = Variant("FCN-8s", {"model": "fcn8s"}), Variant("fixed", {"model": "fcn8s"})
-        >>> one.key(Mosaics()) == same.key(Mosaics())
+        >>> one.key(MOSAICS) == same.key(MOSAICS)
         True
         """
-        recipe = self.recipe(mosaics, "", 0).model_dump(mode="json", exclude={"data", "seed"})
+        recipe = self.recipe(mosaics).model_dump(mode="json", exclude={"data", "seed"})
         content = json.dumps([recipe, mosaics.train, mosaics.val], sort_keys=True)
         return f"{recipe['model']}-{blake2b(content.encode(), digest_size=5).hexdigest()}"
 
     def command(self, mosaics: Mosaics, data: str, seed: int = 0) -> str:
         """The training as it is typed."""
-        values = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
+        values: dict[str, Any] = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
         options = values.pop("options", {})
         flags = [_flag(name, value) for name, value in values.items()]
         flags += [f"--options.{name} {_text(value)}" for name, value in options.items()]

@@ -32,8 +32,9 @@ def perform_all(trials: Sequence[Trial], processes: int, say: Say) -> None:
         for done, (trial, result) in enumerate(_performed(waiting, processes), start=1):
             seconds[trial.name] = result.seconds
             left = sum(_expected(other, seconds) for other in waiting if other.name not in seconds) / processes
+            what = f"{trial.variant.settings['model']}, {trial.variant.label}, seed {trial.seed}"
             say(
-                f"[{done}/{len(waiting)}] {trial.variant.label}, seed {trial.seed}: mean IoU "
+                f"[{done}/{len(waiting)}] {what}: mean IoU "
                 f"{result.scores['mean_iou']:.3f}, {result.seconds:.0f} s; {(time.monotonic() - begun) / 60:.0f} min "
                 f"gone, about {left / 60:.0f} left."
             )
@@ -62,8 +63,9 @@ def _performed(trials: Sequence[Trial], processes: int) -> Iterator[tuple[Trial,
         return
     context = multiprocessing.get_context("spawn")  # a forked child of a process with threads may hang
     pool = ProcessPoolExecutor(processes, context, initializer=_begin)
+    running: dict[Future[Result], Trial] = {}
     try:
-        running: dict[Future[Result], Trial] = {pool.submit(perform, trial): trial for trial in trials}
+        running |= {pool.submit(perform, trial): trial for trial in trials}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()

@@ -21,6 +21,10 @@ COMMANDS = {
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
     "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
     "models": ("List models and backbones.", "deeplabv3plus"),
+    "bench": (
+        "Train small networks to see whether the papers' claims hold.",
+        "claims --only fcn_skips --out claims.md",
+    ),
 }
 
 MISTAKE, USAGE, INTERRUPTED, OUR_FAULT = 1, 2, 130, 70

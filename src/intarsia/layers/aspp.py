@@ -18,8 +18,9 @@ class ASPP(nn.Module):
     DeepLab v3, arXiv:1706.05587, section 3.3. ``block`` makes a 3×3 convolution from (in, out, kernel, dilation):
     separable as in DeepLab v3+, arXiv:1802.02611, section 3.1, or :func:`~intarsia.layers.convolutions.convolution`.
     The mean of the image is one value a channel, so its resizing to the map is a repetition; ``image_pooling=False``
-    leaves it out, as the rows before the last of the paper's table 5 do, and no ``rates`` leave the 1×1. A rate as large as the map leaves only the
-    centre of its 3×3 kernel at work (section 3.3), which is why the mean is there.
+    leaves it out, as the rows before the last of the paper's table 5 do; without ``rates`` only the 1×1 is left of the
+    rest. A rate as large as the map leaves only the centre of its 3×3 kernel at work (section 3.3), which is why the
+    mean is there.
 
     Raises:
         ArgumentError: a rate below 1.

@@ -91,9 +91,7 @@ class BiSeNetDecoder(nn.Module):
             AttentionRefinement(channels, width, residual=form.residual_refinement) for channels in widths
         )
         self.merge = nn.ModuleList(convolution(width, width, 3) for _ in widths)
-        self.fusion = FeatureFusion(
-            spatial_channels + width, 2 * width, gate=form.gate, residual=form.residual_fusion
-        )
+        self.fusion = FeatureFusion(spatial_channels + width, 2 * width, gate=form.gate, residual=form.residual_fusion)
 
     def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> tuple[Float[Tensor, "B _ _ _"], ...]:
         """From the spatial path's map and the backbone's: the fused map, and the context at strides 16 and 8."""

@@ -1,9 +1,11 @@
 """DANet."""
 
 from collections.abc import Mapping
+from functools import reduce
 from types import MappingProxyType
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
@@ -70,7 +72,7 @@ class DANetDecoder(nn.Module):
     def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> tuple[Float[Tensor, "B D H W"], ...]:
         """The fused map, then that of each branch, position before channel."""
         maps = [self.get_submodule(name)(features[-1]) for name in self.branches]
-        return sum(maps[1:], maps[0]), *maps
+        return reduce(torch.add, maps), *maps
 
 
 def danet(backbone: Backbone, classes: int, form: DANetForm, auxiliary: bool) -> SegmentationNetwork:
