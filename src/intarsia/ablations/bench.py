@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from intarsia.ablations.claims import CLAIMS
-from intarsia.ablations.claims_page import PICTURES, Evidence, claims_page, pictures
+from intarsia.ablations.claims_page import PICTURES, claims_page, pictures
 from intarsia.ablations.costs import measure_all
+from intarsia.ablations.evidence import Evidence
 from intarsia.ablations.systems import SYSTEMS
 from intarsia.ablations.systems_page import PAGE_OF, PICTURE, chart, systems_page, with_measured
 from intarsia.ablations.trials import Result, Trial, prepare_data
@@ -94,12 +95,12 @@ class Bench:
 
 
 def distinct(variants: Iterable[Variant], mosaics: Mosaics) -> dict[str, Variant]:
-    """By key: what occurs in several claims is trained once, and judged at the object scales of all of them."""
+    """By key: what occurs in several claims is trained once, and takes the scores of all of them."""
     wanted: dict[str, Variant] = {}
     for variant in variants:
         first = wanted.setdefault(variant.key(mosaics), variant)
-        scales = tuple(sorted({*first.scales, *variant.scales}))
-        wanted[variant.key(mosaics)] = replace(first, scales=scales)
+        scores = dict.fromkeys((*first.scores, *variant.scores))
+        wanted[variant.key(mosaics)] = replace(first, scores=tuple(scores))
     return wanted
 
 

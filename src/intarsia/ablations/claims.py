@@ -13,17 +13,18 @@ from typing import Any
 from intarsia.ablations.claim import Claim, Comparison
 from intarsia.ablations.variant import Variant
 
-SCALES = (0.5, 2.0)
+SCALES = ("mean_iou_at_0.5", "mean_iou_at_2")
+PATTERN = "checkerboard"
 RATES = (1, 2, 3)
 
 
-def variant(label: str, model: str, **settings: Any) -> Variant:
-    """Settings of the recipe; the options of the model's form come as ``options``."""
-    return Variant(label, {"model": model, **settings})
+def variant(label: str, model: str, *scores: str, **settings: Any) -> Variant:
+    """Settings of the recipe, among them the ``options`` of the model's form; and scores that are taken besides."""
+    return Variant(label, {"model": model, **settings}, scores)
 
 
-def _unet(label: str, **options: Any) -> Variant:
-    return variant(label, "unet", **({"options": options} if options else {}))
+def _unet(label: str, *scores: str, **options: Any) -> Variant:
+    return variant(label, "unet", *scores, **({"options": options} if options else {}))
 
 
 def _v3(label: str, rates: tuple[int, ...], image_pooling: bool) -> Variant:
@@ -45,7 +46,7 @@ def _dilated(label: str, rates_at_16: tuple[int, ...], rates_at_32: tuple[int, .
     return variant(label, "fcn", output_stride=8, options={"rates_at_16": rates_at_16, "rates_at_32": rates_at_32})
 
 
-FCN32S, FCN16S, FCN8S = (Variant(f"FCN-{stride}s", {"model": f"fcn{stride}s"}, SCALES) for stride in (32, 16, 8))
+FCN32S, FCN16S, FCN8S = (variant(f"FCN-{stride}s", f"fcn{stride}s", *SCALES) for stride in (32, 16, 8))
 OS8, OS16, OS32 = (variant(f"output stride {stride}", "fcn", output_stride=stride) for stride in (8, 16, 32))
 UNET = _unet("fixed: repetition")
 PSPNET = variant("with auxiliary loss", "pspnet", auxiliary=True)
@@ -114,14 +115,17 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "A kernel that its stride does not divide overlaps unevenly; 4×4 at stride 2 is better than 3×3, and "
             "resizing before a convolution avoids the pattern.",
             (
-                _unet("deconvolution 3×3", upsampling="deconvolution", up_kernel=3),
-                _unet("deconvolution 4×4", upsampling="deconvolution", up_kernel=4),
-                _unet("resize, then 3×3", upsampling="resize_convolution"),
+                _unet("deconvolution 3×3", PATTERN, upsampling="deconvolution", up_kernel=3),
+                _unet("deconvolution 4×4", PATTERN, upsampling="deconvolution", up_kernel=4),
+                _unet("resize, then 3×3", PATTERN, upsampling="resize_convolution"),
             ),
             (
-                Comparison("deconvolution 4×4", "deconvolution 3×3"),
+                Comparison("deconvolution 4×4", "deconvolution 3×3", "below", PATTERN),
+                Comparison("resize, then 3×3", "deconvolution 3×3", "below", PATTERN),
+                Comparison("resize, then 3×3", "deconvolution 4×4", "below", PATTERN),
                 Comparison("resize, then 3×3", "deconvolution 3×3"),
             ),
+            "The claim is about the pattern; that a network without it also segments better is our question.",
         ),
         "auxiliary": Claim(
             "An auxiliary loss helps",

@@ -41,13 +41,14 @@ class Panel:
     rows: tuple[Row, ...]
 
 
-def dot_chart(panels: Sequence[Panel], label: str, unit: str) -> str:
+def dot_chart(panels: Sequence[Panel], label: str, unit: str, decimals: int = 1) -> str:
     """The SVG: light or dark as the reader's system is; all panels share one axis.
 
     Args:
         panels: at least one, each with at least one row.
         label: what the chart is called for those who cannot see it.
         unit: of the axis.
+        decimals: of the means.
     """
     values = [value for panel in panels for row in panel.rows for value in row.values]
     marks = ticks(min(values), max(values), about=6)
@@ -58,7 +59,7 @@ def dot_chart(panels: Sequence[Panel], label: str, unit: str) -> str:
         parts.append(f'<text class="head" x="16" y="{top + 19}">{escape(panel.title)}</text>')
         top += HEAD
         for row in panel.rows:
-            parts.append(_row(row, marks, top + ROW / 2))
+            parts.append(_row(row, marks, top + ROW / 2, decimals))
             top += ROW
     return "\n".join(
         [
@@ -86,8 +87,8 @@ def _axis(marks: Sequence[float], height: int, unit: str) -> str:
     return "".join([*lines, f'<text class="quiet" x="16" y="{bottom + 17}">{escape(unit)}</text>'])
 
 
-def _row(row: Row, marks: Sequence[float], middle: float) -> str:
-    mean = _place(row.mean, marks)
+def _row(row: Row, marks: Sequence[float], middle: float, decimals: int) -> str:
+    mean, written = _place(row.mean, marks), f"{row.mean:.{decimals}f}"
     dots = [
         f'<circle class="dot" cx="{_place(value, marks):.1f}" cy="{middle:g}" r="5.5">'
         f"<title>seed {seed}: {value:.2f}</title></circle>"
@@ -98,6 +99,6 @@ def _row(row: Row, marks: Sequence[float], middle: float) -> str:
             f'<text x="{LEFT - 14}" y="{middle + 4.5:g}" text-anchor="end">{escape(row.label)}</text>',
             *dots,
             f'<line class="mean" x1="{mean:.1f}" x2="{mean:.1f}" y1="{middle - 9:g}" y2="{middle + 9:g}"/>',
-            f'<text class="quiet" x="{WIDTH - 12}" y="{middle + 4.5:g}" text-anchor="end">{row.mean:.1f}</text>',
+            f'<text class="quiet" x="{WIDTH - 12}" y="{middle + 4.5:g}" text-anchor="end">{written}</text>',
         ]
     )

@@ -3,16 +3,18 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from intarsia.ablations.scoring import SCORES
 from intarsia.ablations.variant import Mosaics, Variant
 from intarsia.data import write_folder
 from intarsia.files import write_text
+from intarsia.runs import Run
 
-SAVE_NEVER = 1e9  # minutes: an interrupted trial is done again
+SAVE_NEVER = 1e9  # minutes: an interrupted training is done again
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,21 @@ class Trial:
         """The result."""
         return self.runs / "results" / f"{self.name}.json"
 
-    def result(self) -> Result | None:
-        """What is kept, if that is whole and holds all scores that the variant asks for."""
+    def kept(self) -> Result | None:
+        """What is kept, if it is whole."""
         try:
-            result = TypeAdapter(Result).validate_json(self.path.read_bytes())
+            return TypeAdapter(Result).validate_json(self.path.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        return result if {score_at(scale) for scale in self.variant.scales} <= result.scores.keys() else None
 
+    def result(self) -> Result | None:
+        """What is kept, if it holds all scores that the variant asks for."""
+        kept = self.kept()
+        return kept if kept and not self.missing(kept) else None
 
-def score_at(scale: float) -> str:
-    """The name of the mean IoU on mosaics whose regions are so many times as large."""
-    return f"mean_iou_at_{scale:g}"
+    def missing(self, result: Result) -> list[str]:
+        """Scores that the variant asks for and the result has not."""
+        return [name for name in self.variant.scores if name not in result.scores]
 
 
 def prepare_data(mosaics: Mosaics, runs: Path) -> None:
@@ -75,26 +80,32 @@ def prepare_data(mosaics: Mosaics, runs: Path) -> None:
 
 
 def perform(trial: Trial) -> Result:
-    """Train from the beginning, score, and keep the result; of the run the weights stay, without the checkpoint."""
+    """Train, unless that was done; take the scores that are missing; keep the result."""
+    from intarsia.inference import load
+
+    result = trial.kept()
+    if result is None or (trial.missing(result) and not Run(trial.folder).weights_path.exists()):
+        result = _trained(trial)
+    missing = trial.missing(result)
+    if missing:
+        segmenter, taken = load(trial.folder), dict(result.scores)
+        for name in missing:
+            take = SCORES[name].take
+            assert take is not None, f"the training takes {name}"
+            taken[name] = take(segmenter, trial.mosaics)
+        result = replace(result, scores=taken)
+    write_text(trial.path, json.dumps(asdict(result), indent=2) + "\n")
+    return result
+
+
+def _trained(trial: Trial) -> Result:
+    """Trained from the beginning; of the run the weights stay, without the checkpoint."""
     from intarsia.training import train
 
     shutil.rmtree(trial.folder, ignore_errors=True)
     recipe = trial.variant.recipe(trial.mosaics, trial.data, trial.seed)
     run = train(recipe, out=trial.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
-    last = run.history()[-1]
-    scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]} | _at_scales(trial)
-    result = Result(scores, last["loss"], last["seconds"])
-    write_text(trial.path, json.dumps(asdict(result), indent=2) + "\n")
     run.checkpoint_path.unlink()
-    return result
-
-
-def _at_scales(trial: Trial) -> dict[str, float]:
-    """Mean IoU on mosaics with other object sizes."""
-    if not trial.variant.scales:
-        return {}
-    from intarsia.inference import evaluate_samples, load
-
-    segmenter = load(trial.folder)
-    scales = {scale: trial.mosaics.at_scale(scale).split("val") for scale in trial.variant.scales}
-    return {score_at(scale): evaluate_samples(segmenter, samples).mean_iou for scale, samples in scales.items()}
+    last = run.history()[-1]
+    scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]}
+    return Result(scores, last["loss"], last["seconds"])

@@ -51,11 +51,11 @@ MOSAICS = Mosaics()
 
 @dataclass(frozen=True)
 class Variant:
-    """What a recipe says beside :data:`BASE`, and the object scales at which the trained network is also judged."""
+    """What a recipe says beside :data:`BASE`, and ``scores`` that are taken beside the training's own."""
 
     label: str
     settings: dict[str, Any]
-    scales: tuple[float, ...] = field(default=())
+    scores: tuple[str, ...] = field(default=())  # names in :data:`intarsia.ablations.scoring.SCORES`
 
     def recipe(self, mosaics: Mosaics = MOSAICS, data: Path | str = "", seed: int = 0) -> Recipe:
         """The whole recipe; crops are whole mosaics."""
