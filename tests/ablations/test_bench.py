@@ -5,13 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from intarsia.ablations import bench, costs, evidence, variant
 from intarsia.ablations.bench import Bench, distinct
 from intarsia.ablations.claims import CLAIMS
 from intarsia.ablations.claims_page import claims_page, pictures
-from intarsia.ablations.costs import Cost, cost_of
+from intarsia.ablations.costs import Cost
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import Evidence
 from intarsia.ablations.systems import SYSTEMS
@@ -76,6 +78,20 @@ def test_the_systems_page_and_each_systems_own(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "models" / "fcn8s.md").exists()
 
 
+def test_a_claim_about_patterns_gets_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bench, "_evidence", lambda *_: made_up())
+    monkeypatch.setattr(bench, "logits_picture", lambda trials: np.full((4, len(trials), 3), 7, np.uint8))
+    Bench(tmp_path / "runs", say=lambda _: None).claims(tmp_path / "claims.md", only=["checkerboard", "gates"])
+    with Image.open(tmp_path / "pictures" / "claims" / "checkerboard_logits.png") as picture:
+        assert picture.size == (len(CLAIMS["checkerboard"].variants), 4)
+    assert {path.name for path in (tmp_path / "pictures" / "claims").iterdir()} == {
+        "checkerboard.svg",
+        "checkerboard_checkerboard.svg",
+        "checkerboard_logits.png",
+        "gates.svg",
+    }
+
+
 def test_a_page_keeps_its_section_once() -> None:
     once = with_measured("# unet\n", SYSTEMS["unet"], made_up())
     assert with_measured(once, SYSTEMS["unet"], made_up()) == once
@@ -89,7 +105,7 @@ def test_the_whole_page_holds_together() -> None:
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#(.*?)\)", text)) == anchors
     shown = {Path(path).name for path in re.findall(r"\]\((pictures/claims/.*?)\)", text)}
-    assert shown == set(pictures(CLAIMS, found))
+    assert shown == {*pictures(CLAIMS, found), "checkerboard_logits.png"}
     assert "checkerboard_checkerboard.svg" in shown
     judged = re.findall(r"The claim \*\*(.*?)\*\*", text)
     assert len(judged) == sum(len(claim.comparisons) for claim in CLAIMS.values())
@@ -122,20 +138,17 @@ def test_a_chart_shows_every_seed_and_every_mean() -> None:
     assert {"20.0", "41.0", "per cent"} <= set(texts)
 
 
-def test_costs_are_counted_and_measured() -> None:
-    cost = cost_of(Variant("tiny", {"model": "fcn", "backbone": "test_resnet", "pretrained": False}))
+def test_costs_are_counted_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, in a process of its own, and read back the next time."""
+    tiny = Variant("tiny", {"model": "fcn", "backbone": "test_resnet", "pretrained": False, "auxiliary": True})
+    first = costs.measure_all({"one": tiny}, tmp_path)
+    cost = first["one"]
     assert cost.full_backbone == "resnet50"
     assert cost.full_parameters == 32_957_013  # torchvision's fcn_resnet50 without the auxiliary head
     assert 0 < cost.parameters < 1e6
     assert 0 < cost.gmac < 1
     assert cost.milliseconds > 0
     assert cost.megabytes is None or cost.megabytes >= 0
-
-
-def test_costs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measured once, in a process of its own, and read back the next time."""
-    tiny = Variant("tiny", {"model": "unet", "backbone": "test_resnet", "pretrained": False})
-    first = costs.measure_all({"one": tiny}, tmp_path)
     monkeypatch.setattr(costs, "_measure", lambda *_: pytest.fail("measured again"))
     assert costs.measure_all({"one": tiny}, tmp_path) == first
 

@@ -5,17 +5,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
+from intarsia.ablations.claim import Claim
 from intarsia.ablations.claims import CLAIMS
-from intarsia.ablations.claims_page import PICTURES, claims_page, pictures
+from intarsia.ablations.claims_page import PICTURES, claims_page, logits_file, pictures
 from intarsia.ablations.costs import measure_all
 from intarsia.ablations.evidence import Evidence
+from intarsia.ablations.logits_picture import logits_picture
 from intarsia.ablations.systems import SYSTEMS
 from intarsia.ablations.systems_page import PAGE_OF, PICTURE, chart, systems_page, with_measured
 from intarsia.ablations.trials import Result, Trial, prepare_data
 from intarsia.ablations.variant import MOSAICS, SEEDS, Mosaics, Variant
 from intarsia.ablations.workers import Say, perform_all
 from intarsia.errors import ArgumentError, RunError, UnknownNameError
-from intarsia.files import write_text
+from intarsia.files import atomic, write_text
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,15 @@ class Bench:
         evidence = self._evidence((variant for claim in claims.values() for variant in claim.variants), out)
         for name, picture in pictures(claims, evidence).items():
             write_text(out.parent / PICTURES / name, picture)
+        for name in (name for name, claim in claims.items() if claim.shows_logits):
+            self._draw_logits(claims[name], out.parent / PICTURES / logits_file(name))
         write_text(out, claims_page(claims, evidence))
         self.say(f"Written: `{out}`.")
+
+    def _draw_logits(self, claim: Claim, path: Path) -> None:
+        picture = logits_picture([Trial(variant, self.mosaics, SEEDS[0], self.runs) for variant in claim.variants])
+        with atomic(path) as temporary:
+            Image.fromarray(picture).save(temporary, optimize=True)
 
     def models(self, out: Path, only: Collection[str] = ()) -> None:
         """Train every system on the same backbone.

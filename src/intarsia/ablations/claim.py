@@ -32,6 +32,7 @@ class Claim:
     variants: tuple[Variant, ...]
     comparisons: tuple[Comparison, ...]
     remark: str = ""  # where the variants differ from the paper's, and why
+    shows_logits: bool = False  # whether the page has a picture of what the networks answer
 
     def __post_init__(self) -> None:
         labels = [variant.label for variant in self.variants]

@@ -115,17 +115,20 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "A kernel that its stride does not divide overlaps unevenly; 4×4 at stride 2 is better than 3×3, and "
             "resizing before a convolution avoids the pattern.",
             (
+                _unet("deconvolution 2×2", PATTERN, upsampling="deconvolution"),
                 _unet("deconvolution 3×3", PATTERN, upsampling="deconvolution", up_kernel=3),
                 _unet("deconvolution 4×4", PATTERN, upsampling="deconvolution", up_kernel=4),
                 _unet("resize, then 3×3", PATTERN, upsampling="resize_convolution"),
             ),
             (
                 Comparison("deconvolution 4×4", "deconvolution 3×3", "below", PATTERN),
-                Comparison("resize, then 3×3", "deconvolution 3×3", "below", PATTERN),
-                Comparison("resize, then 3×3", "deconvolution 4×4", "below", PATTERN),
+                *(Comparison("resize, then 3×3", f"deconvolution {k}×{k}", "below", PATTERN) for k in (2, 3, 4)),
                 Comparison("resize, then 3×3", "deconvolution 3×3"),
             ),
-            "The claim is about the pattern; that a network without it also segments better is our question.",
+            "The claim is about the pattern; whether a network without it also segments better is our question. The "
+            "number is the power of the logits' spectrum at the frequencies of stride 2, over that of the frequencies "
+            "beside them: 1 without a pattern.",
+            shows_logits=True,
         ),
         "auxiliary": Claim(
             "An auxiliary loss helps",

@@ -78,11 +78,26 @@ def _section(name: str, claim: Claim, evidence: Evidence) -> str:
         f"{claim.sentence}\n*{claim.source}*",
         *([claim.remark] if claim.remark else []),
         *charts,
+        *([_answers(name, claim)] if claim.shows_logits else []),
         _scores_and_costs(claim, evidence),
         "\n".join(_sentence(claim, comparison, verdict, evidence) for comparison, verdict in evidence.verdicts(claim)),
         _commands(claim, evidence.mosaics),
     ]
     return "\n\n".join(parts)
+
+
+def _answers(name: str, claim: Claim) -> str:
+    labels = "; ".join(variant.label for variant in claim.variants)
+    return (
+        f"![A part of a mosaic and what each network answers there]({PICTURES}/{logits_file(name)})\n\n"
+        f"*The middle of a validation mosaic, and each network's logit of what lies there mostly, in grey, "
+        f"seed {SEEDS[0]}; from left to right: {labels}.*"
+    )
+
+
+def logits_file(name: str) -> str:
+    """Of the picture of a claim's networks."""
+    return f"{name}_logits.png"
 
 
 def _scores_and_costs(claim: Claim, evidence: Evidence) -> str:

@@ -44,6 +44,6 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "pixel_accuracy": Score("pixel accuracy"),
         "mean_iou_at_0.5": Score("mean IoU, objects half as large", take=partial(mean_iou_at, 0.5)),
         "mean_iou_at_2": Score("mean IoU, objects twice as large", take=partial(mean_iou_at, 2.0)),
-        "checkerboard": Score("checkerboard in the logits", "power over the neighbours'", 1, 2, checkerboard),
+        "checkerboard": Score("checkerboard in the logits", "times the power beside", 1, 2, checkerboard),
     }
 )
