@@ -5,8 +5,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from intarsia.diagnostics.attention_page import explain_attention
+from intarsia.diagnostics.checkerboard_page import explain_checkerboard
 from intarsia.diagnostics.explanation import Explanation, check_folder, write_explanation
 from intarsia.diagnostics.feature_maps import explain_features
+from intarsia.diagnostics.gridding_page import explain_gridding
+from intarsia.diagnostics.receptive_field_page import explain_receptive_field
 from intarsia.diagnostics.subject import Point, Subject, open_subject
 from intarsia.diagnostics.uncertainty_page import explain_uncertainty
 from intarsia.errors import UnknownNameError
@@ -16,6 +19,9 @@ from intarsia.inference.source import Source
 KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType(
     {
         "attention": explain_attention,
+        "receptive-field": explain_receptive_field,
+        "gridding": explain_gridding,
+        "checkerboard": explain_checkerboard,
         "features": explain_features,
         "uncertainty": explain_uncertainty,
     }

@@ -1,0 +1,163 @@
+"""`--what receptive-field`: how far each stage could look, and how far it does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from PIL import Image, ImageDraw
+
+from intarsia.diagnostics.dependence import Dependence, dependence
+from intarsia.diagnostics.drawing import heat_over
+from intarsia.diagnostics.explanation import Explanation, Figure, Table
+from intarsia.diagnostics.receptive_field import (
+    TWO_SIGMA,
+    Gaussian,
+    TheoreticalField,
+    effective_field,
+    fit_gaussian,
+    theoretical_fields,
+)
+from intarsia.diagnostics.subject import Point, Subject
+from intarsia.shapes import RGBImage, Window
+
+SIDE = 560  # pixels of a figure
+_LINE, _HALO, _RING = (255, 255, 255), (20, 20, 20), (126, 214, 223)
+
+_READ = (
+    "The white box is what one position of a map could depend on, by kernels, strides and rates alone; light pixels "
+    "are what it does depend on with the weights as they are, and the blue ellipse is a Gaussian's two standard "
+    "deviations. The box grows with every layer, the ellipse in a random network only with the square root of their "
+    "number, so that a network uses the middle of its field first."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A map, its position next to the asked pixel, and both of its fields in the picture."""
+
+    theory: TheoreticalField
+    box: tuple[int, int, int, int]  # first row, first column, last row, last column
+    field: Float64[np.ndarray, "H W"]
+    gaussian: Gaussian | None  # none for a position that nothing moves
+
+
+def explain_receptive_field(subject: Subject) -> Explanation:
+    """Theoretical and effective fields of the backbone's stages and of the logits around the asked pixels.
+
+    Raises:
+        ArgumentError: the backbone has no such stage as the subject asks for.
+    """
+    net = subject.network
+    rows, columns = subject.image.shape[-2:]
+    theory = theoretical_fields(net)
+    if subject.stage is not None:
+        wanted = net.backbone.spec.nominal_strides[net.backbone.spec.index_of(subject.stage)]
+        theory = tuple(field for field in theory if field.name == f"stage {wanted}")
+    paths = dependence(net, rows, columns)
+    figures, tables = [], []
+    for x, y in subject.points or ((columns // 2, rows // 2),):
+        seen = [_look(subject, paths, field, (x, y)) for field in theory]
+        place = f"Around the pixel {x},{y}"
+        figures += [_figure(subject.picture, s, f"-{x}-{y}", place) for s in seen]
+        tables.append(Table(place, _COLUMNS, [_row(s) for s in seen]))
+    return Explanation("How far it looks", _READ, figures, _facts(theory), tables)
+
+
+def _look(subject: Subject, paths: Dependence, theory: TheoreticalField, point: Point) -> Seen:
+    at = paths.position(theory.name, point[1], point[0])
+    rows, columns = (np.flatnonzero(axis) for axis in paths.reach(theory.name, *at, local=True))
+    field = effective_field(subject.network, subject.image, theory.name, at)
+    box = int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
+    return Seen(theory, box, field, fit_gaussian(field) if field.any() else None)
+
+
+def _figure(picture: RGBImage, seen: Seen, suffix: str, heading: str) -> Figure:
+    theory, gaussian = seen.theory, seen.gaussian
+    name = theory.name.replace(" ", "-") + suffix
+    caption = f"{theory.name[0].upper()}{theory.name[1:]}: {theory.rows} × {theory.columns} pixels could matter"
+    window = _window(seen.box, picture.shape[:2])
+    if gaussian is None:
+        sentence = "With these weights no pixel moves it: a layer behind starts at zero, or a ReLU lets nothing pass."
+    else:
+        share = gaussian.area / (theory.rows * theory.columns)
+        sentence = (
+            f"{gaussian.inside:.0%} of what does lies in the ellipse (of a Gaussian {TWO_SIGMA:.0%}), which is "
+            f"{share:.1%} of the box."
+        )
+    if theory.whole:
+        sentence += f" The whole image comes in besides, by {_named(theory.whole)}."
+    # The root of the mean square: the squares themselves fall off too fast to be seen.
+    drawn = heat_over(picture, np.sqrt(seen.field))[window]
+    return Figure(name, _drawn(drawn, seen, window), caption, sentence, heading)
+
+
+def _window(box: tuple[int, int, int, int], size: tuple[int, ...]) -> Window:
+    """The box with some room around it, within the picture."""
+    first, last = box[:2], box[2:]
+    room = [max(4, (b - a) // 8) for a, b in zip(first, last, strict=True)]
+    down, across = (
+        slice(max(0, a - more), min(extent, b + 1 + more))
+        for a, b, more, extent in zip(first, last, room, size, strict=True)
+    )
+    return down, across
+
+
+def _drawn(pixels: RGBImage, seen: Seen, window: Window) -> RGBImage:
+    rows, columns, _ = pixels.shape
+    scale = SIDE / max(rows, columns)
+    method = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
+    large = Image.fromarray(pixels).resize((round(columns * scale), round(rows * scale)), method)
+    draw = ImageDraw.Draw(large)
+
+    def place(row: float, column: float) -> tuple[float, float]:
+        return (column - window[1].start) * scale, (row - window[0].start) * scale
+
+    top, left, bottom, right = seen.box
+    corners = (*place(top, left), *place(bottom + 1, right + 1))
+    draw.rectangle(corners, outline=_HALO, width=4)
+    draw.rectangle(corners, outline=_LINE, width=2)
+    if seen.gaussian is not None:
+        ring = [place(row + 0.5, column + 0.5) for row, column in ellipse(seen.gaussian)]
+        draw.line(ring, fill=_HALO, width=5)
+        draw.line(ring, fill=_RING, width=3)
+    return np.asarray(large)
+
+
+def ellipse(gaussian: Gaussian, sigmas: float = 2.0, corners: int = 96) -> Float64[np.ndarray, "N 2"]:
+    """Rows and columns of the closed curve at so many standard deviations.
+
+    >>> curve = ellipse(Gaussian((5.0, 9.0), ((4.0, 0.0), (0.0, 1.0)), 0.9))
+    >>> curve.max(0).round(2).tolist()
+    [9.0, 11.0]
+    """
+    angles = np.linspace(0, 2 * np.pi, corners + 1)
+    values, vectors = np.linalg.eigh(np.array(gaussian.covariance))
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    return np.array(gaussian.centre) + sigmas * (vectors * np.sqrt(np.maximum(values, 0)) @ circle).T
+
+
+_COLUMNS = ("map", "stride", "could see", "of these read", "σ", "2σ ellipse", "of the box", "inside it")
+
+
+def _row(seen: Seen) -> tuple[str, ...]:
+    theory, gaussian = seen.theory, seen.gaussian
+    could = theory.name, str(theory.stride), f"{theory.rows} × {theory.columns}", f"{theory.seen[0]} × {theory.seen[1]}"
+    if gaussian is None:
+        return *could, "–", "–", "–", "–"
+    down, across = gaussian.sigma
+    share = gaussian.area / (theory.rows * theory.columns)
+    return *could, f"{down:.1f}, {across:.1f}", f"{gaussian.area:,.0f} px²", f"{share:.1%}", f"{gaussian.inside:.1%}"
+
+
+def _facts(theory: tuple[TheoreticalField, ...]) -> list[tuple[str, str]]:
+    facts = [(f"field of {field.name}", f"{field.rows} × {field.columns} px") for field in theory]
+    whole = [field for field in theory if field.whole]
+    if whole:
+        facts.append(("the whole image besides, from", f"{whole[0].name} on, by {_named(whole[0].whole)}"))
+    return facts
+
+
+def _named(modules: tuple[str, ...]) -> str:
+    """The first few of them."""
+    shown = ", ".join(modules[:3])
+    return shown + (f" and {len(modules) - 3} more" if len(modules) > 3 else "")
