@@ -61,7 +61,7 @@ def test_figures_of_one_heading_stand_together() -> None:
 @pytest.mark.parametrize(("columns", "wide"), [(8, False), (40, True)])
 def test_wide_pictures_get_the_whole_width(columns: int, wide: bool) -> None:
     picture = np.zeros((8, columns, 3), np.uint8)
-    assert ('class="plate wide"' in render(explanation(figures=[Figure("p", picture, "c")]))) == wide
+    assert ('class="plate whole"' in render(explanation(figures=[Figure("p", picture, "c")]))) == wide
 
 
 def test_flat_pictures_stay_exact_and_photographs_small() -> None:
