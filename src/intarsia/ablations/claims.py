@@ -93,7 +93,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
                 renamed(FCN8S, "fixed, bilinear"),
                 variant("learned", "fcn8s", options={"learn_upsampling": True}),
             ),
-            (Comparison("fixed, bilinear", "learned", "alike"),),
+            (Comparison("fixed, bilinear", "learned", "no worse"),),
         ),
         "unet_skip": Claim(
             "U-Net concatenates",
@@ -160,7 +160,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "A decoder sharpens borders",
             "DeepLab v3+, arXiv:1802.02611, sections 3.1 and 4.1",
             "Joined with a low-level map at stride 4, the pyramid's answer becomes better, and separable convolutions "
-            "make it cheaper at the same quality.",
+            "make it cheaper and no worse.",
             (
                 renamed(V3, "v3"),
                 variant("v3+, plain convolutions", "deeplabv3plus", options={"rates": RATES, "separable": False}),
@@ -169,7 +169,7 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             (
                 Comparison("v3+, plain convolutions", "v3"),
                 Comparison(V3PLUS.label, "v3"),
-                Comparison(V3PLUS.label, "v3+, plain convolutions", "alike"),
+                Comparison(V3PLUS.label, "v3+, plain convolutions", "no worse"),
             ),
         ),
         "hybrid_rates": Claim(
