@@ -53,7 +53,7 @@ def test_one_claim_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert lines[0] == "6 trainings, 0 of them done before."
     text = out.read_text()
     assert text.count("\n## ") == 1
-    assert re.search(r"fixed, bilinear ≈ learned: [+-]\d\.\d \(seeds .*\)\. The claim \*\*", text)
+    assert re.search(r"fixed, bilinear ≥ learned: [+-]\d\.\d \(seeds .*\)\. The claim \*\*", text)
     for picture in re.findall(r"\]\((pictures/.*?)\)", text):
         assert (out.parent / picture).is_file()
     made.claims(out, only=["fcn_deconvolution"])

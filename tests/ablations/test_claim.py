@@ -19,18 +19,18 @@ LOW, HIGH = [0.60, 0.61, 0.62], [0.65, 0.66, 0.64]
         (LOW, HIGH, "above", "is reversed"),
         (LOW, HIGH, "below", "holds here"),
         (HIGH, LOW, "below", "is reversed"),
-        (HIGH, LOW, "alike", "is reversed"),
-        (LOW, HIGH, "alike", "is reversed"),
+        (HIGH, LOW, "no worse", "holds here"),
+        (LOW, HIGH, "no worse", "is reversed"),
         # one seed of three says the opposite
         ([0.80, 0.80, 0.60], [0.60, 0.60, 0.61], "above", "does not show at this size"),
-        ([0.80, 0.80, 0.60], [0.60, 0.60, 0.61], "alike", "holds here"),
+        ([0.80, 0.80, 0.60], [0.60, 0.60, 0.61], "no worse", "holds here"),
         # all seeds agree, but seeds differ by more than the variants
         ([0.61, 0.66, 0.71], [0.60, 0.65, 0.70], "above", "does not show at this size"),
         # the larger of both spreads counts: 0.06 against differences of 0.05
         ([0.66, 0.66, 0.66], [0.58, 0.61, 0.64], "above", "does not show at this size"),
         ([0.66, 0.66, 0.66], [0.60, 0.61, 0.62], "above", "holds here"),
         ([0.60] * 3, [0.60] * 3, "above", "does not show at this size"),
-        ([0.60] * 3, [0.60] * 3, "alike", "holds here"),
+        ([0.60] * 3, [0.60] * 3, "no worse", "holds here"),
     ],
 )
 def test_the_rule(first: list[float], second: list[float], expectation: str, expected: str) -> None:

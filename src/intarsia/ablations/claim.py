@@ -9,12 +9,15 @@ from intarsia.ablations.variant import Variant
 from intarsia.errors import ArgumentError
 
 Verdict = Literal["holds here", "does not show at this size", "is reversed"]
-Expectation = Literal["above", "below", "alike"]
+Expectation = Literal["above", "below", "no worse"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two variants by their labels: the score of the first is to lie above that of the second, below, or alike."""
+    """Two variants by their labels, and how the score of the first is to lie to that of the second.
+
+    ``"no worse"`` is for scores that are better when they are larger.
+    """
 
     first: str
     second: str
@@ -45,8 +48,8 @@ def verdict(first: Sequence[float], second: Sequence[float], expectation: Expect
     """What paired seeds of two variants say.
 
     A difference shows if it has the same sign for every seed and its mean exceeds the larger spread of both sides, the
-    distance from a side's smallest to its largest value. "alike" holds where no difference shows: with three seeds that
-    is a weak sentence, and it is said only where the paper itself says it.
+    distance from a side's smallest to its largest value. "no worse" holds unless the first shows below the second: with
+    three seeds that is a weak sentence, and it is asked only where the paper itself says so.
 
     Raises:
         ArgumentError: the sides have not the same seeds, or fewer than two.
@@ -62,8 +65,8 @@ def verdict(first: Sequence[float], second: Sequence[float], expectation: Expect
     differences = [one - other for one, other in zip(first, second, strict=True)]
     sign = 1 if mean(differences) > 0 else -1
     shows = all(sign * d > 0 for d in differences) and abs(mean(differences)) > max(spread(first), spread(second))
-    if expectation == "alike":
-        return "is reversed" if shows else "holds here"
+    if expectation == "no worse":
+        return "is reversed" if shows and sign < 0 else "holds here"
     if not shows:
         return "does not show at this size"
     return "holds here" if (sign > 0) == (expectation == "above") else "is reversed"

@@ -46,8 +46,8 @@ trained with the part and without it, and the difference is judged by one rule.
   that no training sees: the mean over the seeds, and the smallest and the largest.
 * **The rule.** A difference shows if it has the same sign for all {len(SEEDS)} seeds and its mean exceeds the larger
   spread of both sides, from a side's smallest to its largest score. Then the claim *holds here* or *is reversed*;
-  otherwise it *does not show at this size*. Where the paper itself says that two variants are alike, that holds where
-  no difference shows: a weak sentence with {len(SEEDS)} seeds.
+  otherwise it *does not show at this size*. Where the paper says that a variant is no worse than another (≥), that
+  holds unless it shows to be worse: a weak sentence with {len(SEEDS)} seeds.
 * **Again, by hand.** The command makes the mosaics in `runs/claims/{mosaics.name}`; each training is an
   `intarsia train` on them, written below its claim, and leaves a run there that every other command takes.
 * **What it is not.** The papers train for days on photographs of streets and rooms, these trainings take a minute or
@@ -123,7 +123,7 @@ def _bold(verdict: Verdict) -> str:
 
 
 def _compared(comparison: Comparison) -> str:
-    relation = {"above": ">", "below": "<", "alike": "≈"}[comparison.expectation]
+    relation = {"above": ">", "below": "<", "no worse": "≥"}[comparison.expectation]
     score = "" if comparison.score == "mean_iou" else f" ({SCORES[comparison.score].title})"
     return f"{comparison.first} {relation} {comparison.second}{score}"
 

@@ -31,7 +31,7 @@ BRANCH_WEIGHT = 1.0  # the authors' code: three losses, equally weighted
 class DANetForm(Form):
     """The paper's choices: at output stride 8 the multi-grid gives the last stage's units the rates 4, 8, 16.
 
-    ``branches`` are those that the decoder has (section 4.2.2, table 1, leaves out each); of ``"none"`` a plain one is
+    ``branches`` are those that the decoder has (section 4.2, table 1, leaves out each); of ``"none"`` a plain one is
     left, the convolutions without attention between them.
     ``channel_attention`` tells whether a channel gathers from ``"similar"`` channels, the paper's equation 3, or from
     ``"dissimilar"`` ones, as the authors' code does: their weights need that. ``reduction`` narrows the backbone's last
