@@ -89,13 +89,13 @@ def test_bars_have_a_gap_for_every_hole() -> None:
 def test_checkerboard_of_deconvolutions() -> None:
     page = explain_checkerboard(subject("unet", 96, 96, upsampling="deconvolution"))
     forward, backward = page.tables
-    assert [row[1] for row in forward.rows[:5]] == ["2"] * 5
-    assert [row[2] for row in forward.rows[:5]] == ["0.00"] * 5  # 2×2 at stride 2
-    assert all(row[3] != "–" and row[4] != "–" for row in forward.rows[:5])
-    assert forward.rows[-1][0] == "logits, at stride 2"
+    assert [row[2] for row in forward.rows[:5]] == ["2"] * 5
+    assert [row[3] for row in forward.rows[:5]] == ["0.00"] * 5  # 2×2 at stride 2
+    assert all(row[4] != "–" and row[5] != "–" for row in forward.rows[:5])
+    assert forward.rows[-1][0] == "logits"
     assert float(forward.rows[-1][-1]) > 0
-    assert backward.rows[0][0].endswith("(convolution 3×3)")
-    assert backward.rows[0][2] == "0.44"
+    assert backward.rows[0][1] == "convolution 3×3"
+    assert backward.rows[0][3] == "0.44"
     assert {"gradient", "gradient-spectrum", "logits-spectrum"} <= {figure.name for figure in page.figures}
 
 
@@ -103,15 +103,15 @@ def test_checkerboard_compares_with_the_first_weights() -> None:
     """The same weights give the same numbers; others' networks have no untrained form."""
     asked = subject("duc", 96, 96)
     (row, *_), _ = (table.rows for table in explain_checkerboard(asked).tables)
-    assert row[3] == row[4]
-    assert row[5] == row[6]
+    assert row[4] == row[5]
+    assert row[6] == row[7]
     with torch.no_grad():
         asked.network.head.branches[0].weight *= 3  # pyright: ignore
     (row, *_), _ = (table.rows for table in explain_checkerboard(asked).tables)
-    assert row[3] != row[4]
+    assert row[4] != row[5]
     asked.network.blueprint = None
     (row, *_), _ = (table.rows for table in explain_checkerboard(asked).tables)
-    assert row[3] == row[5] == "–"
+    assert row[4] == row[6] == "–"
 
 
 def test_a_network_of_one_resolution_has_no_checkerboard() -> None:

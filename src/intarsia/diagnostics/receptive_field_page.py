@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw
 
 from intarsia.diagnostics.dependence import Dependence, dependence
@@ -106,7 +106,7 @@ def _window(box: tuple[int, int, int, int], size: tuple[int, ...]) -> Window:
     return down, across
 
 
-def _drawn(pixels: RGBImage, seen: Seen, window: Window) -> RGBImage:
+def _drawn(pixels: UInt8[np.ndarray, "_ _ 3"], seen: Seen, window: Window) -> UInt8[np.ndarray, "_ _ 3"]:
     rows, columns, _ = pixels.shape
     scale = SIDE / max(rows, columns)
     method = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC
