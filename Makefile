@@ -28,8 +28,11 @@ docs: .venv/test
 	$(BIN)/python benchmarks/large_image.py --out docs/large_images.md
 	$(BIN)/python benchmarks/data.py --out docs/data_speed.md
 	$(BIN)/python benchmarks/attention.py --out docs/attention.md
-	$(BIN)/python benchmarks/systems.py --out docs/systems.md
-	$(BIN)/python benchmarks/inference.py --run runs/systems/unet --data sample:materials --out docs/inference_speed.md
+	$(BIN)/intarsia bench claims --out docs/claims.md
+	$(BIN)/intarsia bench models --out docs/systems.md
+	test -f runs/unet/weights.safetensors || $(BIN)/intarsia train sample:materials --model unet --auxiliary \
+		--pretrained offline --crop-size 128 --epochs 6 --out runs/unet
+	$(BIN)/python benchmarks/inference.py --run runs/unet --data sample:materials --out docs/inference_speed.md
 	for name in $$($(BIN)/python -c "import intarsia; print(*intarsia.list_models())"); do \
 		$(BIN)/intarsia models $$name --picture docs/pictures/models/$$name.svg || exit 1; done
 

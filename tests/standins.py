@@ -7,6 +7,7 @@ from intarsia.backbones import Backbone, BackboneSpec
 from intarsia.data import Classes
 from intarsia.inference import Execution, Preprocessing, Segmenter
 from intarsia.models import SegmentationNetwork
+from intarsia.models.segmentation_network import LastMap
 
 
 class Pointwise(nn.Module):
@@ -42,3 +43,23 @@ def pointwise(
     nn.init.zeros_(head.bias)
     net = SegmentationNetwork(backbone, Finest(), head).eval()
     return Segmenter(net, Preprocessing(mean, std), Classes.numbered(classes), Execution(), **fields)  # pyright: ignore[reportArgumentType]
+
+
+class Patches(nn.Module):
+    """Squares of ``side`` pixels become positions of some channels, by one convolution: the fastest backbone."""
+
+    def __init__(self, channels: int, side: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, channels, side, side)
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (self.patches(images),)
+
+
+def patch_network(*blocks: nn.Module, channels: int = 16, side: int = 8, classes: int = 3) -> SegmentationNetwork:
+    """Patches, the blocks as ``decoder.1``, ``decoder.2``, …, and a classifier; in evaluation mode."""
+    torch.manual_seed(0)
+    spec = BackboneSpec("patches", (channels,), (side,), (side,), (0.5,) * 3, (0.5,) * 3)
+    backbone = Backbone(Patches(channels, side), spec, "")
+    decoder = nn.Sequential(LastMap(), *blocks)
+    return SegmentationNetwork(backbone, decoder, nn.Conv2d(channels, classes, 1)).eval()

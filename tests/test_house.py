@@ -24,6 +24,7 @@ FLOORS = [
     "inference",
     "diagnostics",
     "training",
+    "ablations",
     "studio",
     "cli",
 ]

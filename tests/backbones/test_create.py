@@ -209,10 +209,17 @@ def test_files_that_are_no_state_dict(tmp_path: Path, content: object, sentence:
         create_backbone(TINY, weights=tmp_path / "w.pth")
 
 
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_damaged_files(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("w.pth", r"w\.pth` is no file of weights"),
+        ("w.png", r"w\.png` is no file of weights"),
+        ("w.safetensors", r"w\.safetensors` is not a weights file that can be read safely"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, name: str, sentence: str) -> None:
     (tmp_path / name).write_bytes(b"not weights at all")
-    with pytest.raises(DataError, match=r"`.*w\.(pth|safetensors)`"):
+    with pytest.raises(DataError, match=sentence):
         create_backbone(TINY, weights=tmp_path / name)
 
 

@@ -106,12 +106,13 @@ def test_a_separable_convolution_is_its_two_parts() -> None:
         torch.testing.assert_close(block(x), norm(pointwise(half)).relu())
 
 
-@pytest.mark.parametrize("rates", [(1,), (2, 3), (6, 12, 18, 24)])
+@pytest.mark.parametrize("rates", [(), (1,), (2, 3), (6, 12, 18, 24)])
 def test_aspp_without_image_pooling(rates: tuple[int, ...]) -> None:
     aspp = ASPP(4, 3, rates, image_pooling=False).eval()
     assert len(aspp.branches) == 1 + len(rates)
     assert aspp.project[0].in_channels == 3 * (1 + len(rates))
     assert aspp(torch.randn(1, 4, 5, 7)).shape == (1, 3, 5, 7)
+    assert aspp.fewest_positions == min(rates, default=0) + 1
 
 
 @pytest.mark.parametrize(("rate", "degenerate"), [(7, True), (9, True), (6, False)])
@@ -131,8 +132,8 @@ def test_pyramid_levels_may_have_any_bins_and_width() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ArgumentError, match=r"`rates` \(=\(\)\) must be one or more"):
-        ASPP(4, 3, ())
+    with pytest.raises(ArgumentError, match=r"`rates` \(=\(0, 6\)\) must be one or more"):
+        ASPP(4, 3, (0, 6))
     with pytest.raises(ArgumentError, match=r"`bins` \(=\(1, 0\)\) must be one or more"):
         PyramidPooling(8, (1, 0))
     with pytest.raises(ArgumentError, match=r"`bins` \(=\(1, 2, 3\)\) leave no channel of 2 for each"):

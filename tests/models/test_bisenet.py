@@ -119,6 +119,19 @@ def test_refinement_multiplies_or_adds() -> None:
     torch.testing.assert_close(total, 2 * product)
 
 
+def test_fusion_adds_the_map_or_not() -> None:
+    torch.manual_seed(0)
+    nets = [
+        create_model("bisenet", "test_resnet", classes=2, channels=8, residual_fusion=r).eval() for r in (False, True)
+    ]
+    nets[1].load_state_dict(nets[0].state_dict())
+    spatial, context = torch.randn(1, 128, 5, 4), torch.randn(1, 8, 5, 4)
+    product, total = (net.decoder.fusion(spatial, context) for net in nets)
+    y = nets[0].decoder.fusion.fuse(torch.cat([spatial, context], dim=1))
+    torch.testing.assert_close(total, product + y)
+    assert not torch.equal(product, y)
+
+
 REFUSED = [
     ({"deepest": 16}, "`test_resnet` has no feature map at stride 32, only at 2, 4, 8, 16; choose a backbone"),
     ({"gate": "three"}, "`gate` .='three'.: input should be 'two_convolutions' or 'one_normalised'"),

@@ -57,6 +57,27 @@ def test_the_originals_weights_give_the_originals_outputs() -> None:
     original.check("main", net(image))
 
 
+@pytest.mark.parametrize(
+    ("branches", "names"),
+    [("both", ("position", "channel")), ("position", ("position",)), ("channel", ("channel",)), ("none", ("plain",))],
+)
+def test_a_decoder_of_fewer_branches_is_the_sum_of_those_it_has(branches: str, names: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    whole = create_model("danet", "test_resnet", classes=3).eval()
+    net = create_model("danet", "test_resnet", classes=3, branches=branches, auxiliary=True).eval()
+    assert tuple(name for name, _ in net.decoder.named_children()) == names
+    assert len(net.auxiliary_heads) == len(names)
+    features = whole.backbone(torch.randn(1, 3, 64, 64))
+    for name in names:  # attention is the identity at first, so that a plain branch can take the weights of any
+        state = whole.decoder.get_submodule("position" if name == "plain" else name).state_dict()
+        net.decoder.get_submodule(name).load_state_dict(state, strict=name != "plain")
+    fused, *sides = net.decoder(features)
+    own = {"position": 1, "channel": 2, "plain": 1}
+    expected = [whole.decoder(features)[own[name]] for name in names]
+    torch.testing.assert_close(sides, expected)
+    torch.testing.assert_close(fused, torch.stack(expected).sum(0))
+
+
 def test_attention_that_starts_at_zero_changes_nothing() -> None:
     """γ = 0: the network is then two plain branches."""
     net = create_model("danet", "test_resnet", multi_grid=(), classes=3).eval()

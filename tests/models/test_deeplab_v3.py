@@ -96,9 +96,27 @@ def test_the_network_is_its_parts_put_together() -> None:
     torch.testing.assert_close(net(image), expected)
 
 
+@pytest.mark.parametrize(
+    ("options", "branches", "parameters"),
+    [
+        ({"rates": (), "image_pooling": False}, 1, 0),
+        ({"rates": ()}, 1, 2048 * 256 + 2 * 256 + 256 * 256),
+        ({"image_pooling": False}, 4, 3 * (9 * 2048 * 256 + 2 * 256 + 256 * 256)),
+        ({}, 4, 3 * (9 * 2048 * 256 + 2 * 256 + 256 * 256) + 2048 * 256 + 2 * 256 + 256 * 256),
+    ],
+)
+def test_a_pyramid_of_fewer_views(options: dict[str, Any], branches: int, parameters: int) -> None:
+    """Each view costs its convolution, its norm and its columns of the projection, beside the 1×1's."""
+    least = (2048 * 256 + 2 * 256) + (256 * 256 + 2 * 256)
+    with torch.device("meta"):
+        net = create_model("deeplabv3", "resnet50", **options)
+    assert len(net.decoder.aspp.branches) == branches
+    assert (net.decoder.aspp.image_pooling is not None) == options.get("image_pooling", True)
+    assert sum(p.numel() for p in net.decoder.aspp.parameters()) == least + parameters
+
+
 REFUSED = [
     ({"rates": (3, 6), "output_stride": 32}, r"`rates` \(=\(3, 6\)\) are those at output stride 16 and must be even"),
-    ({"rates": ()}, r"`rates` \(=\(\)\)"),
     ({"rates": (0, 6)}, r"`rates\.0` \(=0\): input should be greater than 0"),
 ]
 

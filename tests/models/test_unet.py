@@ -1,5 +1,6 @@
 """U-Net's options: how maps grow, and how skips join."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from intarsia.errors import ArgumentError
+from intarsia.layers import ResizeConvolution
 from intarsia.models import create_model
 
 WIDTHS = (16, 16, 8, 8, 8)
@@ -33,6 +36,37 @@ def test_learned_upsampling_is_the_papers_up_convolution() -> None:
     ups = list(tiny(upsampling="deconvolution").decoder.upsamplings)
     assert [type(up) for up in ups] == [nn.ConvTranspose2d] * 5
     assert [(up.out_channels, up.kernel_size, up.stride) for up in ups] == [(w, (2, 2), (2, 2)) for w in WIDTHS]
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 4])
+def test_any_up_kernel_doubles_exactly(kernel: int) -> None:
+    """Output o gathers input i by the tap o − 2i + p, and so does the transposed convolution, for p = (k − 1) // 2."""
+    decoder = tiny(upsampling="deconvolution", up_kernel=kernel).decoder
+    for up in decoder.upsamplings:
+        assert (up.kernel_size, up.stride, up.padding) == ((kernel,) * 2, (2, 2), ((kernel - 1) // 2,) * 2)
+    up = decoder.upsamplings[-1].double()
+    x = torch.randn(1, up.in_channels, 3, 4, dtype=torch.float64)
+    expected = up.bias.detach()[:, None, None].repeat(1, 6, 8)
+    for i, j in itertools.product(range(3), range(4)):
+        for o, q in itertools.product(range(6), range(8)):
+            row, column = o - 2 * i + (kernel - 1) // 2, q - 2 * j + (kernel - 1) // 2
+            if 0 <= row < kernel and 0 <= column < kernel:
+                expected[:, o, q] += x[0, :, i, j] @ up.weight[:, :, row, column].detach()
+    torch.testing.assert_close(up(x)[0], expected)
+
+
+def test_resizing_first_is_repetition_and_a_convolution() -> None:
+    net = tiny(upsampling="resize_convolution")
+    ups = net.decoder.upsamplings
+    assert [(type(up), up.convolution.out_channels) for up in ups] == [(ResizeConvolution, w) for w in WIDTHS]
+    x = torch.randn(1, ups[0].convolution.in_channels, 2, 3)
+    torch.testing.assert_close(ups[0](x), ups[0].convolution(F.interpolate(x, scale_factor=2.0)))
+    assert net(torch.randn(1, 3, 40, 56)).shape == (1, 3, 40, 56)
+
+
+def test_an_unknown_up_kernel_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"Option of unet: `up_kernel` \(=5\): input should be 2, 3 or 4"):
+        create_model("unet", "test_resnet", upsampling="deconvolution", up_kernel=5)
 
 
 def test_a_dilated_backbone_needs_fewer_up_convolutions() -> None:

@@ -99,12 +99,20 @@ def read_state_dict(path: Path) -> StateDict:
     except Exception as error:  # torch's UnpicklingError is not public in all versions
         if type(error).__name__ != "UnpicklingError":
             raise
+        if not _written_by_torch(path):
+            raise DataError(f"`{path}` is no file of weights; give the path of a .safetensors or .pth file.") from error
         raise DataError(
             f"`{path}` holds more than tensors and would have to execute code to load; save it as .safetensors."
         ) from error
     if isinstance(state, dict):
         state = next((state[key] for key in WRAPPERS if isinstance(state.get(key), dict)), state)
     return named_tensors(state, f"`{path}`")
+
+
+def _written_by_torch(path: Path) -> bool:
+    """Whether a file begins as torch's archives (zip) or its older pickles do."""
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
 
 
 def named_tensors(state: object, what: str) -> StateDict:

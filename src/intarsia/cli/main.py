@@ -25,6 +25,10 @@ COMMANDS = {
         "runs/photos street.jpg --what uncertainty --out page",
     ),
     "models": ("List models and backbones.", "deeplabv3plus"),
+    "bench": (
+        "Train small networks to see whether the papers' claims hold.",
+        "claims --only fcn_skips --out claims.md",
+    ),
 }
 
 MISTAKE, USAGE, INTERRUPTED, OUR_FAULT = 1, 2, 130, 70

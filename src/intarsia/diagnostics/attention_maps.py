@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from intarsia.diagnostics.grid import Grid, grid_of, strides_of
@@ -121,7 +121,7 @@ def attention_between(
 
 def channel_attention(
     net: SegmentationNetwork, image: Float[Tensor, "1 C H W"], block: str | None = None
-) -> Float[np.ndarray, "C C"]:
+) -> Float[np.ndarray, "D D"]:
     """The weights with which each channel gathers all channels (DANet, equation 3); rows sum to one.
 
     Raises:
@@ -181,7 +181,7 @@ class _Seen:
         )
 
 
-def _labels(grid: Grid, mask: Mask) -> Mask:
+def _labels(grid: Grid, mask: Mask) -> Integer[np.ndarray, "N"]:
     """The class under each position, flat."""
     rows, columns = grid.places(*mask.shape)
     return mask[rows[:, None], columns].ravel()

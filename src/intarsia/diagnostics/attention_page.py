@@ -55,7 +55,7 @@ def explain_attention(subject: Subject) -> Explanation:
     mask = subject.mask()
     points = subject.points or chosen_points(mask, len(subject.classes.names))
     reference = mask if subject.truth is None else subject.truth
-    figures, facts = [*_seen(subject, mask, points)], []
+    figures, facts = [*_seen(subject, mask, points, reference)], []
     tables: list[Table] = []
     for name in positional:
         more, numbers, table = _positions(subject, name, points, reference)
@@ -77,7 +77,7 @@ def chosen_points(mask: Mask, classes: int) -> tuple[Point, ...]:
     >>> mask = np.zeros((7, 9), np.uint8)
     >>> mask[:, 6:] = 1
     >>> chosen_points(mask, 2)
-    ((2, 3), (7, 3))
+    ((3, 3), (7, 3))
     """
     areas = np.bincount(mask[mask < classes], minlength=classes)
     largest = [int(label) for label in np.argsort(-areas, kind="stable") if areas[label] > _LEAST * mask.size]
@@ -86,7 +86,8 @@ def chosen_points(mask: Mask, classes: int) -> tuple[Point, ...]:
         depth = np.asarray(distance_transform_edt(np.pad(mask == label, 1)))[
             1:-1, 1:-1
         ]  # the picture's rim is a border too
-        y, x = np.unravel_index(int(np.argmax(depth)), mask.shape)
+        deepest = np.argwhere(depth == depth.max())
+        y, x = deepest[len(deepest) // 2]
         points.append((int(x), int(y)))
     return tuple(points)
 
@@ -96,8 +97,8 @@ def _described(subject: Subject) -> str:
     return f"`{plan.model}` on backbone `{spec.name}`" if plan else f"The network on backbone `{spec.name}`"
 
 
-def _seen(subject: Subject, mask: Mask, points: Sequence[Point]) -> list[Figure]:
-    names = [_name(subject, mask, point) for point in points]
+def _seen(subject: Subject, mask: Mask, points: Sequence[Point], reference: Mask) -> list[Figure]:
+    names = [_name(subject, reference, point) for point in points]
     figures = [
         Figure("picture", marked(subject.picture, points, names), "The picture and its points"),
         Figure("prediction", enlarged(overlay(subject.picture, mask, subject.classes)), "What the network sees"),
@@ -134,7 +135,7 @@ def _positions(
                 heading,
             )
         )
-    facts = [(f"γ of {block}", _gamma(net.get_submodule(block))), *_preferences(subject, between)]
+    facts = [(f"γ of {block}", _gamma(net.get_submodule(block))), *_preferences(subject, block, between)]
     return figures, facts, _between_table(subject, block, between)
 
 
@@ -169,11 +170,11 @@ def _between_table(subject: Subject, block: str, between: Between) -> Table:
     return Table(f"Who attends to whom: {block}", ("", *names), rows, sentence)
 
 
-def _preferences(subject: Subject, between: Between) -> list[tuple[str, str]]:
+def _preferences(subject: Subject, block: str, between: Between) -> list[tuple[str, str]]:
     """For each class its attention inside and outside of itself."""
     return [
         (
-            f"{subject.classes.names[label]} attends to itself",
+            f"{block}: {subject.classes.names[label]} attends to itself",
             f"{between.inside(label):.2f} ×, to others {between.outside(label):.2f} ×",
         )
         for label in _present(between)

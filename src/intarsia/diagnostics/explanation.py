@@ -176,7 +176,7 @@ def _plate(figure: Figure) -> str:
     wide = isinstance(picture, str) or picture.shape[1] > _WIDE * picture.shape[0]
     shown = picture if isinstance(picture, str) else f'<img src="{_uri(picture)}" alt="{caption}" loading="lazy">'
     below = f"<br>{escape(figure.sentence)}" if figure.sentence else ""
-    style = "plate wide" if wide else "plate"
+    style = "plate whole" if wide else "plate"  # `wide` is a column of tables
     return f'<figure class="{style}">{shown}<figcaption><b>{caption}</b>{below}</figcaption></figure>'
 
 

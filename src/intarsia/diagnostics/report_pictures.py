@@ -38,7 +38,7 @@ class Example:
         """At the size of the report, where it gives the same pictures and takes little memory."""
         image = _shrink_image(self.image)
         height, width, _ = image.shape
-        truth, prediction = (_shrink_mask(mask, height, width) for mask in (self.truth, self.prediction))
+        truth, prediction = (shrink_mask(mask, height, width) for mask in (self.truth, self.prediction))
         return replace(self, image=image, truth=truth, prediction=prediction)
 
 
@@ -63,7 +63,7 @@ def _shrink_image(image: RGBImage) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(picture)
 
 
-def _shrink_mask(mask: Mask, height: int, width: int) -> UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]:
+def shrink_mask(mask: Mask, height: int, width: int) -> UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]:
     """The value under the centre of each new pixel."""
     rows = (np.arange(height) * 2 + 1) * mask.shape[0] // (2 * height)
     columns = (np.arange(width) * 2 + 1) * mask.shape[1] // (2 * width)

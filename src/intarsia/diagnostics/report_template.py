@@ -96,7 +96,8 @@ i.swatch {
 }
 .plate img { display: block; width: 100%; border-radius: 3px; margin-bottom: 0.6rem; }
 .plate svg { margin-bottom: 0.6rem; }
-.plate.wide { grid-column: 1 / -1; }
+.plate svg:not([width]) { width: 100%; max-width: 34rem; }
+.plate.whole { grid-column: 1 / -1; }
 .facts { columns: 2; column-gap: 2.5rem; }
 .facts div {
   display: flex; justify-content: space-between; gap: 1.5rem; padding: 0.42rem 0;

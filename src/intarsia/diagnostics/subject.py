@@ -12,6 +12,7 @@ from torch import Tensor
 from intarsia.data import Classes, as_rgb, open_dataset, read_mask
 from intarsia.data.dataset import unequal
 from intarsia.data.open import is_sample
+from intarsia.diagnostics.report_pictures import shrink_mask
 from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Segmenter
 from intarsia.inference.result import labels_of
@@ -97,9 +98,9 @@ def open_subject(
         segmenter.execution.place_images(image),
         as_rgb(small),
         segmenter.classes,
-        tuple((x * small.shape[1] // columns, y * small.shape[0] // rows) for x, y in points),
+        tuple(dict.fromkeys((x * small.shape[1] // columns, y * small.shape[0] // rows) for x, y in points)),
         stage,
-        None if truth is None else _nearest(truth, small.shape[0], small.shape[1]),
+        None if truth is None else shrink_mask(truth, small.shape[0], small.shape[1]),
     )
 
 
@@ -127,11 +128,3 @@ def _read_sample(segmenter: Segmenter, source: str) -> tuple[Picture, Mask | Non
     known = segmenter.classes.names == dataset.classes.names
     sample = samples[picture]
     return segmenter.picture(sample.image()), sample.mask() if known else None
-
-
-def _nearest(mask: Mask, rows: int, columns: int) -> Mask:
-    """The value under the centre of each new pixel."""
-    down, across = (
-        (np.arange(n) * 2 + 1) * extent // (2 * n) for n, extent in ((rows, len(mask)), (columns, mask.shape[1]))
-    )
-    return mask[down[:, None], across]

@@ -21,7 +21,7 @@ Shares = Float[np.ndarray, "K H W"]  # probabilities of at least two classes
 Hesitation = Float[np.ndarray, "H W"]
 
 
-def class_shares(logits: Float[Tensor, "K H W"]) -> Shares:
+def class_shares(logits: Float[Tensor, "_ H W"]) -> Shares:
     """Softmax over the classes; of one logit the shares of both classes."""
     both = torch.stack([-logits[0], logits[0]]) / 2 if len(logits) == 1 else logits
     return both.softmax(0).cpu().numpy()

@@ -81,7 +81,7 @@ def _border_chart(doubt: Hesitation, distance: Float64[np.ndarray, "H W"]) -> Fi
         for step in range(min(_FAR, int(steps.max())) + 1)
         if (steps == step).sum() >= _FEWEST or step == 0
     ]
-    chart = line_chart(points, "Entropy by distance from a border", None, ("mean", float(doubt.mean())), "pixels")
+    chart = line_chart(points, "Entropy by distance from a border", None, None, "pixels")
     return Figure("borders", chart, "Mean entropy by the distance from the prediction's nearest border", "", "Borders")
 
 

@@ -33,7 +33,7 @@ class Segmenter:
     published the network.
     """
 
-    net: SegmentationNetwork
+    net: SegmentationNetwork = field(repr=False)  # a page long
     preprocessing: Preprocessing
     classes: Classes
     execution: Execution

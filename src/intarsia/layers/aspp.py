@@ -18,11 +18,12 @@ class ASPP(nn.Module):
     DeepLab v3, arXiv:1706.05587, section 3.3. ``block`` makes a 3×3 convolution from (in, out, kernel, dilation):
     separable as in DeepLab v3+, arXiv:1802.02611, section 3.1, or :func:`~intarsia.layers.convolutions.convolution`.
     The mean of the image is one value a channel, so its resizing to the map is a repetition; ``image_pooling=False``
-    leaves it out, as the rows before the last of the paper's table 5 do. A rate as large as the map leaves only the
-    centre of its 3×3 kernel at work (section 3.3), which is why the mean is there.
+    leaves it out, as the rows before the last of the paper's table 5 do; without ``rates`` only the 1×1 is left of the
+    rest. A rate as large as the map leaves only the centre of its 3×3 kernel at work (section 3.3), which is why the
+    mean is there.
 
     Raises:
-        ArgumentError: ``rates`` are none or below 1.
+        ArgumentError: a rate below 1.
 
     >>> ASPP(16, 8, rates=(6, 12, 18))(torch.randn(2, 16, 9, 9)).shape
     torch.Size([2, 8, 9, 9])
@@ -39,7 +40,7 @@ class ASPP(nn.Module):
         image_pooling: bool = True,
     ) -> None:
         super().__init__()
-        self.rates = checked_rates(rates)
+        self.rates = checked_rates(rates) if rates else ()
         self.branches = nn.ModuleList([convolution(in_channels, channels, 1)])
         self.branches.extend(block(in_channels, channels, 3, rate) for rate in self.rates)
         self.image_pooling = pooled_projection(in_channels, channels) if image_pooling else None
@@ -49,7 +50,7 @@ class ASPP(nn.Module):
     @property
     def fewest_positions(self) -> int:
         """So many that the smallest rate reaches another position than its own."""
-        return min(self.rates) + 1
+        return min(self.rates, default=0) + 1
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
         """All branches, concatenated and projected."""

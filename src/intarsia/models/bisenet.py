@@ -29,7 +29,8 @@ class BiSeNetForm(Form):
     not 0, those of a 1×1 convolution behind them, which both public implementations have and the paper has not.
     ``channels`` is the width of the context path; ``head_channels`` and ``auxiliary_channels`` those of the 3×3
     convolution in each head. ``residual_refinement`` adds the map itself to its attended form in the context path (the
-    paper's figure 2b multiplies only). ``gate`` is how the fusion weighs its channels, ``upsampling`` how the context
+    paper's figure 2b multiplies only); ``residual_fusion=False`` leaves the map out of the fusion's sum, where the
+    paper's figure 2c has it. ``gate`` is how the fusion weighs its channels, ``upsampling`` how the context
     path doubles its maps; ``align_corners`` holds for bilinear interpolation everywhere.
     """
 
@@ -39,6 +40,7 @@ class BiSeNetForm(Form):
     head_channels: PositiveInt = 64
     auxiliary_channels: PositiveInt = 128
     residual_refinement: bool = False
+    residual_fusion: bool = True
     gate: Gate = "two_convolutions"
     upsampling: Literal["bilinear", "nearest"] = "bilinear"
     align_corners: bool = True
@@ -89,7 +91,7 @@ class BiSeNetDecoder(nn.Module):
             AttentionRefinement(channels, width, residual=form.residual_refinement) for channels in widths
         )
         self.merge = nn.ModuleList(convolution(width, width, 3) for _ in widths)
-        self.fusion = FeatureFusion(spatial_channels + width, 2 * width, gate=form.gate)
+        self.fusion = FeatureFusion(spatial_channels + width, 2 * width, gate=form.gate, residual=form.residual_fusion)
 
     def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> tuple[Float[Tensor, "B _ _ _"], ...]:
         """From the spatial path's map and the backbone's: the fused map, and the context at strides 16 and 8."""

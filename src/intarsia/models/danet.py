@@ -1,7 +1,11 @@
 """DANet."""
 
+from collections.abc import Mapping
+from functools import reduce
 from types import MappingProxyType
+from typing import Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
@@ -15,6 +19,11 @@ from intarsia.models.framing import Resized
 from intarsia.models.options import Form, Probability, Rates
 from intarsia.models.segmentation_network import SegmentationNetwork
 
+Branches = Literal["both", "position", "channel", "none"]
+NAMES: Mapping[Branches, tuple[str, ...]] = MappingProxyType(
+    {"both": ("position", "channel"), "position": ("position",), "channel": ("channel",), "none": ("plain",)}
+)
+
 BRANCH_WEIGHT = 1.0  # the authors' code: three losses, equally weighted
 
 
@@ -22,12 +31,15 @@ BRANCH_WEIGHT = 1.0  # the authors' code: three losses, equally weighted
 class DANetForm(Form):
     """The paper's choices: at output stride 8 the multi-grid gives the last stage's units the rates 4, 8, 16.
 
+    ``branches`` are those that the decoder has (section 4.2.2, table 1, leaves out each); of ``"none"`` a plain one is
+    left, the convolutions without attention between them.
     ``channel_attention`` tells whether a channel gathers from ``"similar"`` channels, the paper's equation 3, or from
     ``"dissimilar"`` ones, as the authors' code does: their weights need that. ``reduction`` narrows the backbone's last
     map (2048 → 512); eight channels must be left, so that queries and keys have one.
     """
 
     multi_grid: Rates = (1, 2, 4)  # section 4.2.3, strategies: a hierarchy of grids 4, 8, 16 in the last stage
+    branches: Branches = "both"
     channel_attention: Preference = "similar"
     reduction: PositiveInt = 4
     dropout: Probability = 0.1  # the authors' code
@@ -48,19 +60,25 @@ class DANetDecoder(nn.Module):
                 f"`reduction` (={form.reduction}) leaves {self.width} of the {spec.channels[-1]} channels of backbone "
                 f"`{spec.name}`, and position attention needs 8; use {max(1, spec.channels[-1] // 8)} or less."
             )
-        self.position = _branch(spec.channels[-1], self.width, PositionAttention(self.width))
-        self.channel = _branch(spec.channels[-1], self.width, ChannelAttention(form.channel_attention))
+        self.branches = NAMES[form.branches]
+        for name in self.branches:  # which stand side by side in the decoder, by their names
+            self.add_module(name, _branch(spec.channels[-1], self.width, self._attention(name, form)))
+
+    def _attention(self, name: str, form: DANetForm) -> nn.Module:
+        if name == "position":
+            return PositionAttention(self.width)
+        return ChannelAttention(form.channel_attention) if name == "channel" else nn.Identity()
 
     def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> tuple[Float[Tensor, "B D H W"], ...]:
-        """The fused map, that of the position branch, that of the channel branch."""
-        position, channel = self.position(features[-1]), self.channel(features[-1])
-        return position + channel, position, channel
+        """The fused map, then that of each branch, position before channel."""
+        maps = [self.get_submodule(name)(features[-1]) for name in self.branches]
+        return reduce(torch.add, maps), *maps
 
 
 def danet(backbone: Backbone, classes: int, form: DANetForm, auxiliary: bool) -> SegmentationNetwork:
     """Dilated backbone, two branches of attention, a classifier on their sum and, in training, one on each."""
     decoder = DANetDecoder(backbone.spec, form)
-    head, *sides = (_head(decoder.width, classes, form.dropout) for _ in range(3))
+    head, *sides = (_head(decoder.width, classes, form.dropout) for _ in range(1 + len(decoder.branches)))
     return SegmentationNetwork(
         backbone,
         decoder,

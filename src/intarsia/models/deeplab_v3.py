@@ -19,13 +19,15 @@ from intarsia.models.segmentation_network import SegmentationNetwork, stage_head
 class DeepLabV3Form(Form):
     """The paper's choices: the multi-grid (1, 2, 4) and the rates 6, 12, 18 of output stride 16, doubled at 8.
 
-    ``rates=(6, 12, 18, 24)`` adds the branch that the paper tries and abandons (section 4.2, table 5). ``refined`` puts
+    ``rates=(6, 12, 18, 24)`` adds the branch that the paper tries and abandons (section 4.2, table 5), and
+    ``image_pooling=False`` leaves out the mean of the image; without rates the 1×1 branch is left. ``refined`` puts
     a 3×3 convolution between pyramid and classifier. The multi-grid is that of the last stage's three units; of too
     many rates the first are taken. Dropout is not in the paper; 0.1 is what the authors' code has.
     """
 
     multi_grid: Rates = (1, 2, 4)  # section 4.1.2, table 3: the best of those tried with three units
     rates: Rates = (6, 12, 18)
+    image_pooling: bool = True
     channels: PositiveInt = 256
     refined: bool = False
     dropout: Probability = 0.1
@@ -47,7 +49,14 @@ class DeepLabV3Decoder(nn.Module):
     def __init__(self, spec: BackboneSpec, form: DeepLabV3Form) -> None:
         super().__init__()
         rates = rates_at(spec.output_stride, form.rates)
-        self.aspp = ASPP(spec.channels[-1], form.channels, rates, block=convolution, dropout=form.dropout)
+        self.aspp = ASPP(
+            spec.channels[-1],
+            form.channels,
+            rates,
+            block=convolution,
+            dropout=form.dropout,
+            image_pooling=form.image_pooling,
+        )
         self.refine = convolution(form.channels, form.channels) if form.refined else nn.Identity()
 
     def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> Float[Tensor, "B D H W"]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from intarsia.backbones import Backbone, BackboneSpec
 from intarsia.errors import ArgumentError
 from intarsia.layers.convolutions import convolution
+from intarsia.layers.upsampling import ResizeConvolution
 from intarsia.models.framing import Resized
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork, stage_head
@@ -23,7 +24,10 @@ class UNetForm(Form):
     """``widths`` of the decoder's stages, coarsest first; ``head_kernel`` of the last convolution.
 
     ``skip``: the finer map is concatenated, as in the paper, or narrowed by a 1×1 convolution and added.
-    ``upsampling``: by repetition, by interpolation, or learned: the paper's 2×2 "up-convolution" to the stage's width.
+    ``upsampling``: by repetition, by interpolation, or learned: the paper's "up-convolution" to the stage's width, or
+    repetition and a 3×3 convolution in its place (:class:`~intarsia.layers.upsampling.ResizeConvolution`).
+    ``up_kernel`` is that of the up-convolution, 2 in the paper; 3, which its stride does not divide, is the
+    checkerboard's usual cause (:mod:`intarsia.layers.upsampling`).
     ``padded`` images have sides that the backbone's stride divides, so that maps double exactly; otherwise each map is
     brought to the size of the next finer one.
     Both forms are the modern U-Net on a backbone; ``paper`` ends in the paper's 1×1 convolution.
@@ -31,12 +35,25 @@ class UNetForm(Form):
 
     widths: tuple[PositiveInt, ...] = (256, 128, 64, 32, 16)
     skip: Literal["concatenate", "add"] = "concatenate"
-    upsampling: Literal["nearest", "bilinear", "deconvolution"] = "nearest"
+    upsampling: Literal["nearest", "bilinear", "deconvolution", "resize_convolution"] = "nearest"
+    up_kernel: Literal[2, 3, 4] = 2
     head_kernel: Literal[1, 3] = 1
     padded: bool = True
 
 
 FORMS = MappingProxyType({"paper": UNetForm(), "smp": UNetForm(head_kernel=3, padded=False, dilation="uniform")})
+
+
+def _up_convolution(channels: int, width: int, kernel: int) -> nn.ConvTranspose2d:
+    """Exactly twice as large; of what a kernel above 2 gives too much, half goes at the beginning."""
+    padding = (kernel - 1) // 2
+    return nn.ConvTranspose2d(channels, width, kernel, 2, padding, output_padding=2 * padding + 2 - kernel)
+
+
+LEARNED = {
+    "deconvolution": _up_convolution,
+    "resize_convolution": lambda channels, width, _kernel: ResizeConvolution(channels, width, 2),
+}
 
 
 class UNetDecoder(nn.Module):
@@ -50,7 +67,7 @@ class UNetDecoder(nn.Module):
     def __init__(self, spec: BackboneSpec, form: UNetForm) -> None:
         super().__init__()
         self.adds = form.skip == "add"
-        self.mode = "nearest" if form.upsampling == "deconvolution" else form.upsampling
+        self.mode = "bilinear" if form.upsampling == "bilinear" else "nearest"
         targets = [spec.nominal_strides[-1] >> step for step in range(1, spec.nominal_strides[-1].bit_length())]
         if len(form.widths) != len(targets):
             raise ArgumentError(
@@ -73,8 +90,8 @@ class UNetDecoder(nn.Module):
 
     def _add_upsampling(self, channels: int, width: int, scale: int, form: UNetForm) -> int:
         """What a stage learns of its way to the finer grid, and the channels that come out."""
-        learned = form.upsampling == "deconvolution" and scale > 1
-        self.upsamplings.append(nn.ConvTranspose2d(channels, width, scale, stride=scale) if learned else nn.Identity())
+        learned = form.upsampling in LEARNED and scale > 1
+        self.upsamplings.append(LEARNED[form.upsampling](channels, width, form.up_kernel) if learned else nn.Identity())
         return width if learned else channels
 
     def _add_projection(self, channels: int, beside: int, form: UNetForm) -> int:

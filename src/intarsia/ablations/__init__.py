@@ -1,0 +1,1 @@
+"""What the papers claim, trained small, and judged by one rule."""

@@ -1,0 +1,49 @@
+"""What a trained network is scored by, beside the mean IoU that its training ends with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from types import MappingProxyType
+
+from intarsia.ablations.variant import Mosaics
+from intarsia.inference import Segmenter, evaluate_samples
+
+UP = 2  # the stride of U-Net's last upsampling, whose pattern nothing behind it resamples
+
+
+@dataclass(frozen=True)
+class Score:
+    """A name for people, the unit, its factor, and how to take it (``None``: the training does)."""
+
+    title: str
+    unit: str = "per cent"
+    factor: float = 100
+    decimals: int = 1
+    take: Callable[[Segmenter, Mosaics], float] | None = None
+
+
+def mean_iou_at(scale: float, segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """On mosaics whose regions are so many times as large, of the same textures."""
+    return evaluate_samples(segmenter, mosaics.at_scale(scale).split("val")).mean_iou
+
+
+def checkerboard(segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """How far the logits' spectrum stands out at the upsampling's stride, the median over the validation mosaics."""
+    import torch
+
+    from intarsia.diagnostics.spectrum import artefact
+
+    results = (segmenter.predict(sample.image()) for sample in mosaics.dataset().split("val"))
+    return median(artefact(torch.from_numpy(result.logits)[None], UP) for result in results)
+
+
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {
+        "mean_iou": Score("mean IoU"),
+        "pixel_accuracy": Score("pixel accuracy"),
+        "mean_iou_at_0.5": Score("mean IoU, objects half as large", take=partial(mean_iou_at, 0.5)),
+        "mean_iou_at_2": Score("mean IoU, objects twice as large", take=partial(mean_iou_at, 2.0)),
+        "checkerboard": Score("checkerboard in the logits", "times the power beside", 1, 2, checkerboard),
+    }
+)

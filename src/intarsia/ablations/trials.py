@@ -1,0 +1,111 @@
+"""One training of one variant with one seed: done once, and kept as one small file."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from intarsia.ablations.scoring import SCORES
+from intarsia.ablations.variant import Mosaics, Variant
+from intarsia.data import write_folder
+from intarsia.files import write_text
+from intarsia.runs import Run
+
+SAVE_NEVER = 1e9  # minutes: an interrupted training is done again
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a trial came to: scores by name, and how long the training took."""
+
+    scores: Mapping[str, float]
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A variant and a seed, and where what they come to is kept."""
+
+    variant: Variant
+    mosaics: Mosaics
+    seed: int
+    runs: Path
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.variant.key(self.mosaics)}-seed{self.seed}"
+
+    @property
+    def data(self) -> Path:
+        """The mosaics' folder."""
+        return self.runs / self.mosaics.name
+
+    @property
+    def folder(self) -> Path:
+        """The run."""
+        return self.runs / "trainings" / self.name
+
+    @property
+    def path(self) -> Path:
+        """The result."""
+        return self.runs / "results" / f"{self.name}.json"
+
+    def kept(self) -> Result | None:
+        """What is kept, if it is whole."""
+        try:
+            return TypeAdapter(Result).validate_json(self.path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def result(self) -> Result | None:
+        """What is kept, if it holds all scores that the variant asks for."""
+        kept = self.kept()
+        return kept if kept and not self.missing(kept) else None
+
+    def missing(self, result: Result) -> list[str]:
+        """Scores that the variant asks for and the result has not."""
+        return [name for name in self.variant.scores if name not in result.scores]
+
+
+def prepare_data(mosaics: Mosaics, runs: Path) -> None:
+    """Write the mosaics that all trainings share, unless they are there."""
+    folder = runs / mosaics.name
+    if not folder.exists():
+        write_folder(mosaics.dataset(), folder)
+
+
+def perform(trial: Trial) -> Result:
+    """Train, unless that was done; take the scores that are missing; keep the result."""
+    from intarsia.inference import load
+
+    result = trial.kept()
+    if result is None or (trial.missing(result) and not Run(trial.folder).weights_path.exists()):
+        result = _trained(trial)
+    missing = trial.missing(result)
+    if missing:
+        segmenter, taken = load(trial.folder), dict(result.scores)
+        for name in missing:
+            take = SCORES[name].take
+            assert take is not None, f"the training takes {name}"
+            taken[name] = take(segmenter, trial.mosaics)
+        result = replace(result, scores=taken)
+    write_text(trial.path, json.dumps(asdict(result), indent=2) + "\n")
+    return result
+
+
+def _trained(trial: Trial) -> Result:
+    """Trained from the beginning; of the run the weights stay, without the checkpoint."""
+    from intarsia.training import train
+
+    shutil.rmtree(trial.folder, ignore_errors=True)
+    recipe = trial.variant.recipe(trial.mosaics, trial.data, trial.seed)
+    run = train(recipe, out=trial.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
+    run.checkpoint_path.unlink()
+    last = run.history()[-1]
+    scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]}
+    return Result(scores, last["loss"], last["seconds"])

@@ -1,0 +1,36 @@
+"""`intarsia bench`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def bench(
+    what: Literal["claims", "models"],
+    /,
+    *,
+    out: Path | None = None,
+    runs: Path = Path("runs/claims"),
+    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
+    processes: int = 2,
+) -> None:
+    """Train small networks with and without what the papers claim to help, and write a page of what came out.
+
+    claims: output_stride, fcn_skips, fcn_deconvolution, unet_skip, unet_upsampling, checkerboard, auxiliary, aspp,
+    decoder, hybrid_rates, dual_attention, gates, attention_blocks. models: every model that `intarsia models` lists.
+    What is finished is kept in the folder of runs and not repeated, so that the same command goes on where it was
+    stopped.
+
+    Args:
+        what: claims compares variants of networks; models trains every model on the same backbone.
+        out: The page; charts go to pictures/claims beside it. By default claims.md or models.md in the folder of runs.
+        runs: Where trainings and results are kept.
+        only: Names of claims or models; by default all.
+        processes: Trainings at a time, each with one thread.
+    """
+    from intarsia.ablations.bench import Bench
+
+    made = Bench(runs, processes)
+    run = made.claims if what == "claims" else made.models
+    run(out or runs / f"{what}.md", only)
