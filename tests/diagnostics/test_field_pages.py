@@ -62,8 +62,12 @@ def test_gridding_before_and_after() -> None:
     asked = subject("fcn", output_stride=8, dilation="uniform")
     page = explain_gridding(asked)
     facts = values(page)
-    assert facts["as it is: positions read along an axis"] == "3 of 9"  # one unit with one dilated convolution of 4
-    assert {figure.heading.split(":")[0] for figure in page.figures} >= {"As it is"}
+    assert facts["as it is: positions read along an axis"] == "5 of 17"  # one unit of two convolutions of rate 4
+    assert "hybrid: positions read along an axis" not in facts  # one unit has nothing to share out
+    asked.network.blueprint = None  # a network that cannot be built again: its layers share their rates out
+    page = explain_gridding(asked)
+    assert values(page)["hybrid: positions read along an axis"] == "9 of 9"
+    assert [figure.heading for figure in page.figures[::3]] == ["As it is: rates 4, 4", "Hybrid: rates 1, 3"]
     with pytest.raises(ArgumentError, match="No stage of backbone `test_resnet` is dilated at output stride 32"):
         explain_gridding(subject("unet"))
 
@@ -106,9 +110,11 @@ def test_checkerboard_compares_with_the_first_weights() -> None:
     assert row[4] == row[5]
     assert row[6] == row[7]
     with torch.no_grad():
-        asked.network.head.branches[0].weight *= 3  # pyright: ignore
+        for branch in asked.network.head.branches:  # pyright: ignore
+            branch.weight.fill_(0.01)
     (row, *_), _ = (table.rows for table in explain_checkerboard(asked).tables)
-    assert row[4] != row[5]
+    assert row[5] == "0.00" != row[4]
+    assert row[6] != row[7]
     asked.network.blueprint = None
     (row, *_), _ = (table.rows for table in explain_checkerboard(asked).tables)
     assert row[4] == row[6] == "–"
