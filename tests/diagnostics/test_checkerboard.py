@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from intarsia.diagnostics.checkerboard import (
     check_resamplings,
     downsamplings,
+    image_gradient,
     overlap,
     tap_sums,
     unevenness,
@@ -129,6 +130,7 @@ def test_backward_steps_are_those_of_the_backbone() -> None:
     net.eval()(image).amax(1).sum().backward()
     assert image.grad is not None
     torch.testing.assert_close(downsamplings(net, image)[0].map, image.grad)
+    torch.testing.assert_close(image_gradient(net, image), image.grad)
     assert steps[0].artefact is not None
     assert steps[-1].artefact is None  # a map of 4×6
 

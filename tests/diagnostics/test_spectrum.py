@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.diagnostics.spectrum import artefact, spectrum
+from intarsia.diagnostics.spectrum import artefact, pattern_share, spectrum
 from intarsia.errors import ArgumentError
 from intarsia.layers import BilinearDeconvolution, ResizeConvolution
 
@@ -75,5 +75,16 @@ def test_spectrum_is_that_of_a_tone() -> None:
     ],
 )
 def test_refusals(size: tuple[int, int], stride: int, message: str) -> None:
-    with pytest.raises(ArgumentError, match=message):
-        artefact(noise(1, 1, *size), stride)
+    for measure in (artefact, pattern_share):
+        with pytest.raises(ArgumentError, match=message):
+            measure(noise(1, 1, *size), stride)
+
+
+def test_the_share_of_a_pattern() -> None:
+    """Of a map of mean square 1 + a² that carries a tone of amplitude a, away from the tone's frequency."""
+    rows = torch.arange(48)
+    smooth = 2**0.5 * torch.sin(2 * math.pi * rows / 48).double().expand(1, 1, 48, 48)
+    tone = 0.05 * (-1.0) ** (rows[:, None] + rows).double()
+    assert pattern_share(smooth + tone, 2) == pytest.approx(0.05 / (1 + 0.05**2) ** 0.5)
+    assert pattern_share(smooth, 2) < 1e-12
+    assert pattern_share(torch.zeros(1, 1, 48, 48), 2) == 0

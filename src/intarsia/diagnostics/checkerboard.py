@@ -131,6 +131,17 @@ def downsamplings(net: nn.Module, images: Float[Tensor, "B C H W"]) -> tuple[Res
     return tuple(_seen(step, gradient) for step, gradient in steps if gradient is not None)
 
 
+def image_gradient(net: nn.Module, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+    """The gradient of the winning logits, summed over pixels and images, at the images themselves.
+
+    >>> image_gradient(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 2, 2)).unique().numel()
+    1
+    """
+    pixels = images.detach().clone().requires_grad_()
+    with evaluating(net), torch.enable_grad():
+        return torch.autograd.grad(net(pixels).amax(1).sum(), pixels)[0]
+
+
 class _Recorder(TorchFunctionMode):
     """Notes each call of a function that changes resolution."""
 

@@ -4,19 +4,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from torch import Tensor, nn
 
 from intarsia.diagnostics.checkerboard import (
     Resampling,
     check_resamplings,
     downsamplings,
+    image_gradient,
     unevenness,
     upsamplings,
 )
 from intarsia.diagnostics.drawing import enlarged, heat, heat_over, marked
 from intarsia.diagnostics.explanation import Explanation, Figure, Table
-from intarsia.diagnostics.spectrum import PERIODS, artefact, spectrum
+from intarsia.diagnostics.spectrum import PERIODS, artefact, pattern_share, spectrum
 from intarsia.diagnostics.subject import Subject
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.shapes import RGBImage
@@ -25,11 +26,12 @@ _READ = (
     "Where a kernel's size is no multiple of its stride, some pixels are made of more taps than others: a "
     "checkerboard. Unevenness is 0 where all pixels of a stride are treated alike and at most 1; “ones” is the "
     "kernel's form alone, “own” its weights. The artefact says how far the map itself stands out at the stride's "
-    "frequencies: about 1 is nothing, 10 is ten times its neighbours. Forward it shows in the answer, backward in what "
-    "the pixels are taught."
+    "frequencies: about 1 is nothing, 10 is ten times its neighbours; “of the map” is the pattern's amplitude over the "
+    "map's, which below a hundredth nobody sees. Forward it shows in the answer, backward in what pixels are taught."
 )
 _PERIODS, _DECADES, _FIGURES = 8, 8, 3
-_FORWARD = ("step", "stride", "ones", "own, untrained", "own, trained", "artefact, untrained", "artefact, trained")
+_COLUMNS = ("step", "kind", "stride", "ones", "own: first", "trained", "artefact: first", "trained", "of the map")
+_NAME = 26  # characters
 Look = Callable[[nn.Module, Tensor], tuple[Resampling, ...]]
 
 
@@ -47,7 +49,7 @@ def explain_checkerboard(subject: Subject) -> Explanation:
     figures = [figure for step in _most_uneven(finer) for figure in _step_figures(step)]
     figures += _map_figures(subject, logits, finer, coarser)
     tables = [
-        Table(title, _FORWARD, rows)
+        Table(title, _COLUMNS, rows)
         for title, rows in (
             ("Forward: steps to finer maps", _rows(finer, _of(fresh, image, upsamplings)) + _logit_rows(finer, logits)),
             ("Backward: steps to coarser maps", _rows(coarser, _of(fresh, image, downsamplings))),
@@ -84,13 +86,15 @@ def _rows(trained: Sequence[Resampling], fresh: Sequence[Resampling]) -> list[tu
     before = list(fresh) if len(fresh) == len(trained) else [None] * len(trained)
     return [
         (
-            f"{step.name or 'the answer'} ({step.how})",
+            _short(step.name or "the answer"),
+            step.how,
             str(step.stride),
             f"{unevenness(step.overlap):.2f}",
             _uneven(first),
             _uneven(step),
             _strength(None if first is None else first.artefact),
             _strength(step.artefact),
+            _share(step.map, step.stride),
         )
         for step, first in zip(trained, before, strict=True)
     ]
@@ -99,13 +103,22 @@ def _rows(trained: Sequence[Resampling], fresh: Sequence[Resampling]) -> list[tu
 def _logit_rows(finer: Sequence[Resampling], logits: Tensor) -> list[tuple[str, ...]]:
     """The answer itself at each stride that the network went through."""
     return [
-        (f"logits, at stride {stride}", str(stride), "", "", "", "", _strength(_measured(logits, stride)))
+        ("logits", "", str(stride), "", "", "", "", _strength(_measured(logits, stride)), _share(logits, stride))
         for stride in sorted({step.stride for step in finer})
     ]
 
 
 def _measured(map_: Tensor, stride: int) -> float | None:
     return artefact(map_, stride) if min(map_.shape[-2:]) >= PERIODS * stride else None
+
+
+def _share(map_: Tensor, stride: int) -> str:
+    """The pattern's amplitude over the map's."""
+    return f"{pattern_share(map_, stride):.2g}" if min(map_.shape[-2:]) >= PERIODS * stride else "–"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else "…" + name[1 - _NAME :]
 
 
 def _uneven(step: Resampling | None) -> str:
@@ -170,16 +183,18 @@ def _map_figures(
                 "The answer",
             )
         ]
-    first = coarser[0] if coarser else None
-    if first is not None and first.map.shape[-2:] == subject.image.shape[-2:]:
-        strength = first.map.detach().cpu().double().square().sum((0, 1)).sqrt().numpy()
+    if coarser:
+        stride = coarser[0].stride
+        taught = image_gradient(subject.network, subject.image)
+        strength = taught.cpu().double().square().sum((0, 1)).sqrt().numpy()
         heading = "What the pixels are taught"
-        sentence = f"Artefact {_strength(first.artefact)} at stride {first.stride}, that of the first strided layer."
+        found = _strength(_measured(taught, stride))
+        sentence = f"Artefact {found} at stride {stride}, that of the first strided layer."
         top = float(np.percentile(strength, 99.5))
         figures += [
             Figure("gradient", enlarged(heat_over(subject.picture, strength, top)), "The gradient", sentence, heading),
             Figure("gradient-near", enlarged(_middle(heat(strength, top))), "Its middle, enlarged", "", heading),
-            Figure("gradient-spectrum", spectrum_picture(first.map, first.stride), "Its spectrum", "", heading),
+            Figure("gradient-spectrum", spectrum_picture(taught, stride), "Its spectrum", "", heading),
         ]
     return figures
 
@@ -212,7 +227,7 @@ def _ranged(values: Float64[np.ndarray, "H W"]) -> RGBImage:
     return heat(np.clip(values - low, 0, None), max(high - low, 1e-12))
 
 
-def _middle(picture: RGBImage, side: int = 48) -> RGBImage:
+def _middle(picture: UInt8[np.ndarray, "_ _ 3"], side: int = 48) -> UInt8[np.ndarray, "_ _ 3"]:
     top, left = (max(0, (size - side) // 2) for size in picture.shape[:2])
     return picture[top : top + side, left : left + side]
 

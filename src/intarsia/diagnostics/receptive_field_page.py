@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw
 
 from intarsia.diagnostics.dependence import Dependence, dependence
@@ -84,10 +84,14 @@ def _figure(picture: RGBImage, seen: Seen, suffix: str, heading: str) -> Figure:
             f"{gaussian.inside:.0%} of what does lies in the ellipse (of a Gaussian {TWO_SIGMA:.0%}), which is "
             f"{share:.1%} of the box."
         )
+    if max(theory.rows / picture.shape[0], theory.columns / picture.shape[1]) > 1:
+        sentence += " The box is larger than the picture."
     if theory.whole:
         sentence += f" The whole image comes in besides, by {_named(theory.whole)}."
     # The root of the mean square: the squares themselves fall off too fast to be seen.
-    drawn = heat_over(picture, np.sqrt(seen.field))[window]
+    strength = np.sqrt(seen.field)
+    top = float(np.percentile(strength[window], 99.5)) or None
+    drawn = heat_over(picture, strength, top)[window]
     return Figure(name, _drawn(drawn, seen, window), caption, sentence, heading)
 
 
@@ -102,7 +106,7 @@ def _window(box: tuple[int, int, int, int], size: tuple[int, ...]) -> Window:
     return down, across
 
 
-def _drawn(pixels: RGBImage, seen: Seen, window: Window) -> RGBImage:
+def _drawn(pixels: UInt8[np.ndarray, "_ _ 3"], seen: Seen, window: Window) -> UInt8[np.ndarray, "_ _ 3"]:
     rows, columns, _ = pixels.shape
     scale = SIDE / max(rows, columns)
     method = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC

@@ -38,6 +38,31 @@ def artefact(maps: Float[Tensor, "B C H W"], stride: int) -> float:
     >>> artefact(noise, 2) > 50
     True
     """
+    peaks, neighbours, whole = _strengths(maps, stride)
+    floor = ROUNDING**2 * whole
+    return (peaks + floor) / (neighbours + floor) if neighbours + floor else 1.0
+
+
+def pattern_share(maps: Float[Tensor, "B C H W"], stride: int) -> float:
+    """The amplitude of what repeats with ``stride`` over the map's own: 0.01 is a pattern of one per cent.
+
+    Both are roots of mean squares. Beside :func:`artefact` it tells whether a pattern that stands out can be seen: on a
+    very smooth map, as behind interpolation by 8, the neighbours are next to nothing, and chance stands out.
+
+    Raises:
+        ArgumentError: as :func:`artefact`.
+
+    >>> maps = torch.ones(1, 1, 32, 32)
+    >>> maps[..., ::2] += 0.02
+    >>> round(pattern_share(maps, 2), 3)
+    0.01
+    """
+    peaks, _, whole = _strengths(maps, stride)
+    return (peaks / whole) ** 0.5 if whole else 0.0
+
+
+def _strengths(maps: Tensor, stride: int) -> tuple[float, float, float]:
+    """The power at the stride's frequencies, the mean power of their neighbours, and the whole map's as one tone."""
     if stride < 2:
         raise ArgumentError(f"`stride` (={stride}) must be at least 2: a map that was not resampled has no pattern.")
     rows, columns = (side - side % stride for side in maps.shape[-2:])
@@ -46,11 +71,9 @@ def artefact(maps: Float[Tensor, "B C H W"], stride: int) -> float:
             f"A map of {maps.shape[-2]}×{maps.shape[-1]} is too small to tell a pattern of stride {stride}; it needs "
             f"{PERIODS * stride} pixels a side, so use a larger image."
         )
-    power, floor = _power(maps[..., :rows, :columns])
+    power, whole = _power(maps[..., :rows, :columns])
     at, beside = _lattice(rows, columns, stride)
-    peaks = float(power[at[0], at[1]].sum()) + floor
-    neighbours = float(power[beside[0], beside[1]].mean(dim=1).sum()) + floor
-    return peaks / neighbours if neighbours else 1.0
+    return float(power[at[0], at[1]].sum()), float(power[beside[0], beside[1]].mean(dim=1).sum()), whole
 
 
 def spectrum(maps: Float[Tensor, "B C H W"]) -> Float64[Tensor, "H W"]:
@@ -63,13 +86,13 @@ def spectrum(maps: Float[Tensor, "B C H W"]) -> Float64[Tensor, "H W"]:
 
 
 def _power(maps: Tensor) -> tuple[Float64[Tensor, "H W"], float]:
-    """The power spectrum under Hann's window, which keeps the map's borders out of it, and what is rounding in it."""
+    """The power spectrum under Hann's window, which keeps the borders out, and the power of a tone of the map's own."""
     exact = maps.detach().to("cpu", torch.float64)
     windows = [torch.hann_window(side, periodic=True, dtype=torch.float64) for side in exact.shape[-2:]]
     window = torch.outer(*windows)
     power = torch.fft.fft2(exact * window).abs().square().sum((0, 1))
     whole = float(exact.square().mean((-2, -1)).sum()) * float(window.sum()) ** 2
-    return power, ROUNDING**2 * whole
+    return power, whole
 
 
 def _lattice(rows: int, columns: int, stride: int) -> tuple[Tensor, Tensor]:
