@@ -128,7 +128,9 @@ class GridCut:
         """
         height, width = self._terminals.shape
         places = (np.asarray(rows, np.int64) + 1) * (width + 1) + columns + 1
-        if np.any((rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)) or len(np.unique(places)) < len(places):
+        if np.any((rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)) or len(np.unique(places)) < len(
+            places
+        ):
             raise ArgumentError(
                 f"`rows` and `columns` must each name a pixel of the grid ({height}, {width}) and none twice; "
                 "leave out those outside."

@@ -164,7 +164,9 @@ def energy_of(network: Network, terminals: Int32[np.ndarray, "H W"]) -> int:
                 total += abs(np.int64(terminals[row, column]))
             for d in range(0, len(network.steps), 2):
                 q = p + network.steps[u(d)]
-                if here != (network.state[q] > 0):  # both directions hold twice the weight; nothing leads to the padding
+                if here != (
+                    network.state[q] > 0
+                ):  # both directions hold twice the weight; nothing leads to the padding
                     total += (np.int64(network.capacity[p, d]) + network.capacity[q, d + 1]) // 2
     return total
 

@@ -139,6 +139,8 @@ def _relabel(network: Network, side: int, p: np.uint64, old: int, label: int, pa
     sign = 1 - 2 * side
     if label > network.limit[side]:
         network.state[p] = 0
+        if network.level[side] == 0:
+            _offer(network, 1 - side, p)
         return 0
     if label >= network.level[side]:
         enlist(network, side, label > network.level[side], p)
@@ -147,3 +149,17 @@ def _relabel(network: Network, side: int, p: np.uint64, old: int, label: int, pa
         return 0
     abandon(network, p, sign * label, label)
     return label
+
+
+@inlined
+def _offer(network: Network, side: int, p: np.uint64) -> None:
+    """Let the neighbours of a freed pixel grow again that this side's forest could take it from.
+
+    By levels they have yet to grow. A pixel that a changed terminal put into the other forest was taken from their own.
+    """
+    arcs = u(network.entering[p]) if side == SOURCE else u(network.leaving[p])
+    while arcs:
+        q = p + network.steps[lowest(arcs)]
+        arcs &= arcs - ONE
+        if (1 - 2 * side) * network.state[q] > 0:
+            enlist(network, side, True, q)
