@@ -60,7 +60,10 @@ class GridCut:
         total = np.where(self.foreground, np.maximum(-self._terminals, 0), np.maximum(self._terminals, 0))[~hard].sum()
         height, width = self.foreground.shape
         for d, (down, right) in enumerate(STEPS[: self._edges.shape[2]]):
-            first, second = np.s_[: height - down, max(0, -right) : width - max(0, right)], np.s_[down:, max(0, right) : width + min(0, right)]
+            first, second = (
+                np.s_[: height - down, max(0, -right) : width - max(0, right)],
+                np.s_[down:, max(0, right) : width + min(0, right)],
+            )
             total += self._edges[..., d][first][self.foreground[first] != self.foreground[second]].sum()
         return float(total) / UNITS
 
@@ -91,7 +94,10 @@ class GridCut:
         index = np.arange(height * width).reshape(height, width)
         tails, heads, weights = [], [], []
         for d, (down, right) in enumerate(STEPS[: self._edges.shape[2]]):
-            first, second = np.s_[: height - down, max(0, -right) : width - max(0, right)], np.s_[down:, max(0, right) : width + min(0, right)]
+            first, second = (
+                np.s_[: height - down, max(0, -right) : width - max(0, right)],
+                np.s_[down:, max(0, right) : width + min(0, right)],
+            )
             for a, b in ((first, second), (second, first)):
                 tails.append(index[a].ravel()), heads.append(index[b].ravel())
                 weights.append(self._edges[..., d][first].ravel())
@@ -100,7 +106,9 @@ class GridCut:
         heads += [index.ravel(), np.full(height * width, sink)]
         weights += [plus, minus]
         shape = (sink + 1, sink + 1)
-        graph = coo_array((np.concatenate(weights).astype(np.int32), (np.concatenate(tails), np.concatenate(heads))), shape).tocsr()
+        graph = coo_array(
+            (np.concatenate(weights).astype(np.int32), (np.concatenate(tails), np.concatenate(heads))), shape
+        ).tocsr()
         residual = (graph - maximum_flow(graph, source, sink).flow).tocsr()
         residual.eliminate_zeros()
         reached = breadth_first_order(residual, source, return_predecessors=False)
