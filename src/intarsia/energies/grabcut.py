@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Num, Shaped
+from jaxtyping import Bool, Shaped
 
 from intarsia.energies.learning import cut_once, learn
 from intarsia.energies.levels import Levels, levels_of
@@ -38,7 +38,7 @@ class GrabCut:
 
 
 def grabcut(
-    image: Num[np.ndarray, "H W *C"],
+    image: Shaped[np.ndarray, "H W *C"],
     box: tuple[int, int, int, int] | None = None,
     trimap: Shaped[np.ndarray, "H W"] | None = None,
     *,

@@ -1,10 +1,9 @@
 """An image as the energies read it: whole numbers of 8 bits, or float32 numbers of about that size."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Num, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 
 from intarsia.errors import ArgumentError
 
@@ -31,7 +30,7 @@ class Levels:
         return self.values.reshape(-1, self.values.shape[2])
 
 
-def levels_of(image: Num[np.ndarray, "H W *C"]) -> Levels:
+def levels_of(image: Shaped[np.ndarray, "H W *C"]) -> Levels:
     """Of an image with any strides; only uint8 images keep their memory.
 
     16-bit samples are divided by 256, which float32 holds exactly. Others are spread from the least to the largest over
@@ -62,7 +61,7 @@ def levels_of(image: Num[np.ndarray, "H W *C"]) -> Levels:
     return Levels(((samples - black) / step).astype(np.float32, order="C"), black, step)
 
 
-def _three_axes(samples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _three_axes(samples: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "H W C"]:
     if samples.ndim not in (2, 3) or samples.size == 0:
         raise ArgumentError(
             f"`image` has the shape {samples.shape}; it must be (H, W) or (H, W, C), and none of them 0."

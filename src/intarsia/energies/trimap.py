@@ -85,7 +85,7 @@ def _span(wanted: UInt8[np.ndarray, "n"]) -> slice:
     return slice(max(0, int(places[0]) - 1), int(places[-1]) + 2) if len(places) else slice(0, 1)
 
 
-def halved_trimap(trimap: Trimap) -> Trimap:
+def halved_trimap(trimap: Trimap) -> UInt8[np.ndarray, "h w"]:
     """Half the rows and columns: known where four pixels agree, otherwise what most of them suppose."""
     even = np.pad(trimap, [(0, length % 2) for length in trimap.shape], "edge")
     corners = even[::2, ::2], even[::2, 1::2], even[1::2, ::2], even[1::2, 1::2]
