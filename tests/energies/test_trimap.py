@@ -6,7 +6,7 @@ import pytest
 from intarsia.energies.levels import levels_of
 from intarsia.energies.trimap import (
     checked_trimap,
-    doubled,
+    enlarged,
     halved_trimap,
     probably,
     trimap_of_box,
@@ -82,7 +82,7 @@ def test_half_a_trimap_knows_what_four_pixels_agree_on():
     trimap = np.array([[0, 0, 1, 1, 3], [0, 0, 1, 1, 3], [0, 1, 3, 3, 0]], np.uint8)
     np.testing.assert_array_equal(halved_trimap(trimap), [[0, 1, 3], [3, 3, 0]])
     labels = np.array([[True, False], [False, True]])
-    np.testing.assert_array_equal(doubled(labels, (3, 4)), [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+    np.testing.assert_array_equal(enlarged(labels, (3, 4)), [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
 
 
 def test_levels_give_the_image_back():

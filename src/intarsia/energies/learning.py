@@ -10,7 +10,7 @@ from intarsia.energies.levels import Levels
 from intarsia.energies.mixtures import Mixtures, first_mixture
 from intarsia.energies.scene import Scene
 from intarsia.energies.settings import Settings
-from intarsia.energies.trimap import Trimap, doubled, halved_trimap, probably, with_labels
+from intarsia.energies.trimap import Trimap, enlarged, halved_trimap, probably, with_labels
 from intarsia.errors import ArgumentError
 from intarsia.kernels.contrast import halved
 
@@ -105,6 +105,5 @@ def _rounds(iterations: int, depth: int, depths: int) -> int:
 
 
 def _carried(foreground: Bool[np.ndarray, "_ _"], trimap: Trimap) -> Bool[np.ndarray, "H W"]:
-    """Labels at the trimap's size, which may be twice theirs, and in accordance with it."""
-    labels = foreground if foreground.shape == trimap.shape else doubled(foreground, trimap.shape)
-    return probably(with_labels(trimap, labels))
+    """Labels of the same or half the size, in accordance with the trimap."""
+    return probably(with_labels(trimap, enlarged(foreground, trimap.shape)))

@@ -1,7 +1,7 @@
 """One image and what is known of it, ready to be cut for any mixtures."""
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int, UInt8
 
 from intarsia.energies.levels import Levels
 from intarsia.energies.max_flow import GridCut
@@ -13,16 +13,19 @@ _BEYOND = 9  # times γ: all links of a pixel together are below (4 + 4 / √2) 
 
 
 class Scene:
-    """The graph of Rother et al. (2004) over the part of an image that is not certain background.
+    """The graph of Rother et al. (2004) over the part of an image that is not certain background, or `everywhere`.
 
     Attributes:
         levels: the whole image.
-        trimap: the whole trimap.
+        trimap: the whole trimap; whoever changes it calls `tie`.
         window: rows and columns of that part; the solver knows no other pixels.
     """
 
-    def __init__(self, levels: Levels, trimap: Trimap, gamma: float, connectivity: int) -> None:
-        self.levels, self.trimap, self.window = levels, trimap, window_of(trimap)
+    def __init__(
+        self, levels: Levels, trimap: Trimap, gamma: float, connectivity: int, everywhere: bool = False
+    ) -> None:
+        self.levels, self.trimap = levels, trimap
+        self.window = (slice(0, trimap.shape[0]), slice(0, trimap.shape[1])) if everywhere else window_of(trimap)
         self._gamma = gamma
         inside = np.ascontiguousarray(levels.values[self.window])
         self._inside = Levels(inside, levels.black, levels.step)
@@ -35,23 +38,47 @@ class Scene:
 
         Costs are clipped where no links could hold them, which changes no cut.
         """
-        differences = mixtures.background.costs(self._inside, mixed)
-        differences -= mixtures.foreground.costs(self._inside, mixed)
+        return self._terminals(self._inside, self.trimap[self.window], mixtures, mixed)
+
+    def tie(
+        self, places: Int[np.ndarray, " n"], mixtures: Mixtures, mixed: bool, budget_seconds: float | None = None
+    ) -> bool:
+        """After the trimap has changed at some places (row · W + column): cut again, as far as the time allows.
+
+        Returns false, and does nothing, if the window is too small for them.
+        """
+        known = self.trimap.reshape(-1)[places]
+        rows, columns = np.divmod(places, self.trimap.shape[1])
+        (top, bottom), (left, right) = ((part.start, part.stop) for part in self.window)
+        inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+        if known[~inside].any():
+            return False
+        rows, columns, known = rows[inside], columns[inside], known[inside]
+        samples = Levels(self.levels.values[rows, columns][:, None], self.levels.black, self.levels.step)
+        terminals = self._terminals(samples, known[:, None], mixtures, mixed)[:, 0]
+        self.solver.change(rows - top, columns - left, terminals, budget_seconds)
+        return True
+
+    def _terminals(
+        self, levels: Levels, known: UInt8[np.ndarray, "h w"], mixtures: Mixtures, mixed: bool
+    ) -> Float32[np.ndarray, "h w"]:
+        differences = mixtures.background.costs(levels, mixed)
+        differences -= mixtures.foreground.costs(levels, mixed)
         limit = np.float32(_BEYOND * self._gamma)
         np.clip(differences, -limit, limit, out=differences)
-        known = self.trimap[self.window]
         differences[known == BACKGROUND] = -np.inf
         differences[known == FOREGROUND] = np.inf
         return differences
 
     def cut(self, mixtures: Mixtures, mixed: bool) -> Bool[np.ndarray, "H W"]:
         """The labels of least energy for these mixtures, and among them those with the least foreground."""
-        return self.whole(self.solver.solve(self.terminals(mixtures, mixed)).foreground)
+        self.solver.solve(self.terminals(mixtures, mixed))
+        return self.labels()
 
-    def whole(self, inside: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "H W"]:
-        """Labels of the window among the background around it."""
+    def labels(self) -> Bool[np.ndarray, "H W"]:
+        """Those that the solver has come to, among the background around the window."""
         foreground = np.zeros(self.trimap.shape, np.bool_)
-        foreground[self.window] = inside
+        foreground[self.window] = self.solver.foreground
         return foreground
 
     def boundary(self, foreground: Bool[np.ndarray, "H W"]) -> float:

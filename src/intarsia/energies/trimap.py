@@ -94,6 +94,9 @@ def halved_trimap(trimap: Trimap) -> UInt8[np.ndarray, "h w"]:
     return np.where(agreed, corners[0], (votes >= 2) + np.uint8(PROBABLY_BACKGROUND))
 
 
-def doubled(labels: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
-    """Each label four times, cut to a size."""
-    return labels.repeat(2, axis=0).repeat(2, axis=1)[: size[0], : size[1]]
+def enlarged(labels: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+    """Labels of an image that was halved a few times, at its size before."""
+    times = 1
+    while times * labels.shape[0] < size[0] or times * labels.shape[1] < size[1]:
+        times *= 2
+    return labels.repeat(times, axis=0).repeat(times, axis=1)[: size[0], : size[1]]
