@@ -14,7 +14,7 @@ from jaxtyping import Float, Int32, Int64, UInt8, UInt64
 from numba import types
 from numba.extending import intrinsic
 
-from intarsia.kernels.compiled import compiled, inlined
+from intarsia.kernels.compiled import in_place, step
 
 UNITS = 1 << 16  # of a capacity of 1; everything behind the rounding is exact
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows down, columns right; directions 0, 2, 4, 6
@@ -100,7 +100,7 @@ def inner(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return values[stride + 1 : stride + 1 + height * stride].reshape(height, stride, *values.shape[1:])[:, :width]
 
 
-@compiled
+@in_place
 def fill(network: Network, edges: Float[np.ndarray, "H W d"], largest: float) -> tuple[bool, int]:
     """Set all arcs; whether each weight is a number from 0 to ``largest``, and the largest sum at a pixel, in units."""
     height, width, kinds = edges.shape
@@ -129,7 +129,7 @@ def fill(network: Network, edges: Float[np.ndarray, "H W d"], largest: float) ->
     return True, most
 
 
-@compiled
+@in_place
 def tie(network: Network, terminals: Float[np.ndarray, "H W"], kept: Int32[np.ndarray, "H W"], hard: int) -> bool:
     """Add what is new in the terminals, which then lie in ``kept``, in units from -hard to hard; false if one is NaN."""
     height, width = terminals.shape
@@ -145,13 +145,13 @@ def tie(network: Network, terminals: Float[np.ndarray, "H W"], kept: Int32[np.nd
     return True
 
 
-@inlined
+@step
 def in_units(terminal: float, hard: int) -> np.int32:
     """To the nearest; beyond ``hard`` nothing changes any more."""
     return np.int32(np.rint(min(max(np.float64(terminal) * UNITS, -np.float64(hard)), np.float64(hard))))
 
 
-@compiled
+@in_place
 def energy_of(network: Network, terminals: Int32[np.ndarray, "H W"]) -> int:
     """Of the labeling that the source's forest is: the terminals and the arcs that it cuts, in units."""
     height, width = terminals.shape
@@ -171,7 +171,7 @@ def energy_of(network: Network, terminals: Int32[np.ndarray, "H W"]) -> int:
     return total
 
 
-@compiled
+@in_place
 def settle_pairs(network: Network, height: int, width: int) -> None:
     """Let flow what can between neighbours, before any search: it makes no orphans."""
     rest, steps = network.rest, network.steps
@@ -188,7 +188,7 @@ def settle_pairs(network: Network, height: int, width: int) -> None:
                     _settle(network, q, p, u(d + 1))
 
 
-@inlined
+@step
 def _settle(network: Network, p: np.uint64, q: np.uint64, d: np.uint64) -> None:
     flow = min(network.capacity[p, d], network.rest[p], -network.rest[q])
     if flow > 0:
@@ -197,7 +197,7 @@ def _settle(network: Network, p: np.uint64, q: np.uint64, d: np.uint64) -> None:
         push(network, p, q, d, flow)
 
 
-@inlined
+@step
 def push(network: Network, p: np.uint64, q: np.uint64, d: np.uint64, flow: int) -> bool:
     """Let more flow from p to q along d; true if nothing more can."""
     capacity, back = network.capacity, d ^ ONE
@@ -213,7 +213,7 @@ def push(network: Network, p: np.uint64, q: np.uint64, d: np.uint64, flow: int) 
     return left == 0
 
 
-@inlined
+@step
 def enlist(network: Network, side: int, later: bool, p: np.uint64) -> None:
     """Grow from p, now or on the next level. A pixel is in each list at most once, so that none can overflow."""
     half = network.now[side] ^ later

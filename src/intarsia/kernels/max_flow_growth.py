@@ -10,12 +10,12 @@ A search without levels goes on from forests that are there, after a few termina
 
 import numpy as np
 
-from intarsia.kernels.compiled import compiled, inlined
+from intarsia.kernels.compiled import in_place, step
 from intarsia.kernels.max_flow_grid import ONE, ROOT, SINK, SOURCE, Network, enlist, lowest, u
 from intarsia.kernels.max_flow_trees import abandon, abandon_children, adopt, augment, raise_limit
 
 
-@compiled
+@in_place
 def plant(network: Network) -> None:
     """Forests of roots alone."""
     network.counts[:], network.done[:], network.now[:], network.toil[:] = 0, 0, 0, 0
@@ -28,13 +28,13 @@ def plant(network: Network) -> None:
             _root(network, SINK, u(p))
 
 
-@inlined
+@step
 def _root(network: Network, side: int, p: np.uint64) -> None:
     network.state[p] = np.int32((1 - 2 * side) << 4 | ROOT)
     enlist(network, side, network.level[side] == 0, p)
 
 
-@compiled
+@in_place
 def search(network: Network, effort: int) -> bool:
     """Grow both forests; whether it is finished, or was left after ``effort`` steps to go on from there.
 
@@ -56,12 +56,12 @@ def search(network: Network, effort: int) -> bool:
             return False
 
 
-@inlined
+@step
 def _waiting(network: Network, side: int) -> int:
     return network.counts[side, 0] + network.counts[side, 1]
 
 
-@inlined
+@step
 def _grow(network: Network, side: int, effort: int) -> int:
     """Grow from the list for now, and if there is effort left at its end turn to the next; returns what is left."""
     half = network.now[side]
@@ -82,7 +82,7 @@ def _grow(network: Network, side: int, effort: int) -> int:
     return effort
 
 
-@inlined
+@step
 def _grow_from(network: Network, side: int, p: np.uint64) -> None:
     """Take free neighbours as children, and let flow what can where the other forest is met."""
     state, sign = network.state, 1 - 2 * side
@@ -111,7 +111,7 @@ def _grow_from(network: Network, side: int, p: np.uint64) -> None:
             arcs &= u(network.leaving[p]) if side == SOURCE else u(network.entering[p])
 
 
-@compiled
+@in_place
 def keep_forests(network: Network) -> None:
     """From now on without levels: all pixels that are listed grow, whatever their label."""
     for side in range(2):
@@ -120,7 +120,7 @@ def keep_forests(network: Network) -> None:
             raise_limit(network, side, network.limit[side] + 1)
 
 
-@compiled
+@in_place
 def retie(network: Network, places, changes) -> None:  # noqa: ANN001
     """Add to the terminals of some pixels, and mend the forests there."""
     for i in range(len(places)):
@@ -136,7 +136,7 @@ def retie(network: Network, places, changes) -> None:  # noqa: ANN001
             _let_go(network, SINK, p)
 
 
-@inlined
+@step
 def _take(network: Network, side: int, p: np.uint64) -> None:
     """Make p a root unless it is in this forest already; as a member it may become one when it loses its parent."""
     sign = 1 - 2 * side
@@ -148,7 +148,7 @@ def _take(network: Network, side: int, p: np.uint64) -> None:
         adopt(network, 1 - side, label + 1, label + 1)
 
 
-@inlined
+@step
 def _let_go(network: Network, side: int, p: np.uint64) -> None:
     """A root whose terminal is used up looks for a parent."""
     sign = 1 - 2 * side

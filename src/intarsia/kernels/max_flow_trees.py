@@ -8,13 +8,13 @@ label, and to leave them out would end the search too early.
 
 import numpy as np
 
-from intarsia.kernels.compiled import compiled, inlined
+from intarsia.kernels.compiled import in_place, step
 from intarsia.kernels.max_flow_grid import ONE, ORPHAN, PARENT, ROOT, SINK, SOURCE, Network, enlist, lowest, push, u
 
 _FAR = 1 << 30  # no label
 
 
-@inlined
+@step
 def augment(network: Network, a: np.uint64, b: np.uint64, d: np.uint64) -> None:
     """Saturate the path from a's root in the source's forest over the arc from a to b to b's root in the sink's."""
     rest = network.rest
@@ -27,7 +27,7 @@ def augment(network: Network, a: np.uint64, b: np.uint64, d: np.uint64) -> None:
     _drain(network, SINK, b, flow)
 
 
-@inlined
+@step
 def raise_limit(network: Network, side: int, limit: int) -> bool:
     """Where levels are not kept, a firm label allows the next one; false where none is left, and the limit at its end."""
     end = len(network.orphans) - 2
@@ -35,7 +35,7 @@ def raise_limit(network: Network, side: int, limit: int) -> bool:
     return limit < end
 
 
-@inlined
+@step
 def _narrowest(network: Network, side: int, p: np.uint64, flow: int) -> tuple[int, np.uint64]:
     """How much of ``flow`` fits through all arcs between p and its root, and the root."""
     while True:
@@ -47,7 +47,7 @@ def _narrowest(network: Network, side: int, p: np.uint64, flow: int) -> tuple[in
         p = q
 
 
-@inlined
+@step
 def _drain(network: Network, side: int, p: np.uint64, flow: np.int32) -> None:
     """Take ``flow`` through p from its root, and look after all that lose their parent."""
     state, sign = network.state, 1 - 2 * side
@@ -71,7 +71,7 @@ def _drain(network: Network, side: int, p: np.uint64, flow: np.int32) -> None:
         adopt(network, side, low, high)
 
 
-@inlined
+@step
 def abandon(network: Network, p: np.uint64, signed: int, label: int) -> None:
     """Make p an orphan with this label."""
     network.state[p] = np.int32(signed << 4 | ORPHAN)
@@ -79,7 +79,7 @@ def abandon(network: Network, p: np.uint64, signed: int, label: int) -> None:
     network.orphans[u(label)] = np.int32(p)
 
 
-@inlined
+@step
 def abandon_children(network: Network, side: int, p: np.uint64, label: int) -> bool:
     """Make orphans of all whose parent is p, which has this label; whether there are any."""
     sign = 1 - 2 * side
@@ -95,7 +95,7 @@ def abandon_children(network: Network, side: int, p: np.uint64, label: int) -> b
     return found
 
 
-@compiled
+@in_place
 def adopt(network: Network, side: int, label: int, high: int) -> None:
     """Look after all orphans of a side, whose labels lie from ``label`` to ``high``."""
     while label <= high:
@@ -107,7 +107,7 @@ def adopt(network: Network, side: int, label: int, high: int) -> None:
         label += 1
 
 
-@inlined
+@step
 def _place(network: Network, side: int, p: np.uint64, label: int) -> int:
     """A parent on the level above, if there is one; else a larger label, or freedom. Returns the largest new label."""
     state, sign = network.state, 1 - 2 * side
@@ -133,7 +133,7 @@ def _place(network: Network, side: int, p: np.uint64, label: int) -> int:
     return max(high, _relabel(network, side, p, label, least + 1, parent))
 
 
-@inlined
+@step
 def _relabel(network: Network, side: int, p: np.uint64, old: int, label: int, parent: np.uint64) -> int:
     """Give p the label that its nearest neighbour allows, and return it; 0 if it needs no more care."""
     sign = 1 - 2 * side
@@ -151,7 +151,7 @@ def _relabel(network: Network, side: int, p: np.uint64, old: int, label: int, pa
     return label
 
 
-@inlined
+@step
 def _offer(network: Network, side: int, p: np.uint64) -> None:
     """Let the neighbours of a freed pixel grow again that this side's forest could take it from.
 
