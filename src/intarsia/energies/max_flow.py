@@ -58,8 +58,8 @@ class GridCut:
     def __init__(self, edges: Float[np.ndarray, "H W D"] | Int[np.ndarray, "H W D"]) -> None:
         if edges.ndim != 3 or edges.shape[2] not in (2, 4) or 0 in edges.shape or edges[..., 0].size > _PIXELS:
             raise ArgumentError(
-                f"`edges` (of shape {edges.shape}) must be (H, W, 2) or (H, W, 4), of 1 to 2^26 pixels; pass the weights "
-                "to the right and lower neighbours, and to the lower right and lower left ones if they count."
+                f"`edges` (of shape {edges.shape}) must be (H, W, 2) or (H, W, 4), of 1 to 2^26 pixels; pass weights"
+                " to the right and lower neighbours, and to the lower right and lower left ones if they count."
             )
         height, width, kinds = edges.shape
         self._network = empty_network(height, width, 2 * kinds)
@@ -128,9 +128,8 @@ class GridCut:
         """
         height, width = self._terminals.shape
         places = (np.asarray(rows, np.int64) + 1) * (width + 1) + columns + 1
-        if np.any((rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)) or len(np.unique(places)) < len(
-            places
-        ):
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        if not inside.all() or len(np.unique(places)) < len(places):
             raise ArgumentError(
                 f"`rows` and `columns` must each name a pixel of the grid ({height}, {width}) and none twice; "
                 "leave out those outside."
@@ -157,7 +156,7 @@ class GridCut:
         return self
 
     def certify(self) -> None:
-        """Prove that the cut is minimal, by the residual graph alone: for tests, as it goes over the grid many times."""
+        """Prove that the cut is minimal, by the residual graph alone: for tests, as it takes many passes."""
         height, width = self._terminals.shape
         residual = inner(self._network.capacity, height, width).astype(np.int64)
         assert self.finished

@@ -6,6 +6,8 @@ from typing import Any
 
 import numba
 
+_njit: Callable[..., Any] = numba.njit  # its stub does not know all of its options
+
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on the first call, without Python's checks in the loop, and release the interpreter's lock meanwhile.
@@ -53,12 +55,12 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> half(6)
     3
     """
-    return numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)(inspect.unwrap(function))
+    return _njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)(inspect.unwrap(function))
 
 
 def _cached(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
     plain = inspect.unwrap(function)  # tests wrap every function in a check of its shapes, which is no machine code
     try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True, **options)(plain)
+        return _njit(nogil=True, error_model="numpy", cache=True, **options)(plain)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return numba.njit(nogil=True, error_model="numpy", **options)(plain)
+        return _njit(nogil=True, error_model="numpy", **options)(plain)

@@ -1,13 +1,13 @@
 """A flow network on a grid of pixels: how it lies in memory, and the steps that every search on it takes.
 
-Pixels lie row by row, with an empty row above and below and an empty column that the end of a row shares with the start of
-the next, so that no step has to be tested for leaving the grid. Direction ``d`` leads along ``steps[d]``, and ``d ^ 1`` leads
-back. The terminals of a pixel are one signed number, positive towards the source: what a pixel could pass straight from the
-source to the sink is never stored. Any state of the arrays is a feasible start, so that a changed picture, a changed
-terminal and an unfinished search all go on from where the flow stands.
+Pixels lie row by row, with an empty row above and below and an empty column that the end of a row shares with the start
+of the next, so that no step has to be tested for leaving the grid. Direction ``d`` leads along ``steps[d]``, and
+``d ^ 1`` leads back. The terminals of a pixel are one signed number, positive towards the source: what a pixel could
+pass straight from the source to the sink is never stored. Any state of the arrays is a feasible start, so that a
+changed terminal and an unfinished search go on from where the flow stands.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int32, Int64, UInt8, UInt64
@@ -41,7 +41,7 @@ class Network(NamedTuple):
     entering: UInt8[np.ndarray, "P"]
     """Bit d: something can flow to here from the neighbour along d."""
     state: Int32[np.ndarray, "P"]
-    """16 · label + direction of the parent; 0 is free. A root has label ±1, its child ±2; negative in the sink's forest."""
+    """16 · label + direction of the parent; a root has label ±1, its child ±2, the sink's forest -; 0 is free."""
     link: Int32[np.ndarray, "P"]
     """The next orphan with the same label."""
     orphans: Int32[np.ndarray, "L"]
@@ -101,8 +101,8 @@ def inner(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 @in_place
-def fill(network: Network, edges: Float[np.ndarray, "H W d"], largest: float) -> tuple[bool, int]:
-    """Set all arcs; whether each weight is a number from 0 to ``largest``, and the largest sum at a pixel, in units."""
+def fill(network: Network, edges: Float[np.ndarray, "H W d"], largest: float) -> tuple[bool, np.int64]:
+    """Set all arcs; whether all weights lie from 0 to ``largest``, and the largest sum at a pixel, in units."""
     height, width, kinds = edges.shape
     steps, capacity = network.steps, network.capacity
     for row in range(height):
@@ -114,7 +114,7 @@ def fill(network: Network, edges: Float[np.ndarray, "H W d"], largest: float) ->
                     continue
                 weight = np.float64(edges[row, column, kind])
                 if not 0 <= weight <= largest:
-                    return False, 0
+                    return False, np.int64(0)
                 d = u(2 * kind)
                 capacity[p, d] = capacity[p + steps[d], d ^ ONE] = np.int32(weight * UNITS + 0.5)
     most = np.int64(0)
@@ -131,7 +131,7 @@ def fill(network: Network, edges: Float[np.ndarray, "H W d"], largest: float) ->
 
 @in_place
 def tie(network: Network, terminals: Float[np.ndarray, "H W"], kept: Int32[np.ndarray, "H W"], hard: int) -> bool:
-    """Add what is new in the terminals, which then lie in ``kept``, in units from -hard to hard; false if one is NaN."""
+    """Add what is new in the terminals, which then lie in ``kept`` as units within ±hard; false if one is NaN."""
     height, width = terminals.shape
     for row in range(height):
         for column in range(width):
@@ -152,7 +152,7 @@ def in_units(terminal: float, hard: int) -> np.int32:
 
 
 @in_place
-def energy_of(network: Network, terminals: Int32[np.ndarray, "H W"]) -> int:
+def energy_of(network: Network, terminals: Int32[np.ndarray, "H W"]) -> np.int64:
     """Of the labeling that the source's forest is: the terminals and the arcs that it cuts, in units."""
     height, width = terminals.shape
     total = np.int64(0)
@@ -224,11 +224,12 @@ def enlist(network: Network, side: int, later: bool, p: np.uint64) -> None:
         network.counts[side, half] += 1
 
 
-@intrinsic
-def lowest(_typing, _mask):  # noqa: ANN001, ANN201 - the signature that Numba asks for
-    """The place of the lowest bit that is set."""
-
-    def generate(context, builder, _signature, arguments):  # noqa: ANN001, ANN202
+def _count_zeros(_typing: Any, _mask: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
 
     return types.uint64(types.uint64), generate
+
+
+lowest: Any = intrinsic(_count_zeros)
+"""The place of the lowest bit that is set."""

@@ -1,9 +1,9 @@
 """Two forests on a grid: flow along a path from root to root, and new parents for what it cuts off.
 
-Goldberg, Hed, Kaplan, Tarjan, Werneck: Maximum flows by incremental breadth-first search (ESA 2011). A child's label is one
-more than its parent's, and no orphan takes a label below the one it had; hence orphans are looked after by ascending label:
-all smaller labels are then firm. An orphan's own children are among its candidates. They are orphans by then, with a larger
-label, and to leave them out would end the search too early.
+Goldberg, Hed, Kaplan, Tarjan, Werneck: Maximum flows by incremental breadth-first search (ESA 2011). A child's label
+is one more than its parent's, and by levels no orphan takes a label below the one it had; hence orphans are looked
+after by ascending label: all smaller labels are then firm. An orphan's own children are among its candidates. They are
+orphans by then, with a larger label, and to leave them out would end the search too early.
 """
 
 import numpy as np
@@ -14,22 +14,22 @@ from intarsia.kernels.max_flow_grid import ONE, ORPHAN, PARENT, ROOT, SINK, SOUR
 _FAR = 1 << 30  # no label
 
 
-@step
+@in_place
 def augment(network: Network, a: np.uint64, b: np.uint64, d: np.uint64) -> None:
     """Saturate the path from a's root in the source's forest over the arc from a to b to b's root in the sink's."""
     rest = network.rest
     flow = np.int64(network.capacity[a, d])
-    flow, source = _narrowest(network, SOURCE, a, flow)
-    flow, sink = _narrowest(network, SINK, b, flow)
-    flow = np.int32(min(flow, rest[source], -rest[sink]))
-    push(network, a, b, d, flow)
-    _drain(network, SOURCE, a, flow)
-    _drain(network, SINK, b, flow)
+    for side, start in ((SOURCE, a), (SINK, b)):
+        flow, root = _narrowest(network, side, start, flow)
+        flow = min(flow, abs(np.int64(rest[root])))
+    push(network, a, b, d, np.int32(flow))
+    for side, start in ((SOURCE, a), (SINK, b)):
+        _drain(network, side, start, np.int32(flow))
 
 
 @step
 def raise_limit(network: Network, side: int, limit: int) -> bool:
-    """Where levels are not kept, a firm label allows the next one; false where none is left, and the limit at its end."""
+    """Where levels are not kept, a firm label allows the next one; false where the labels are used up."""
     end = len(network.orphans) - 2
     network.limit[side] = max(network.limit[side], min(limit, end))
     return limit < end
@@ -53,7 +53,7 @@ def _drain(network: Network, side: int, p: np.uint64, flow: np.int32) -> None:
     state, sign = network.state, 1 - 2 * side
     low, high = np.int64(0), np.int64(0)
     while True:
-        d = u(state[p] & PARENT)
+        d, q = u(state[p] & PARENT), p
         label = sign * np.int64(state[p] >> 4)
         if d == u(ROOT):
             network.rest[p] -= sign * flow
