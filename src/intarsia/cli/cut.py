@@ -26,8 +26,8 @@ def cut(
     Args:
         image: The photograph.
         box: left,top,right,bottom around the object, in pixels; what is outside is background.
-        trimap: Or a picture of what is known: 0 background, 1 foreground, 2 and 3 probably so; or 0, 128 for unknown, 255.
-        out: Where the cut-out goes, photo_cut.png by default; the mask of 0 and 255 goes to photo_cut_mask.png beside it.
+        trimap: Or a picture of what is known: 0 background, 1 foreground, 2 and 3 probably so; or 0, 128 and 255.
+        out: Where the cut-out goes, photo_cut.png by default; the mask is photo_cut_mask.png beside it.
         mixtures: Colours to begin with if the file exists; those that were learned are written there.
         iterations: How often colours are learned from the cut.
         gamma: The weight of the outline: larger is smoother.
@@ -57,9 +57,7 @@ def cut(
     if not is_kept(moments):
         print("The first cut compiles its kernels, which takes a minute; later ones do not.", file=sys.stderr)
     start = time.perf_counter()
-    found = grabcut(
-        photograph, edges, known, iterations=iterations, gamma=gamma, mixtures=begun, pyramid=pyramid
-    )
+    found = grabcut(photograph, edges, known, iterations=iterations, gamma=gamma, mixtures=begun, pyramid=pyramid)
     seconds = time.perf_counter() - start
     alpha = np.rint(255 * matte(photograph, found.foreground)).astype(np.uint8)
     mask = place.with_name(f"{place.stem}_mask.png")
@@ -81,7 +79,9 @@ def _edges(box: str) -> tuple[int, int, int, int]:
     try:
         left, top, right, bottom = (int(edge) for edge in box.split(","))
     except ValueError as error:
-        raise ArgumentError(f"`--box` (={box}) must be left,top,right,bottom in whole pixels, as 50,40,400,380.") from error
+        raise ArgumentError(
+            f"`--box` (={box}) must be left,top,right,bottom in whole pixels, as 50,40,400,380."
+        ) from error
     return left, top, right, bottom
 
 

@@ -11,7 +11,7 @@ _ROWS = 512  # worked on at once, so that memory does not grow with the image
 def matte(
     image: Shaped[np.ndarray, "H W *C"], foreground: Bool[np.ndarray, "H W"], radius: int = 3, epsilon: float = 1e-3
 ) -> Float32[np.ndarray, "H W"]:
-    """The share of the object in each pixel, from 0 to 1; other than 0 and 1 only within `radius` pixels of the outline.
+    """The share of the object in each pixel, which is other than 0 and 1 only within `radius` pixels of the outline.
 
     The guided filter of He, Sun and Tang (TPAMI 2013, eqs. 14 to 16) with the image as guide: in each window of
     2 · radius + 1 pixels the share is taken for a linear function of the colours, samples being scaled to 0 … 1 and
