@@ -147,8 +147,8 @@ def page(names: list[str], turns: int, stroked: list[str], clock) -> str:
         "# GrabCut: speed",
         "",
         f"Written by `benchmarks/energies_grabcut.py`: Python {platform.python_version()}, Numba {numba.__version__}, "
-        f"OpenCV {cv2.__version__}, {platform.machine()}; {ITERATIONS} iterations, one thread each, in turn, minimum of "
-        f"{turns}. The energy is that of our mask against OpenCV's.",
+        f"OpenCV {cv2.__version__}, {platform.machine()}; {ITERATIONS} iterations, one thread each, in turn, minimum "
+        f"of {turns}. The energy is that of our mask against OpenCV's.",
         "",
         "| image | OpenCV, ms | plain, ms | ratio | energy | IoU | pyramid, ms | ratio | energy | IoU |",
         "|---|---|---|---|---|---|---|---|---|---|",
