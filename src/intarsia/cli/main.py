@@ -20,6 +20,7 @@ COMMANDS = {
     "check": ("Find what is wrong in a folder of pictures and masks.", "photos/ --fix-list skip.txt"),
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
     "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
+    "cut": ("Cut an object out of a photograph, by a box around it.", "photo.jpg --box 50,40,400,380 --out cut.png"),
     "models": ("List models and backbones.", "deeplabv3plus"),
 }
 

@@ -50,8 +50,8 @@ class GrabCutSession:
     """One image and the strokes on it. Any thread may call any method.
 
     Colours are learned when a box is drawn, or as soon as strokes and what is around them show both sides. From then on
-    a stroke ties its pixels to their side, and the cut is mended from there alone; whatever the order of strokes and
-    undos, the result ends as ``grabcut(image, trimap=session.result.trimap, mixtures=session.mixtures, mode="frozen")``,
+    a stroke ties its pixels to a side, and the cut is mended from there alone. Whatever the order of strokes and undos,
+    the result ends as ``grabcut(image, trimap=session.result.trimap, mixtures=session.mixtures, mode="frozen")`` does,
     bit for bit. Images of more than a megapixel show the answer of half their size at first.
 
     Args:
@@ -128,7 +128,8 @@ class GrabCutSession:
         with self._lock:
             before = self._trimap.reshape(-1)[places]
             places, before = places[before != code], before[before != code]
-            self._edit(Edit(places, before, np.full(len(places), code, np.uint8)))
+            if len(places):
+                self._edit(Edit(places, before, np.full(len(places), code, np.uint8)))
 
     def undo(self) -> bool:
         """Take the last box or stroke back; false if there is none."""
@@ -149,11 +150,11 @@ class GrabCutSession:
                 return False
             edit = self._history.undone.pop()
             self._history.done.append(edit)
-            self._go(edit, edit.after, edit.mixtures_after, learning=edit.mixtures_after is None)
+            self._go(edit, edit.after, edit.mixtures_after, learning=edit.learned and edit.mixtures_after is None)
             return True
 
     def refit(self) -> None:
-        """Learn the colours again from the present labels, behind, and cut again by them. `undo` does not bring it back.
+        """Learn the colours again from the present labels, behind, and cut again by them. `undo` keeps them.
 
         Raises:
             ArgumentError: there are no mixtures yet, or one side has no pixel left to learn from.

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -64,3 +65,9 @@ def _cached(function: Callable[..., Any], **options: bool) -> Callable[..., Any]
         return _njit(nogil=True, error_model="numpy", cache=True, **options)(plain)
     except RuntimeError:  # "cannot cache function: no locator available"
         return _njit(nogil=True, error_model="numpy", **options)(plain)
+
+
+def is_kept(kernel: Callable[..., Any]) -> bool:
+    """Whether machine code of a kernel lies in its cache folder, from this or an earlier process."""
+    folder = kernel.stats.cache_path  # type: ignore[attr-defined]
+    return folder is not None and any(Path(folder).glob(f"*.{kernel.__name__}-*.nbi"))
