@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intarsia.backbones import create_backbone, list_backbones, with_output_stride
     from intarsia.data import open_dataset
+    from intarsia.energies import grabcut, graph_cut
     from intarsia.errors import IntarsiaError
     from intarsia.inference import evaluate, load
     from intarsia.models import create_model, list_models, load_weights
@@ -27,6 +28,8 @@ _HOMES = {
     "create_backbone": "backbones",
     "create_model": "models",
     "evaluate": "inference",
+    "grabcut": "energies",
+    "graph_cut": "energies",
     "list_backbones": "backbones",
     "list_models": "models",
     "load": "inference",
@@ -42,6 +45,8 @@ __all__ = [
     "create_backbone",
     "create_model",
     "evaluate",
+    "grabcut",
+    "graph_cut",
     "list_backbones",
     "list_models",
     "load",

@@ -24,6 +24,7 @@ COMMANDS = {
         "Show what a trained network sees in an image, and where it hesitates.",
         "runs/photos street.jpg --what uncertainty --out page",
     ),
+    "cut": ("Cut an object out of a photograph, by a box around it.", "photo.jpg --box 50,40,400,380 --out cut.png"),
     "models": ("List models and backbones.", "deeplabv3plus"),
     "bench": (
         "Train small networks to see whether the papers' claims hold.",

@@ -2,9 +2,12 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
+
+_njit: Callable[..., Any] = numba.njit  # its stub does not know all of its options
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,8 +26,48 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> total(np.arange(5))
     10
     """
+    return _cached(function)
+
+
+def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel that changes the arrays it is given and makes none.
+
+    It does not count references, which would cost more than the work where arrays come in a named tuple.
+
+    >>> @in_place
+    ... def double(values):
+    ...     for i in range(values.size):
+    ...         values[i] *= 2
+    >>> import numpy as np
+    >>> values = np.arange(3)
+    >>> double(values)
+    >>> values
+    array([0, 2, 4])
+    """
+    return _cached(function, _nrt=False)
+
+
+def step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a step of ``in_place`` kernels into each of them: to call it would cost more than it does.
+
+    >>> @step
+    ... def half(value):
+    ...     return value >> 1
+    >>> half(6)
+    3
+    """
+    return _njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)(inspect.unwrap(function))
+
+
+def _cached(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
     plain = inspect.unwrap(function)  # tests wrap every function in a check of its shapes, which is no machine code
     try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(plain)
+        return _njit(nogil=True, error_model="numpy", cache=True, **options)(plain)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return numba.njit(nogil=True, error_model="numpy")(plain)
+        return _njit(nogil=True, error_model="numpy", **options)(plain)
+
+
+def is_kept(kernel: Callable[..., Any]) -> bool:
+    """Whether machine code of a kernel lies in its cache folder, from this or an earlier process."""
+    folder = kernel.stats.cache_path  # type: ignore[attr-defined]
+    return folder is not None and any(Path(folder).glob(f"*.{kernel.__name__}-*.nbi"))

@@ -1,0 +1,193 @@
+"""GrabCut beside OpenCV's, strokes of a session, and what memory it takes.
+
+    python benchmarks/energies_grabcut.py --out docs/grabcut_speed.md
+
+Both sides get one box, five iterations and one thread, in one process and in turn; the minimum over the turns counts.
+First the answers are compared: the energy of either mask is that of the paper under mixtures which are fitted to that
+mask until nothing changes. Strokes are drawn at random along the outline, a third of them against it.
+"""
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numba
+import numpy as np
+from skimage import data
+
+from intarsia.energies import GrabCutSession, Mixtures, grabcut
+from intarsia.energies.levels import levels_of
+from intarsia.energies.mixtures import first_mixture
+from intarsia.energies.scene import Scene
+from intarsia.energies.trimap import trimap_of_box
+from intarsia.files import write_text
+
+ITERATIONS, STROKES = 5, 60
+COFFEE, ASTRONAUT, CHELSEA = (70, 10, 490, 395), (60, 5, 400, 505), (60, 10, 440, 290)
+
+
+def enlarged(image: np.ndarray, box: tuple[int, ...], width: int, height: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    x, y = width / image.shape[1], height / image.shape[0]
+    larger = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+    return larger, tuple(round(edge * scale) for edge, scale in zip(box, (x, y, x, y), strict=True))
+
+
+def noise(height: int, width: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return image, (width // 8, height // 8, width * 7 // 8, height * 7 // 8)
+
+
+CASES = {
+    "astronaut 512×512": lambda: (data.astronaut(), ASTRONAUT),
+    "coffee 600×400": lambda: (data.coffee(), COFFEE),
+    "chelsea 451×300": lambda: (data.chelsea(), CHELSEA),
+    "noise 512×512": lambda: noise(512, 512),
+    "astronaut 2048×1536": lambda: enlarged(data.astronaut(), ASTRONAUT, 2048, 1536),
+    "coffee 2048×1536": lambda: enlarged(data.coffee(), COFFEE, 2048, 1536),
+}
+STROKED = {"2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
+
+
+def opencv(image: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
+    mask, background, foreground = trimap_of_box(box, image.shape[:2]), np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(image, mask, None, background, foreground, ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    return mask % 2 == 1
+
+
+def least_energy(image: np.ndarray, box: tuple[int, ...], foreground: np.ndarray) -> float:
+    if not foreground.any():
+        return float("nan")
+    levels, spent = levels_of(image), []
+    for seed in range(3):
+        generator = np.random.default_rng(seed)
+        mixtures = Mixtures(*(first_mixture(levels, side, 5, generator) for side in (~foreground, foreground)))
+        for _ in range(20):
+            mixtures, cost = mixtures.refitted(levels, foreground)
+        spent.append(cost)
+    return min(spent) + Scene(levels, trimap_of_box(box, foreground.shape), 50, 8).boundary(foreground)
+
+
+def measured(function, clock) -> float:
+    start = clock()
+    function()
+    return clock() - start
+
+
+def row(name: str, turns: int, clock) -> str:
+    image, box = CASES[name]()
+    sides = {
+        "theirs": lambda: opencv(image, box),
+        "plain": lambda: grabcut(image, box, pyramid=False).foreground,
+        "pyramid": lambda: grabcut(image, box, pyramid=True).foreground,
+    }
+    masks = {side: function() for side, function in sides.items()}
+    energies = {side: least_energy(image, box, mask) for side, mask in masks.items()}
+    spent = {side: float("inf") for side in sides}
+    for _ in range(turns):
+        for side, function in sides.items():
+            spent[side] = min(spent[side], measured(function, clock))
+    cells = [name, f"{spent['theirs'] * 1e3:,.0f}"]
+    for side in ("plain", "pyramid"):
+        differs = energies[side] / energies["theirs"] - 1
+        shared, either = (f(masks[side], masks["theirs"]).sum() for f in (np.logical_and, np.logical_or))
+        cells += [f"{spent[side] * 1e3:,.0f}", f"{spent['theirs'] / spent[side]:.1f} ×"]
+        cells += [f"{differs:+.2%}", f"{shared / max(1, either):.3f}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def stroke_latencies(width: int, height: int, clock) -> tuple[list[float], list[float], int]:
+    """Milliseconds until a stroke is shown, until it is exact, and how many ran out of their time."""
+    image, box = enlarged(data.coffee(), COFFEE, width, height)
+    session = GrabCutSession(image)
+    session.box(box)
+    session.wait()
+    generator, shown, exact, late = np.random.default_rng(0), [], [], 0
+    for _ in range(STROKES):
+        mask = session.result.foreground
+        rows, columns = np.nonzero(mask[:, 1:] != mask[:, :-1])
+        at = generator.integers(len(rows))
+        y, x = rows[at], columns[at]
+        side = bool(mask[y, x]) ^ bool(generator.random() < 1 / 3)
+        shift = generator.integers(-height // 40, height // 40, (3, 2))
+        start = clock()
+        session.stroke([(float(x + dx), float(y + dy)) for dx, dy in shift], height / 200, side)
+        shown.append(1e3 * (clock() - start))
+        late += not session.result.finished
+        session.wait()
+        exact.append(1e3 * (clock() - start))
+    return shown, exact, late
+
+
+def peak_memory(name: str, side: str) -> float:
+    """Bytes a pixel, beyond the image, in a process of its own."""
+    code = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from energies_grabcut import CASES, cv2, grabcut, opencv
+cv2.setNumThreads(1)
+small, box = CASES["chelsea 451×300"]()
+call = opencv if {side!r} == "theirs" else lambda image, box: grabcut(image, box, pyramid={side == "pyramid"})
+call(small, box)
+image, box = CASES[{name!r}]()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+call(image, box)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / image[..., 0].size)
+"""
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def page(names: list[str], turns: int, stroked: list[str], clock) -> str:
+    lines = [
+        "# GrabCut: speed",
+        "",
+        f"Written by `benchmarks/energies_grabcut.py`: Python {platform.python_version()}, Numba {numba.__version__}, "
+        f"OpenCV {cv2.__version__}, {platform.machine()}; {ITERATIONS} iterations, one thread each, in turn, minimum "
+        f"of {turns}. The energy is that of our mask against OpenCV's.",
+        "",
+        "| image | OpenCV, ms | plain, ms | ratio | energy | IoU | pyramid, ms | ratio | energy | IoU |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(row(name, turns, clock) for name in names),
+        "",
+    ]
+    large = [name for name in names if "2048" in name][:1]
+    for name in large:
+        cells = ", ".join(f"{side} {peak_memory(name, side):.0f}" for side in ("theirs", "plain", "pyramid"))
+        lines += [f"Peak memory at {name}, bytes a pixel beyond the image (`theirs` is OpenCV): {cells}.", ""]
+    if stroked:
+        lines += ["| strokes on | median, ms | p95 | worst | exact: median | p95 | worst | finished behind |"]
+        lines += ["|---|---|---|---|---|---|---|---|"]
+    for name in stroked:
+        shown, exact, late = stroke_latencies(*STROKED[name], time.perf_counter)
+        cells = [f"{f(times):.0f}" for times in (shown, exact) for f in (statistics.median, _p95, max)]
+        lines.append("| " + " | ".join([name, *cells, f"{late} of {STROKES}"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _p95(times: list[float]) -> float:
+    return sorted(times)[int(0.95 * len(times))]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--strokes", default=",".join(STROKED))
+    parser.add_argument("--cpu", action="store_true", help="time of the processor, where others work on the machine")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    text = page(
+        arguments.cases.split(","),
+        arguments.turns,
+        [name for name in arguments.strokes.split(",") if name],
+        time.thread_time if arguments.cpu else time.perf_counter,
+    )
+    if arguments.out:
+        write_text(arguments.out, text)
+    print(text)

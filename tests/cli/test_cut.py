@@ -1,0 +1,100 @@
+"""`intarsia cut`: files in, files out, one sentence for each mistake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from intarsia.cli.main import main
+from intarsia.energies.grabcut import grabcut
+from intarsia.energies.mixtures import Mixtures
+
+BOX = (8, 6, 33, 32)
+
+
+@pytest.fixture
+def photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A red square on noise, in the current folder."""
+    image = np.random.default_rng(0).integers(0, 90, (40, 44, 3), np.uint8)
+    image[10:28, 12:30] += np.array([150, 20, 20], np.uint8)
+    path = tmp_path / "square.png"
+    Image.fromarray(image).save(path)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_a_box_gives_a_mask_and_a_cut_out(photograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cut", str(photograph), "--box", "8,6,33,32"]) == 0
+    printed = capsys.readouterr().out
+    image = np.asarray(Image.open(photograph))
+    wanted = grabcut(image, BOX)
+    assert f"{wanted.foreground.mean():.1%} of 44×40 pixels are foreground; energy {wanted.energy[-1]:.0f}; " in printed
+    np.testing.assert_array_equal(np.asarray(Image.open("square_cut_mask.png")), 255 * wanted.foreground)
+    out = np.asarray(Image.open("square_cut.png"))
+    np.testing.assert_array_equal(out[..., :3], image)
+    np.testing.assert_array_equal(out[15:23, 17:25, 3], 255)
+    np.testing.assert_array_equal(out[:4, :, 3], 0)
+
+
+@pytest.mark.parametrize("white", [False, True])
+def test_a_trimap_by_codes_or_by_greys(photograph: Path, white: bool) -> None:
+    trimap = np.zeros((40, 44), np.uint8)
+    trimap[6:32, 8:33], trimap[18:20, 20:22] = 3, 1
+    Image.fromarray(np.array([0, 255, 0, 128], np.uint8)[trimap] if white else trimap).save("trimap.png")
+    assert main(["cut", str(photograph), "--trimap", "trimap.png", "--out", "out/a.webp"]) == 0
+    wanted = grabcut(np.asarray(Image.open(photograph)), trimap=trimap)
+    np.testing.assert_array_equal(np.asarray(Image.open("out/a_mask.png")) > 0, wanted.foreground)
+
+
+def test_colours_are_kept_for_the_next_photograph(photograph: Path) -> None:
+    for _ in range(2):
+        assert main(["cut", str(photograph), "--box", "8,6,33,32", "--mixtures", "red.json", "--iterations", "2"]) == 0
+    image = np.asarray(Image.open(photograph))
+    wanted = grabcut(image, BOX, iterations=2, mixtures=grabcut(image, BOX, iterations=2).mixtures)
+    np.testing.assert_allclose(Mixtures.load("red.json").foreground.means, wanted.mixtures.foreground.means)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["square.png"], "Say where the object is, either by --box left,top,right,bottom or by --trimap."),
+        (
+            ["square.png", "--box", "1,2,3"],
+            "`--box` (=1,2,3) must be left,top,right,bottom in whole pixels, as 50,40,400,380.",
+        ),
+        (["square.png", "--box", "0,0,44,40"], "covers the whole image of 44×40 pixels"),
+        (
+            ["square.png", "--box", "1,2,3,4", "--out", "a.jpg"],
+            "`--out` (=a.jpg) must be a picture with transparency, such as cut.png.",
+        ),
+        (
+            ["square.png", "--trimap", "square.png"],
+            "a trimap holds 0, 1, 2 and 3, or 0 for background, 128 for unknown and 255",
+        ),
+        (["none.png", "--box", "1,2,3,4"], "`none.png`"),
+    ],
+)
+@pytest.mark.usefixtures("photograph")
+def test_mistakes_are_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cut", *arguments]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_command_starts_without_a_heavy_library_and_says_when_it_compiles(photograph: Path, tmp_path: Path) -> None:
+    """In a process of its own, whose kernels are kept in an empty folder."""
+    code = f"""
+import os, sys
+os.environ["NUMBA_CACHE_DIR"] = {str(tmp_path / "kernels")!r}
+from intarsia.kernels.compiled import is_kept
+from intarsia.kernels.exponential import exponential
+import numpy as np
+assert not is_kept(exponential)
+exponential(np.zeros(3, np.float32), np.zeros(3, np.float32))
+assert is_kept(exponential)
+import intarsia.energies.grabcut, intarsia.energies.matte, intarsia.cli.cut, intarsia.data.images
+assert not {{"torch", "skimage", "timm"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
