@@ -66,7 +66,7 @@ def test_the_ground_stands_on_nothing() -> None:
         assert imported_rooms(HOUSE / f"{name}.py") <= GROUND
 
 
-@pytest.mark.parametrize("room", ["data", "metrics"])
+@pytest.mark.parametrize("room", ["data", "energies", "metrics"])
 def test_numpy_rooms_bring_no_torch(room: str) -> None:
     assert "torch" not in modules_after(f"import intarsia.{room}")
 
