@@ -35,12 +35,16 @@ GAMMA, HARD = 50.0, 450.0
 
 
 class Graph(NamedTuple):
+    """What both sides are given."""
+
     name: str
     edges: np.ndarray
     terminals: np.ndarray
 
 
 class Row(NamedTuple):
+    """What was measured of one graph."""
+
     graph: Graph
     peer_ms: float
     cold_ms: float
