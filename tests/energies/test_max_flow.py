@@ -7,6 +7,7 @@ import pytest
 
 from intarsia.energies import GridCut
 from intarsia.errors import ArgumentError
+from intarsia.kernels.max_flow_growth import search
 
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
@@ -201,3 +202,27 @@ def test_terminals_that_are_refused():
     for rows, columns in ((one + 3, one), (one, one - 1), (np.array([1, 1]), np.array([2, 2]))):
         with pytest.raises(ArgumentError, match=r"must each name a pixel of the grid \(3, 4\) and none twice"):
             cut.change(rows, columns, np.zeros(len(rows)))
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+@pytest.mark.parametrize("seed", range(4))
+def test_searches_left_in_the_middle_go_on(seed, steps):
+    """Left after a few steps, by levels and without, and changed in between."""
+    generator = np.random.default_rng(seed)
+    edges, terminals = drawn(generator, 14, 11, 4, seed % 2 == 0)
+    cut = GridCut(edges).solve(terminals, 0.0)
+    for turn in range(6):
+        for _ in range(generator.integers(0, 40)):
+            if search(cut._network, steps):
+                break
+        places = generator.choice(154, 9, replace=False)
+        terminals.ravel()[places] = generator.choice([-np.inf, np.inf, 1.0], 9)
+        cut.change(places // 11, places % 11, terminals.ravel()[places], 0.0)
+        if turn == 3:
+            terminals = drawn(generator, 14, 11, 4, True)[1]
+            cut.solve(terminals, 0.0)
+    while not search(cut._network, steps):
+        pass
+    cut.finish()
+    cut.certify()
+    np.testing.assert_array_equal(cut.foreground, GridCut(edges).solve(terminals).foreground)

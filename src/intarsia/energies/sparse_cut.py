@@ -40,9 +40,9 @@ class SparseCut:
     flow: float
 
     def __init__(self, capacities: Any) -> None:
-        given = coo_array(capacities)
-        if given.shape[0] != given.shape[1]:
-            raise ArgumentError(f"`capacities` (of shape {given.shape}) must be square; pass one row for each node.")
+        given, shape = coo_array(capacities), capacities.shape
+        if shape[0] != shape[1]:
+            raise ArgumentError(f"`capacities` (of shape {shape}) must be square; pass one row for each node.")
         values = given.data.astype(np.float64)
         if not (values >= 0).all() or values.sum() > _LARGEST:
             raise ArgumentError(
@@ -52,12 +52,12 @@ class SparseCut:
         rows, columns = given.coords
         units = np.rint(values * _UNITS).astype(np.int64)
         both = (np.concatenate([rows, columns]), np.concatenate([columns, rows]))
-        arcs = csr_array((np.concatenate([units, np.zeros_like(units)]), both), given.shape)
+        arcs = csr_array((np.concatenate([units, np.zeros_like(units)]), both), shape)
         arcs.sum_duplicates()  # which sorts, too
-        numbers = csr_array((np.arange(arcs.nnz), arcs.indices, arcs.indptr), given.shape)
+        numbers = csr_array((np.arange(arcs.nnz), arcs.indices, arcs.indptr), shape)
         self._first, self._head = arcs.indptr.astype(np.int64), arcs.indices.astype(np.int64)
         self._capacity, self._back = arcs.data, numbers.T.tocsr().data.astype(np.int64)
-        self._terminals = np.zeros(given.shape[0], np.int64)
+        self._terminals = np.zeros(shape[0], np.int64)
         self._rest = np.zeros_like(self._terminals)
 
     def solve(self, terminals: Float[np.ndarray, "N"]) -> "SparseCut":

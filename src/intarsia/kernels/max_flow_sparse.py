@@ -41,7 +41,8 @@ def measure(
     while done < count:
         v = queue[done]
         done += 1
-        met |= rest[v] < 0
+        if rest[v] < 0:
+            met = True
         for a in range(first[v], first[v + 1]):
             if capacity[a] > 0 and level[head[a]] < 0:
                 level[head[a]] = level[v] + 1
