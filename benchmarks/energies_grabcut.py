@@ -4,7 +4,8 @@
 
 Both sides get one box, five iterations and one thread, in one process and in turn; the minimum over the turns counts.
 First the answers are compared: the energy of a mask is that of the paper under mixtures which are fitted to it
-again and again, from beginnings that all masks share. Strokes are drawn at random along the outline, a third of them against it.
+again and again, from beginnings that all masks share. Strokes are drawn at random along the outline, a third of them
+against it.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def opencv(image: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
 
 
 def least_energies(image: np.ndarray, box: tuple[int, ...], masks: dict[str, np.ndarray]) -> dict[str, float]:
-    """Of each mask under mixtures refitted to it, from beginnings that all masks share: else they would differ by luck."""
+    """Of each mask under mixtures refitted to it, from beginnings that all share: else they would differ by luck."""
     levels = levels_of(image)
     beginnings, scene = [], Scene(levels, trimap_of_box(box, levels.values.shape[:2]), 50, 8)
     for mask in masks.values():
