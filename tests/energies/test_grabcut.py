@@ -1,6 +1,8 @@
 """GrabCut: the energy written out, minima by brute force, falling energies, hard seeds, odd images, OpenCV's masks."""
 
 import json
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -239,3 +241,20 @@ def test_the_energy_is_at_most_opencvs(picture):
     theirs = theirs.reshape(image.shape[:2]).astype(bool)
     ours = grabcut(image, box).foreground
     assert least_energy(image, box, ours) <= 1.003 * least_energy(image, box, theirs)
+
+
+def test_a_forked_process_gets_the_same_answer():
+    """After a cut in its parent, as loaders fork; in a process of its own, that no other thread runs in."""
+    code = """
+import os, sys
+import numpy as np
+from intarsia.energies.grabcut import grabcut
+image = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+cut = grabcut(image, (3, 3, 20, 17))
+child = os.fork()
+if child == 0:
+    same = grabcut(image, (3, 3, 20, 17))
+    os._exit(0 if (same.foreground == cut.foreground).all() and same.energy == cut.energy else 1)
+sys.exit(os.waitpid(child, 0)[1] >> 8)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,5 +1,7 @@
 """Mattes: the guided filter as its paper has it, window by window, along the outline."""
 
+import sys
+
 import numpy as np
 
 from intarsia.energies.matte import matte
@@ -48,7 +50,7 @@ def test_strips_of_rows_join_without_a_seam(monkeypatch):
     foreground = an_outline()
     image = np.random.default_rng(0).integers(0, 256, (*foreground.shape, 3), np.uint8)
     whole = matte(image, foreground)
-    monkeypatch.setattr("intarsia.energies.matte._ROWS", 7)
+    monkeypatch.setattr(sys.modules[matte.__module__], "_ROWS", 7)
     np.testing.assert_allclose(matte(image, foreground), whole, atol=1e-6)
 
 

@@ -192,8 +192,9 @@ class GrabCutSession:
         """Something new. The first strokes that show both sides are learned from."""
         self._history.add(edit)
         edit.write(self._trimap, edit.after)
-        sides = probably(self._trimap)
-        edit.learned = edit.learned or (self._mixtures is None and bool(sides.any() and not sides.all()))
+        if self._mixtures is None:
+            sides = probably(self._trimap)
+            edit.learned = bool(sides.any() and not sides.all())
         self._go(edit, edit.after, None, learning=edit.learned)
 
     def _go(self, edit: Edit, codes: UInt8[np.ndarray, "..."], mixtures: Mixtures | None, learning: bool) -> None:
