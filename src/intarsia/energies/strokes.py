@@ -45,7 +45,7 @@ def _path(points: Iterable[tuple[float, float]]) -> np.ndarray:
         path = np.array(listed, np.float64)
     except (TypeError, ValueError):  # other things than numbers, or pairs of several lengths
         path = np.empty((0, 0))
-    if path.ndim != 2 or path.shape[1] != 2 or not np.isfinite(path).all():
+    if path.ndim != 2 or path.shape[-1] != 2 or not np.isfinite(path).all():
         raise ArgumentError(f"`points` (={listed[:3]!r} …) must be pairs (x, y) of finite numbers, at least one.")
     return path
 
