@@ -83,7 +83,7 @@ def test_refusals(size: tuple[int, int], stride: int, message: str) -> None:
 def test_the_share_of_a_pattern() -> None:
     """Of a map of mean square 1 + a² that carries a tone of amplitude a, away from the tone's frequency."""
     rows = torch.arange(48)
-    smooth = 2**0.5 * torch.sin(2 * math.pi * rows / 48).double().expand(1, 1, 48, 48)
+    smooth = 2**0.5 * torch.sin(2 * math.pi * rows.double() / 48).expand(1, 1, 48, 48)
     tone = 0.05 * (-1.0) ** (rows[:, None] + rows).double()
     assert pattern_share(smooth + tone, 2) == pytest.approx(0.05 / (1 + 0.05**2) ** 0.5)
     assert pattern_share(smooth, 2) < 1e-12

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from intarsia.diagnostics.dependence import Convolution, Dependence, dependence
 from intarsia.errors import ArgumentError
-from intarsia.layers.hybrid_dilation import checked_rates, hdc_maximum_distance
+from intarsia.layers.hybrid_dilation import checked_rates
 from intarsia.models import SegmentationNetwork, create_model
 
 SIDE = 512  # pixels of the image that is followed through a network to find its dilated layers
@@ -129,15 +129,15 @@ def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int) -> St
     return Stack(nominal, stride, names, tuple(rates), tuple(convolution.kernel[0] for convolution in chain))
 
 
-def hybrid_rates(rates: Sequence[int], kernel: int = 3, repeats: int = 1) -> tuple[int, ...]:
+def hybrid_rates(rates: Sequence[int], repeats: int = 1) -> tuple[int, ...]:
     """Rates for the same units that leave no holes, three by three.
 
     Hybrid dilated convolution, arXiv:1702.08502, section 3.2, shares the reach of three layers out unevenly: (2, 2, 2)
-    becomes (1, 2, 3). Here each three get, of all rates with at most their sum, those that cover their extent
-    (:func:`intarsia.layers.coverage`) and keep the paper's M₂ ≤ ``kernel``; first those of the largest sum, then those
-    whose largest rate is smallest. The paper's own choice for (4, 4, 4) is (3, 4, 5), which alone leaves four holes of
-    25. One or two units that remain keep their rates, as in the paper; two alone are shared out too. ``repeats`` is the
-    number of dilated convolutions in a unit, which have one rate.
+    becomes (1, 2, 3). Here each three get, of all rates with at most their sum, those whose 3×3 kernels cover their
+    extent (:func:`intarsia.layers.coverage`), which then also keep the paper's M₂ ≤ 3; first those of the largest sum,
+    then those whose largest rate is smallest. The paper's own choice for (4, 4, 4) is (3, 4, 5), which alone leaves
+    four holes of 25. One or two units that remain keep their rates, as in the paper; two alone are shared out too.
+    ``repeats`` is the number of dilated convolutions in a unit, which have one rate.
 
     >>> hybrid_rates((2, 2, 2)), hybrid_rates((4, 4, 4)), hybrid_rates((2, 2, 2, 2))
     ((1, 2, 3), (1, 3, 8), (1, 2, 3, 2))
@@ -145,22 +145,22 @@ def hybrid_rates(rates: Sequence[int], kernel: int = 3, repeats: int = 1) -> tup
     checked = checked_rates(rates)
     size = min(GROUP, len(checked))
     groups = [checked[i : i + size] for i in range(0, len(checked), size)]
-    shared = (_shared(group, kernel, repeats) if len(group) == size > 1 else group for group in groups)
+    shared = (_shared(group, repeats) if len(group) == size > 1 else group for group in groups)
     return tuple(rate for group in shared for rate in group)
 
 
-def _shared(group: Sequence[int], kernel: int, repeats: int) -> tuple[int, ...]:
+def _shared(group: Sequence[int], repeats: int) -> tuple[int, ...]:
     for total in range(sum(group), len(group) - 1, -1):
         candidates = combinations_with_replacement(range(1, total), len(group))
-        whole = [rates for rates in candidates if sum(rates) == total and _is_whole(rates, kernel, repeats)]
+        whole = [rates for rates in candidates if sum(rates) == total and _is_whole(rates, repeats)]
         if whole:
             return min(whole, key=max)
     return (1,) * len(group)
 
 
-def _is_whole(rates: Sequence[int], kernel: int, repeats: int) -> bool:
+def _is_whole(rates: Sequence[int], repeats: int) -> bool:
     layers = [rate for rate in rates for _ in range(repeats)]
-    return hdc_maximum_distance(layers) <= kernel and 0 not in path_counts(layers, kernel)
+    return 0 not in path_counts(layers)
 
 
 def with_hybrid_rates(net: SegmentationNetwork, stack: Stack) -> SegmentationNetwork | None:
