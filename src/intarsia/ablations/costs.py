@@ -1,5 +1,6 @@
 """What a variant's network costs: counted, and measured in a process of its own."""
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -17,7 +18,8 @@ from intarsia.runs import Recipe
 
 SIDE = 256  # pixels, of the image that a small network is measured on
 FULL_SIDE, FULL_CLASSES = 512, 21  # of the papers' networks
-TURNS = 5
+TURNS, REPEATS = 9, 3  # passes that are timed, and whose memory is measured
+M_MMAP_THRESHOLD, LARGE = -3, 1 << 16  # malloc.h of the GNU C library; bytes from which a tensor is large
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -89,7 +91,7 @@ def cost_of(variant: Variant) -> Cost:
 
 
 def _forward(recipe: Recipe, classes: int) -> tuple[float, float | None]:
-    """Milliseconds, the shortest of several; and megabytes that the first takes, when the libraries are loaded."""
+    """Milliseconds and megabytes, each the least of several passes."""
     import torch
 
     from intarsia.models import create_model
@@ -97,21 +99,27 @@ def _forward(recipe: Recipe, classes: int) -> tuple[float, float | None]:
     net = create_model(recipe.model, recipe.backbone, classes, recipe.output_stride, **recipe.options).eval()
     image = torch.randn(1, 3, SIDE, SIDE)
     with torch.inference_mode():
-        net(image[..., :96, :96])
-        megabytes = _peak(lambda: net(image))
         shortest = float("inf")
-        for _ in range(TURNS):
+        for _ in range(1 + TURNS):
             begun = time.perf_counter()
             net(image)
             shortest = min(shortest, time.perf_counter() - begun)
-    return 1e3 * shortest, megabytes
+        peaks = [_peak(lambda: net(image)) for _ in range(REPEATS)]
+    known = [peak for peak in peaks if peak is not None]
+    return 1e3 * shortest, min(known, default=None)
 
 
 def _peak(run: Callable[[], object]) -> float | None:
-    """Megabytes that this process holds at most while it runs, beyond what it held; None where no system tells."""
-    if not os.access(CLEAR, os.W_OK):
-        run()
+    """Megabytes that this process holds at most while it runs, beyond what it held; None where no system tells.
+
+    For that each large tensor is to be taken from the system and given back, not kept for the next one.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.access(CLEAR, os.W_OK) else None
+    if mallopt is None or not mallopt(M_MMAP_THRESHOLD, LARGE):
         return None
+    from intarsia.training.allocator import release_freed_memory
+
+    release_freed_memory()
     CLEAR.write_text("5")  # the peak so far is forgotten
     before = _resident("VmRSS")
     run()

@@ -15,8 +15,9 @@ from intarsia.ablations.variant import Mosaics, Variant
 COST_HEADS = ("parameters", "GMAC", "ms", "MB", "full form: parameters", "GMAC")
 COST_NOTE = (
     f"Costs are of one image of {SIDE} × {SIDE} pixels, one thread, without auxiliary heads: parameters, 10⁹\n"
-    "multiply-adds, the shortest of several forward passes, and the memory that a pass takes at most beside the\n"
-    f"weights. The last two columns are the same head on the paper's backbone at {FULL_SIDE} × {FULL_SIDE}."
+    "multiply-adds, milliseconds of a forward pass and the megabytes that it takes at most beside the weights, both\n"
+    "the least of several passes. The last two columns are the same head on the paper's backbone at "
+    f"{FULL_SIDE} × {FULL_SIDE}."
 )
 
 
