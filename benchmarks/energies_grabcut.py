@@ -104,7 +104,7 @@ def row(name: str, turns: int, clock) -> str:
         differs = energies[side] / energies["theirs"] - 1
         shared, either = (f(masks[side], masks["theirs"]).sum() for f in (np.logical_and, np.logical_or))
         cells += [f"{spent[side] * 1e3:,.0f}", f"{spent['theirs'] / spent[side]:.1f} ×"]
-        cells += [f"{differs:+.2%}", f"{shared / max(1, either):.3f}"]
+        cells += [f"{differs:+.2%}", f"{shared / either:.3f}"] if either else ["both empty", "–"]
     line = "| " + " | ".join(cells) + " |"
     print(line, file=sys.stderr, flush=True)  # the whole takes minutes
     return line
@@ -136,17 +136,16 @@ def stroke_latencies(width: int, height: int, clock) -> tuple[list[float], list[
 def peak_memory(name: str, side: str) -> float:
     """Bytes a pixel, beyond the image, in a process of its own."""
     code = f"""
-import resource, sys
+import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
+from energies import peak_growth
 from energies_grabcut import CASES, cv2, grabcut, opencv
 cv2.setNumThreads(1)
 small, box = CASES["chelsea 451×300"]()
 call = opencv if {side!r} == "theirs" else lambda image, box: grabcut(image, box, pyramid={side == "pyramid"})
 call(small, box)
 image, box = CASES[{name!r}]()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-call(image, box)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / image[..., 0].size)
+print(peak_growth(lambda: call(image, box)) / image[..., 0].size)
 """
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
