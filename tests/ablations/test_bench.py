@@ -138,6 +138,15 @@ def test_a_chart_shows_every_seed_and_every_mean() -> None:
     assert {"20.0", "41.0", "per cent"} <= set(texts)
 
 
+def test_a_chart_leaves_out_what_is_no_number() -> None:
+    nan = float("nan")
+    svg = dot_chart([Panel("a", (Row("one", (10.0, nan, 30.0)), Row("two", (20.0, 21.0, 22.0))))], "a", "per cent")
+    assert (svg.count('class="dot"'), svg.count('class="mean"')) == (5, 1)
+    assert svg.count("nan") == 1  # the mean in words
+    nothing = dot_chart([Panel("a", (Row("one", (nan,) * 3),))], "a", "per cent")
+    assert (nothing.count('class="dot"'), nothing.count('class="mean"')) == (0, 0)
+
+
 def test_costs_are_counted_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, in a process of its own, and read back the next time."""
     tiny = Variant("tiny", {"model": "fcn", "backbone": "test_resnet", "pretrained": False, "auxiliary": True})
@@ -160,6 +169,8 @@ def test_costs_are_counted_measured_and_kept(tmp_path: Path, monkeypatch: pytest
         (["models", "--only", "unett"], "There is no model `unett`; did you mean unet"),
         (["claims", "--processes", "0"], "`processes` (=0) must be at least 1"),
         (["claims", "--runs", "FILE"], "is no folder that can be written to; choose another --runs or --out"),
+        (["claims", "--out", "FOLDER"], "`FOLDER` is a folder; name a file in it for --out, such as FOLDER/page.md"),
+        (["models", "--out", "FOLDER"], "`FOLDER` is a folder; name a file in it for --out, such as FOLDER/page.md"),
         (["models", "--out", "FILE/page.md"], "is no folder that can be written to; choose another --runs or --out"),
     ],
 )
@@ -174,6 +185,7 @@ def test_refusals(
     monkeypatch.setattr(bench, "perform_all", lambda *_: pytest.fail("trained before it refused"))
     file = tmp_path / "FILE"
     file.write_text("")
+    (tmp_path / "FOLDER").mkdir()
     assert main(["bench", *arguments]) == 1
     assert sentence in capsys.readouterr().err
 

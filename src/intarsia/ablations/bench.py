@@ -87,6 +87,8 @@ class Bench:
         """All trainings first, then the costs with nothing beside them."""
         for folder in (self.runs, out.parent):
             _check_writable(folder)
+        if out.is_dir():
+            raise RunError(f"`{out}` is a folder; name a file in it for --out, such as {out / 'page.md'}.")
         wanted = distinct(variants, self.mosaics)
         results = self._trained(wanted)
         self.say("Measuring what the networks cost, one at a time.")
