@@ -34,16 +34,17 @@ def pictures(claims: Mapping[str, Claim], evidence: Evidence) -> dict[str, str]:
 
 def _introduction(evidence: Evidence, command: str) -> str:
     mosaics, batch = evidence.mosaics, BASE["batch_size"]
+    steps = mosaics.train // batch
     return f"""# The papers' claims, measured
 
 Each claim below is what a paper says one of its parts is good for, in our words. For each, the same small network is
 trained with the part and without it, and the difference is judged by one rule.
 
-* **Trainings.** EfficientNet-Lite0 with ImageNet weights under every head; {mosaics.train // batch} steps of {batch}
-  mosaics of {mosaics.size} × {mosaics.size} pixels from the photographs of `sample:materials`, no image seen twice;
-  AdamW, float32, one thread; seeds {", ".join(map(str, SEEDS))}, each of which fixes new weights, order and
-  augmentation for all variants alike. Scores are in per cent, on {mosaics.val} mosaics from parts of the photographs
-  that no training sees: the mean over the seeds, and the smallest and the largest.
+* **Trainings.** EfficientNet-Lite0 with ImageNet weights under every head; {steps} steps of {batch} mosaics of
+  {mosaics.size} × {mosaics.size} pixels from the photographs of `sample:materials`, no image seen twice; AdamW,
+  float32, one thread; seeds {", ".join(map(str, SEEDS))}, each of which fixes new weights, order and augmentation for
+  all variants alike. Scores are in per cent, on {mosaics.val} mosaics from parts of the photographs that no training
+  sees: the mean over the seeds, and the smallest and the largest.
 * **The rule.** A difference shows if it has the same sign for all {len(SEEDS)} seeds and its mean exceeds the larger
   spread of both sides, from a side's smallest to its largest score. Then the claim *holds here* or *is reversed*;
   otherwise it *does not show at this size*. Where the paper says that a variant is no worse than another (≥), that
@@ -51,7 +52,8 @@ trained with the part and without it, and the difference is judged by one rule.
 * **Again, by hand.** The command makes the mosaics in `runs/claims/{mosaics.name}`; each training is an
   `intarsia train` on them, written below its claim, and leaves a run there that every other command takes.
 * **What it is not.** The papers train for days on photographs of streets and rooms, these trainings take a minute or
-  two. That a claim does not show here says little about it; that it shows says that it does not need size.
+  two. That a claim does not show here says little about it; that it shows says that it does not need size. What is new
+  in a network is learned in {steps} steps: a part that brings many new weights, or begins at zero, is behind.
 * {COST_NOTE.replace(chr(10), chr(10) + "  ").replace("Costs are", "**Costs** are")}
 
 Made by `{command}` ({evidence.taken_with})."""

@@ -2,23 +2,26 @@
 
 import json
 import multiprocessing
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from intarsia.ablations.variant import Variant
 from intarsia.files import write_text
-from intarsia.runs import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from intarsia.models import SegmentationNetwork
 
 SIDE = 256  # pixels, of the image that a small network is measured on
 FULL_SIDE, FULL_CLASSES = 512, 21  # of the papers' networks
-TURNS = 5
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+TURNS = 9
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,13 @@ class Cost:
     """Of one image, without auxiliary heads.
 
     Parameters and GMAC of the small network and, on the paper's backbone, of the full one; milliseconds of a forward
-    pass with one thread; megabytes that it takes at most beside the network, where the system tells.
+    pass with one thread; megabytes that one in training keeps for the backward pass.
     """
 
     parameters: int
     gmac: float
     milliseconds: float
-    megabytes: float | None
+    megabytes: float
     full_backbone: str
     full_parameters: int
     full_gmac: float
@@ -74,51 +77,52 @@ def cost_of(variant: Variant) -> Cost:
     with torch.device("meta"):
         full = create_model(recipe.model, known.backbone, FULL_CLASSES, recipe.output_stride, **recipe.options)
         of_full = complexity(full, FULL_SIDE, FULL_SIDE)
-    milliseconds, megabytes = _forward(recipe, CLASSES.count)
-    net = create_model(recipe.model, recipe.backbone, CLASSES.count, recipe.output_stride, **recipe.options)
+    net = create_model(recipe.model, recipe.backbone, CLASSES.count, recipe.output_stride, **recipe.options).eval()
     own = complexity(net, SIDE, SIDE)
+    image = torch.randn(1, net.backbone.spec.in_channels, SIDE, SIDE)
     return Cost(
         own.parameters,
         own.gmac,
-        milliseconds,
-        megabytes,
+        _milliseconds(net, image),
+        kept_megabytes(net, image),
         known.backbone,
         of_full.parameters,
         of_full.gmac,
     )
 
 
-def _forward(recipe: Recipe, classes: int) -> tuple[float, float | None]:
-    """Milliseconds, the shortest of several; and megabytes that the first takes, when the libraries are loaded."""
+def _milliseconds(net: "SegmentationNetwork", image: "Tensor") -> float:
+    """Of a forward pass, the shortest of several; the first does not count."""
     import torch
 
-    from intarsia.models import create_model
-
-    net = create_model(recipe.model, recipe.backbone, classes, recipe.output_stride, **recipe.options).eval()
-    image = torch.randn(1, 3, SIDE, SIDE)
+    seconds: list[float] = []
     with torch.inference_mode():
-        net(image[..., :96, :96])
-        megabytes = _peak(lambda: net(image))
-        shortest = float("inf")
-        for _ in range(TURNS):
+        for _ in range(1 + TURNS):
             begun = time.perf_counter()
             net(image)
-            shortest = min(shortest, time.perf_counter() - begun)
-    return 1e3 * shortest, megabytes
+            seconds.append(time.perf_counter() - begun)
+    return 1e3 * min(seconds[1:])
 
 
-def _peak(run: Callable[[], object]) -> float | None:
-    """Megabytes that this process holds at most while it runs, beyond what it held; None where no system tells."""
-    if not os.access(CLEAR, os.W_OK):
-        run()
-        return None
-    CLEAR.write_text("5")  # the peak so far is forgotten
-    before = _resident("VmRSS")
-    run()
-    return _resident("VmHWM") - before
+def kept_megabytes(net: "nn.Module", image: "Tensor") -> float:
+    """Of all that a forward pass in training keeps for the backward pass, without the weights themselves.
 
+    >>> import torch
+    >>> layers = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.Sigmoid())  # keep 1 and 2 channels of 100 × 100
+    >>> kept_megabytes(layers, torch.zeros(1, 1, 100, 100))
+    0.12
+    """
+    import torch
 
-def _resident(field: str) -> float:
-    """Megabytes of this process, now (``VmRSS``) or at most (``VmHWM``)."""
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) * 1024 / 1e6
+    own = {tensor.untyped_storage().data_ptr() for tensor in net.state_dict(keep_vars=True).values()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()  # what is kept stays, so that no address comes twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        outputs = net.train()(image)
+    del outputs
+    return sum(size for place, size in kept.items() if place not in own) / 1e6

@@ -13,8 +13,9 @@ from intarsia.ablations.variant import Mosaics, Variant
 COST_HEADS = ("parameters", "GMAC", "ms", "MB", "full form: parameters", "GMAC")
 COST_NOTE = (
     f"Costs are of one image of {SIDE} × {SIDE} pixels, one thread, without auxiliary heads: parameters, 10⁹\n"
-    "multiply-adds, the shortest of several forward passes, and the memory that a pass takes at most beside the\n"
-    f"weights. The last two columns are the same head on the paper's backbone at {FULL_SIDE} × {FULL_SIDE}."
+    "multiply-adds, milliseconds of a forward pass (the least of several), and megabytes that one in training\n"
+    "keeps for the backward pass. The last two columns are the same head on the paper's backbone at\n"
+    f"{FULL_SIDE} × {FULL_SIDE}."
 )
 
 
@@ -73,7 +74,7 @@ def cost_columns(cost: Cost) -> list[str]:
         f"{cost.parameters / 1e6:.2f} M",
         f"{cost.gmac:.2f}",
         f"{cost.milliseconds:.0f}",
-        "–" if cost.megabytes is None else f"{cost.megabytes:.0f}",
+        f"{cost.megabytes:.0f}",
         f"{cost.full_parameters / 1e6:.1f} M ({cost.full_backbone})",
         f"{cost.full_gmac:.1f}",
     ]

@@ -27,11 +27,12 @@ def perform_all(trials: Sequence[Trial], processes: int, say: Say) -> None:
     waiting = [trial for trial in trials if trial.result() is None]
     seconds = {trial.name: result.seconds for trial in trials if (result := trial.result())}
     say(f"{len(trials)} trainings, {len(trials) - len(waiting)} of them done before.")
+    untrained = [trial for trial in waiting if trial.kept() is None]  # the others lack a score only
     begun = time.monotonic()
     try:
         for done, (trial, result) in enumerate(_performed(waiting, processes), start=1):
             seconds[trial.name] = result.seconds
-            left = sum(_expected(other, seconds) for other in waiting if other.name not in seconds) / processes
+            left = sum(_expected(other, seconds) for other in untrained if other.name not in seconds) / processes
             what = f"{trial.variant.settings['model']}, {trial.variant.label}, seed {trial.seed}"
             say(
                 f"[{done}/{len(waiting)}] {what}: mean IoU "
