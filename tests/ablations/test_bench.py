@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from intarsia import __version__
 from intarsia.ablations import bench, costs, evidence, variant
 from intarsia.ablations.bench import Bench, distinct
 from intarsia.ablations.claims import CLAIMS
@@ -53,6 +54,9 @@ def test_one_claim_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert lines[0] == "6 trainings, 0 of them done before."
     text = out.read_text()
     assert text.count("\n## ") == 1
+    assert (
+        f"bench claims --only fcn_deconvolution --out {out} --runs {made.runs}` (intarsia {__version__}, torch " in text
+    )
     assert re.search(r"fixed, bilinear ≥ learned: [+-]\d\.\d \(seeds .*\)\. The claim \*\*", text)
     for picture in re.findall(r"\]\((pictures/.*?)\)", text):
         assert (out.parent / picture).is_file()
@@ -65,6 +69,10 @@ def test_the_systems_page_and_each_systems_own(tmp_path: Path, monkeypatch: pyte
     for name in ("unet", "danet"):
         write_text(tmp_path / "models" / f"{name}.md", f"# {name}\n\n## Measured here\n\nold\n\n## Last\n\nend\n")
     Bench(tmp_path / "runs", say=lambda _: None).models(tmp_path / "systems.md", only=["unet", "fcn16s"])
+    text = (tmp_path / "systems.md").read_text()
+    assert text.startswith("# 2 of 15 systems on one backbone\n\nSystems that the command below names, trained")
+    assert f"`intarsia bench models --only unet fcn16s --out {tmp_path}/systems.md --runs {tmp_path}/runs`" in text
+    assert "(results of older versions, which do not say)" in text
     assert re.findall(r"^\| \[(\w+)\]\(models/(\w+)\.md\)", (tmp_path / "systems.md").read_text(), re.MULTILINE) == [
         ("fcn16s", "fcn8s"),
         ("unet", "unet"),
@@ -99,7 +107,7 @@ def test_a_page_keeps_its_section_once() -> None:
 
 def test_the_whole_page_holds_together() -> None:
     found = made_up()
-    text = claims_page(CLAIMS, found)
+    text = claims_page(CLAIMS, found, "command")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert headings == [claim.title for claim in CLAIMS.values()]
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -138,6 +146,22 @@ def test_a_chart_shows_every_seed_and_every_mean() -> None:
     assert {"20.0", "41.0", "per cent"} <= set(texts)
 
 
+def test_a_page_says_what_its_results_were_taken_with_not_what_reads_them() -> None:
+    one, other, old = (Result({}, 1.0, 2.0, text) for text in ("torch 1", "torch 2", ""))
+    assert Evidence(MOSAICS, {"a": [one, one], "b": [one]}, {}).taken_with == "torch 1"
+    assert Evidence(MOSAICS, {"a": [one, other]}, {}).taken_with == "torch 1; torch 2"
+    assert "older versions, which do not say" in Evidence(MOSAICS, {"a": [one, old]}, {}).taken_with
+
+
+def test_a_chart_leaves_out_what_is_no_number() -> None:
+    nan = float("nan")
+    svg = dot_chart([Panel("a", (Row("one", (10.0, nan, 30.0)), Row("two", (20.0, 21.0, 22.0))))], "a", "per cent")
+    assert (svg.count('class="dot"'), svg.count('class="mean"')) == (5, 1)
+    assert svg.count("nan") == 1  # the mean in words
+    nothing = dot_chart([Panel("a", (Row("one", (nan,) * 3),))], "a", "per cent")
+    assert (nothing.count('class="dot"'), nothing.count('class="mean"')) == (0, 0)
+
+
 def test_costs_are_counted_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, in a process of its own, and read back the next time."""
     tiny = Variant("tiny", {"model": "fcn", "backbone": "test_resnet", "pretrained": False, "auxiliary": True})
@@ -160,6 +184,8 @@ def test_costs_are_counted_measured_and_kept(tmp_path: Path, monkeypatch: pytest
         (["models", "--only", "unett"], "There is no model `unett`; did you mean unet"),
         (["claims", "--processes", "0"], "`processes` (=0) must be at least 1"),
         (["claims", "--runs", "FILE"], "is no folder that can be written to; choose another --runs or --out"),
+        (["claims", "--out", "FOLDER"], "`FOLDER` is a folder; name a file in it for --out, such as FOLDER/page.md"),
+        (["models", "--out", "FOLDER"], "`FOLDER` is a folder; name a file in it for --out, such as FOLDER/page.md"),
         (["models", "--out", "FILE/page.md"], "is no folder that can be written to; choose another --runs or --out"),
     ],
 )
@@ -174,6 +200,7 @@ def test_refusals(
     monkeypatch.setattr(bench, "perform_all", lambda *_: pytest.fail("trained before it refused"))
     file = tmp_path / "FILE"
     file.write_text("")
+    (tmp_path / "FOLDER").mkdir()
     assert main(["bench", *arguments]) == 1
     assert sentence in capsys.readouterr().err
 

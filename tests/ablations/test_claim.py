@@ -1,5 +1,6 @@
 """The rule of the verdict, and what the claims hold."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,11 @@ LOW, HIGH = [0.60, 0.61, 0.62], [0.65, 0.66, 0.64]
         ([0.66, 0.66, 0.66], [0.60, 0.61, 0.62], "above", "holds here"),
         ([0.60] * 3, [0.60] * 3, "above", "does not show at this size"),
         ([0.60] * 3, [0.60] * 3, "no worse", "holds here"),
+        # a training that diverged
+        ([math.nan] * 3, [0.5] * 3, "above", "does not show at this size"),
+        ([math.nan] * 3, [0.5] * 3, "no worse", "does not show at this size"),
+        ([0.9, math.nan, 0.9], [0.5] * 3, "above", "does not show at this size"),
+        ([0.5] * 3, [0.5, 0.5, math.inf], "no worse", "does not show at this size"),
     ],
 )
 def test_the_rule(first: list[float], second: list[float], expectation: str, expected: str) -> None:

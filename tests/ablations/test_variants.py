@@ -80,3 +80,8 @@ def test_the_command_is_the_recipe(key: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_every_system_is_among_the_systems() -> None:
     assert list(SYSTEMS) == list(CATALOG)
     assert all(variant.settings["model"] == name for name, variant in SYSTEMS.items())
+
+
+def test_other_mosaics_have_another_folder() -> None:
+    kinds = [Mosaics(), Mosaics(train=8), Mosaics(val=8), Mosaics(size=64)]
+    assert len({mosaics.name for mosaics in kinds}) == len(kinds)

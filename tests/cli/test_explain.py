@@ -62,4 +62,8 @@ def test_mistakes(disc_run: Path, discs: Path, tmp_path: Path, capsys: Capture) 
     assert "cannot be read" in complaint(capsys, disc_run, tmp_path / "no.png", "--what", "features", "--out", out)
     (tmp_path / "text.png").write_text("no picture")
     assert "text.png" in complaint(capsys, disc_run, tmp_path / "text.png", "--what", "features", "--out", out)
+    assert (
+        "`--stage` has no use in the explanation `attention`; leave it out, or ask for receptive-field or features"
+        in (complaint(capsys, *shown, "attention", "--stage", "8"))
+    )
     assert not out.exists()

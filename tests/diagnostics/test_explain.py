@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from standins import patch_network
 from torch import nn
 
 from intarsia.data import Classes, open_dataset
-from intarsia.diagnostics import KINDS, explain, open_subject, subject
+from intarsia.diagnostics import KINDS, Subject, explain, open_subject, subject
 from intarsia.diagnostics.attention_page import chosen_points
+from intarsia.diagnostics.explain import USERS
 from intarsia.errors import ArgumentError, DataError, RunError, UnknownNameError
 from intarsia.inference import Execution, Preprocessing, Segmenter
 from intarsia.layers import ChannelAttention, NonLocal, PositionAttention, SqueezeExcitation
+from intarsia.models import CATALOG, create_model
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 PICTURE[:, 32:] //= 4
@@ -33,9 +36,18 @@ def segmenter(*blocks: nn.Module, classes: Classes | None = None) -> Segmenter:
 EVERYTHING = (PositionAttention(16), NonLocal(16), ChannelAttention(), SqueezeExcitation(16), nn.Dropout(0.2))
 
 
-@pytest.mark.parametrize("what", ["attention", "features", "uncertainty"])
+def segmenter_for(what: str) -> Segmenter:
+    """A network that has something of the kind."""
+    if what != "gridding":
+        return segmenter(*EVERYTHING)
+    torch.manual_seed(0)
+    net = create_model("fcn", classes=3, **{**CATALOG["fcn"].tiny, "output_stride": 8, "dilation": "uniform"}).eval()
+    return Segmenter(net, Preprocessing((0.5,) * 3, (0.25,) * 3), Classes.numbered(3), Execution())
+
+
+@pytest.mark.parametrize("what", KINDS)
 def test_every_kind_leaves_the_network_as_it_was(what: str, tmp_path: Path) -> None:
-    segments = segmenter(*EVERYTHING)
+    segments = segmenter_for(what)
     weights, answer = copy.deepcopy(segments.net.state_dict()), segments.predict(PICTURE).logits
     explanation = explain(segments, PICTURE, what, out=tmp_path / "page")
     names = [figure.name for figure in explanation.figures]
@@ -44,6 +56,7 @@ def test_every_kind_leaves_the_network_as_it_was(what: str, tmp_path: Path) -> N
     assert files == {"index.html"} | {
         f"{figure.name}.{'svg' if isinstance(figure.picture, str) else 'png'}" for figure in explanation.figures
     }
+    assert files > {"index.html"}
     assert np.array_equal(segments.predict(PICTURE).logits, answer)
     assert all(torch.equal(tensor, weights[name]) for name, tensor in segments.net.state_dict().items())
     assert not any(module._forward_hooks or module.training for module in segments.net.modules())
@@ -140,12 +153,35 @@ def test_pictures_of_built_in_sets_bring_their_mask() -> None:
     assert open_subject(segmenter(), "sample:materials/val-0003").truth is None  # of other classes
 
 
+def test_a_mask_takes_the_place_of_a_built_in_pictures_own(tmp_path: Path) -> None:
+    materials = open_dataset("sample:materials")
+    rows, columns = materials.split("val")[3].image().shape[:2]
+    mask = np.tile(np.arange(columns, dtype=np.uint8) % materials.classes.count, (rows, 1))
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    for segments in (segmenter(classes=materials.classes), segmenter(classes=Classes.numbered(8))):
+        given = open_subject(segments, "sample:materials/val-0003", mask=tmp_path / "mask.png")
+        assert np.array_equal(given.truth, mask)
+    Image.fromarray(mask[1:]).save(tmp_path / "mask.png")
+    with pytest.raises(DataError, match="but its mask"):
+        open_subject(segmenter(classes=materials.classes), "sample:materials/val-0003", mask=tmp_path / "mask.png")
+
+
 MISTAKES = [
     ({"what": "atention"}, UnknownNameError, r"no explanation `atention`; did you mean attention\?"),
     ({"at": [(64, 0)]}, ArgumentError, r"point 64,0 lies outside the picture, which has 64 columns \(x\) and 48 rows"),
     ({"at": [(0, -1)]}, ArgumentError, r"point 0,-1 lies outside"),
     ({"image": "nowhere.png"}, DataError, r"`nowhere.png` cannot be read"),
     ({"image": "sample:materials/val-9999"}, DataError, r"no picture `val-9999`; name one as in sample:materials/tra"),
+    (
+        {"image": "sample:materials"},
+        DataError,
+        r"`sample:materials` is a whole set, and one picture is wanted; name one",
+    ),
+    (
+        {"image": "sample:materials/"},
+        DataError,
+        r"`sample:materials` is a whole set, and one picture is wanted; name one",
+    ),
     ({"image": "sample:marble/val-0000"}, UnknownNameError, r"no built-in sample `marble`"),
     ({"run": "nowhere"}, RunError, r"no run `nowhere`"),
     ({}, ArgumentError, r"network on backbone `patches` has no attention and no gates; danet, bisenet and any"),
@@ -172,3 +208,57 @@ def test_a_folder_of_others_is_refused_before_anything_is_computed(tmp_path: Pat
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ArgumentError, match=r"holds `notes.txt`"):
         explain("nowhere", "nowhere.png", "features", out=tmp_path)
+
+
+ARGUMENTS: dict[str, object] = {"at": [(1, 1)], "stage": 8, "mask": "mask.png"}
+
+
+@pytest.mark.parametrize("what", KINDS)
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_an_argument_is_used_or_refused(argument: str, what: str) -> None:
+    """A kind that reads it gets as far as the run; another says which kinds do."""
+    asked: dict[str, Any] = {argument: ARGUMENTS[argument]}
+    if what in USERS[argument]:
+        with pytest.raises(RunError, match="no run `nowhere`"):
+            explain("nowhere", PICTURE, what, **asked)
+    else:
+        with pytest.raises(
+            ArgumentError, match=rf"`--{argument}` has no use in the explanation `{what}`; leave it out"
+        ) as e:
+            explain("nowhere", PICTURE, what, **asked)
+        assert all(user in str(e.value) for user in USERS[argument])
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_the_table_of_users_is_what_the_pages_read(what: str) -> None:
+    """Each page is made of a subject that notes which of its fields are read."""
+    read: set[str] = set()
+
+    class Noting(Subject):
+        def __getattribute__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    given = open_subject(segmenter_for(what), PICTURE)
+    KINDS[what](Noting(given.network, given.image, given.picture, given.classes))
+    for field, argument in (("points", "at"), ("stage", "stage"), ("truth", "mask")):
+        assert (field in read) == (what in USERS[argument])
+
+
+def test_places_that_no_folder_can_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said before anything is computed: the run does not exist either."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "held" / "index.html").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    refused = [
+        ("../file", r"`../file` is a file"),
+        ("../file/x", r"`.*/file` is a file; choose another --out"),
+        ("../file/x/y", r"`.*/file` is a file; choose another --out"),
+        ("../held", r"`../held` holds `index.html`, which is no part of an explanation"),
+        (".", r"--out `\.` is the folder that you are in; name one inside it"),
+        (tmp_path / "here", r"is the folder that you are in"),
+    ]
+    for out, sentence in refused:
+        with pytest.raises(ArgumentError, match=sentence):
+            explain("nowhere", "nowhere.png", "features", out=out)

@@ -21,6 +21,8 @@ from intarsia.ablations.workers import Say, perform_all
 from intarsia.errors import ArgumentError, RunError, UnknownNameError
 from intarsia.files import atomic, write_text
 
+RUNS = Path("runs/claims")
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -59,7 +61,7 @@ class Bench:
             write_text(out.parent / PICTURES / name, picture)
         for name in (name for name, claim in claims.items() if claim.shows_logits):
             self._draw_logits(claims[name], out.parent / PICTURES / logits_file(name))
-        write_text(out, claims_page(claims, evidence))
+        write_text(out, claims_page(claims, evidence, self._command("claims", out, only)))
         self.say(f"Written: `{out}`.")
 
     def _draw_logits(self, claim: Claim, path: Path) -> None:
@@ -76,17 +78,24 @@ class Bench:
         systems = {name: SYSTEMS[name] for name in chosen("model", SYSTEMS, only)}
         evidence = self._evidence(systems.values(), out)
         write_text(out.parent / PICTURE, chart(systems, evidence))
-        write_text(out, systems_page(systems, evidence))
+        write_text(out, systems_page(systems, evidence, self._command("models", out, only)))
         for name, variant in systems.items():
             path = out.parent / "models" / f"{name}.md"
             if name not in PAGE_OF and path.is_file():
                 write_text(path, with_measured(path.read_text(encoding="utf-8"), variant, evidence))
         self.say(f"Written: `{out}`.")
 
+    def _command(self, what: str, out: Path, only: Collection[str]) -> str:
+        """What makes the same page again from the same results."""
+        kept = [] if self.runs == RUNS else ["--runs", str(self.runs)]
+        return " ".join(["intarsia bench", what, *(["--only", *only] if only else []), "--out", str(out), *kept])
+
     def _evidence(self, variants: Iterable[Variant], out: Path) -> Evidence:
         """All trainings first, then the costs with nothing beside them."""
         for folder in (self.runs, out.parent):
             _check_writable(folder)
+        if out.is_dir():
+            raise RunError(f"`{out}` is a folder; name a file in it for --out, such as {out / 'page.md'}.")
         wanted = distinct(variants, self.mosaics)
         results = self._trained(wanted)
         self.say("Measuring what the networks cost, one at a time.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from statistics import mean
 from typing import Literal
 
@@ -49,7 +50,8 @@ def verdict(first: Sequence[float], second: Sequence[float], expectation: Expect
 
     A difference shows if it has the same sign for every seed and its mean exceeds the larger spread of both sides, the
     distance from a side's smallest to its largest value. "no worse" holds unless the first shows below the second: with
-    three seeds that is a weak sentence, and it is asked only where the paper itself says so.
+    three seeds that is a weak sentence, and it is asked only where the paper itself says so. A score that is no number,
+    as a training gives that diverges, shows nothing.
 
     Raises:
         ArgumentError: the sides have not the same seeds, or fewer than two.
@@ -62,6 +64,8 @@ def verdict(first: Sequence[float], second: Sequence[float], expectation: Expect
             f"A verdict needs the same two or more seeds on both sides, not {len(first)} and {len(second)} values; "
             "train what is missing."
         )
+    if not all(map(isfinite, (*first, *second))):
+        return "does not show at this size"
     differences = [one - other for one, other in zip(first, second, strict=True)]
     sign = 1 if mean(differences) > 0 else -1
     shows = all(sign * d > 0 for d in differences) and abs(mean(differences)) > max(spread(first), spread(second))

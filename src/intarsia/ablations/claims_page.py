@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 from intarsia.ablations.claim import Claim, Comparison, Verdict
 from intarsia.ablations.dots import Panel, Row, dot_chart
-from intarsia.ablations.evidence import COST_HEADS, COST_NOTE, Evidence, cost_columns, machine, table
+from intarsia.ablations.evidence import COST_HEADS, COST_NOTE, Evidence, cost_columns, table
 from intarsia.ablations.scoring import SCORES
 from intarsia.ablations.variant import BASE, SEEDS, Mosaics
 
 PICTURES = "pictures/claims"
 
 
-def claims_page(claims: Mapping[str, Claim], evidence: Evidence) -> str:
-    """The page in Markdown; its pictures are those of :func:`pictures`."""
+def claims_page(claims: Mapping[str, Claim], evidence: Evidence, command: str) -> str:
+    """The page in Markdown, made by a command; its pictures are those of :func:`pictures`."""
     sections = [_section(name, claim, evidence) for name, claim in claims.items()]
-    return "\n\n".join([_introduction(evidence.mosaics), _summary(claims, evidence), *sections]) + "\n"
+    return "\n\n".join([_introduction(evidence, command), _summary(claims, evidence), *sections]) + "\n"
 
 
 def pictures(claims: Mapping[str, Claim], evidence: Evidence) -> dict[str, str]:
@@ -32,8 +32,8 @@ def pictures(claims: Mapping[str, Claim], evidence: Evidence) -> dict[str, str]:
     return charts
 
 
-def _introduction(mosaics: Mosaics) -> str:
-    batch = BASE["batch_size"]
+def _introduction(evidence: Evidence, command: str) -> str:
+    mosaics, batch = evidence.mosaics, BASE["batch_size"]
     steps = mosaics.train // batch
     return f"""# The papers' claims, measured
 
@@ -56,7 +56,7 @@ trained with the part and without it, and the difference is judged by one rule.
   in a network is learned in {steps} steps: a part that brings many new weights, or begins at zero, is behind.
 * {COST_NOTE.replace(chr(10), chr(10) + "  ").replace("Costs are", "**Costs** are")}
 
-Made by `intarsia bench claims --out docs/claims.md` ({machine()})."""
+Made by `{command}` ({evidence.taken_with})."""
 
 
 def _summary(claims: Mapping[str, Claim], evidence: Evidence) -> str:

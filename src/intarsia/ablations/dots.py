@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isfinite
 
 from intarsia.diagnostics.svg import ticks
 
@@ -44,13 +45,15 @@ class Panel:
 def dot_chart(panels: Sequence[Panel], label: str, unit: str, decimals: int = 1) -> str:
     """The SVG: light or dark as the reader's system is; all panels share one axis.
 
+    A value that is no finite number has no dot, and no mean bar stands in its row.
+
     Args:
         panels: at least one, each with at least one row.
         label: what the chart is called for those who cannot see it.
         unit: of the axis.
         decimals: of the means.
     """
-    values = [value for panel in panels for row in panel.rows for value in row.values]
+    values = [value for panel in panels for row in panel.rows for value in row.values if isfinite(value)] or [0.0]
     marks = ticks(min(values), max(values), about=6)
     height = sum(HEAD + ROW * len(panel.rows) for panel in panels) + FOOT
     parts = [_axis(marks, height, unit)]
@@ -88,17 +91,23 @@ def _axis(marks: Sequence[float], height: int, unit: str) -> str:
 
 
 def _row(row: Row, marks: Sequence[float], middle: float, decimals: int) -> str:
-    mean, written = _place(row.mean, marks), f"{row.mean:.{decimals}f}"
+    written = f"{row.mean:.{decimals}f}"
     dots = [
         f'<circle class="dot" cx="{_place(value, marks):.1f}" cy="{middle:g}" r="5.5">'
         f"<title>seed {seed}: {value:.2f}</title></circle>"
         for seed, value in enumerate(row.values)
+        if isfinite(value)
+    ]
+    bars = [
+        f'<line class="mean" x1="{mean:.1f}" x2="{mean:.1f}" y1="{middle - 9:g}" y2="{middle + 9:g}"/>'
+        for mean in [_place(row.mean, marks)]
+        if isfinite(mean)
     ]
     return "".join(
         [
             f'<text x="{LEFT - 14}" y="{middle + 4.5:g}" text-anchor="end">{escape(row.label)}</text>',
             *dots,
-            f'<line class="mean" x1="{mean:.1f}" x2="{mean:.1f}" y1="{middle - 9:g}" y2="{middle + 9:g}"/>',
+            *bars,
             f'<text class="quiet" x="{WIDTH - 12}" y="{middle + 4.5:g}" text-anchor="end">{written}</text>',
         ]
     )

@@ -1,7 +1,5 @@
 """What was measured, and how a number of it is written."""
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -28,6 +26,12 @@ class Evidence:
     mosaics: Mosaics
     results: Mapping[str, Sequence[Result]]
     costs: Mapping[str, Cost]
+
+    @property
+    def taken_with(self) -> str:
+        """What the results say they were taken with; not what runs now, which may only read them."""
+        said = {result.taken_with for results in self.results.values() for result in results}
+        return "; ".join(sorted(each or "results of older versions, which do not say" for each in said))
 
     def scores(self, variant: Variant, name: str) -> tuple[float, ...]:
         """In the score's unit, seed by seed."""
@@ -86,10 +90,3 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(heads), *lines[1:]])
-
-
-def machine() -> str:
-    """Where the numbers were taken."""
-    import torch
-
-    return f"torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} cores"

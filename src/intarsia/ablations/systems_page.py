@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 
 from intarsia.ablations.dots import Panel, Row, dot_chart
-from intarsia.ablations.evidence import COST_HEADS, COST_NOTE, Evidence, cost_columns, machine, table
+from intarsia.ablations.evidence import COST_HEADS, COST_NOTE, Evidence, cost_columns, table
 from intarsia.ablations.scoring import SCORES
+from intarsia.ablations.systems import SYSTEMS
 from intarsia.ablations.variant import BASE, SEEDS, Variant
 
 PICTURE = "pictures/claims/systems.svg"
@@ -14,13 +15,16 @@ _SHOWN = ("mean_iou", "pixel_accuracy")
 _SECTION = re.compile(r"\n*## Measured here\n.*?(?=\n\n## |\Z)", re.DOTALL)
 
 
-def systems_page(systems: Mapping[str, Variant], evidence: Evidence) -> str:
-    """The page in Markdown; its picture is :func:`chart`."""
+def systems_page(systems: Mapping[str, Variant], evidence: Evidence, command: str) -> str:
+    """The page in Markdown, made by a command; its picture is :func:`chart`."""
     mosaics, batch = evidence.mosaics, BASE["batch_size"]
     seeds = ", ".join(map(str, SEEDS))
-    return f"""# Every system on one backbone
+    every = len(systems) == len(SYSTEMS)
+    title = "Every system" if every else f"{len(systems)} of {len(SYSTEMS)} systems"
+    which = "Each system of the catalog" if every else "Systems that the command below names"
+    return f"""# {title} on one backbone
 
-Each system of the catalog, trained as [the claims](claims.md) are: EfficientNet-Lite0 with ImageNet weights,
+{which}, trained as [the claims](claims.md) are: EfficientNet-Lite0 with ImageNet weights,
 {mosaics.train // batch} steps of {batch} mosaics of {mosaics.size} × {mosaics.size} pixels, seeds {seeds}.
 Scores are on held-out mosaics, in per cent: the mean over the seeds, and the smallest and the largest. `unet_paper` has
 a contracting path of its own, without pretrained weights, which costs it more than anything else does. Rates are scaled
@@ -33,7 +37,7 @@ fast, not what would be best in the end.
 
 {COST_NOTE}
 
-Made by `intarsia bench models --out docs/systems.md` ({machine()}).
+Made by `{command}` ({evidence.taken_with}).
 """
 
 

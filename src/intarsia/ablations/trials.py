@@ -1,6 +1,8 @@
 """One training of one variant with one seed: done once, and kept as one small file."""
 
 import json
+import os
+import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+import intarsia
 from intarsia.ablations.scoring import SCORES
 from intarsia.ablations.variant import Mosaics, Variant
 from intarsia.data import write_folder
@@ -19,11 +22,12 @@ SAVE_NEVER = 1e9  # minutes: an interrupted training is done again
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial came to: scores by name, and how long the training took."""
+    """What a trial came to: scores by name, how long the training took, and the versions and machine (older: "")."""
 
     scores: Mapping[str, float]
     loss: float
     seconds: float
+    taken_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,4 +112,11 @@ def _trained(trial: Trial) -> Result:
     run.checkpoint_path.unlink()
     last = run.history()[-1]
     scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]}
-    return Result(scores, last["loss"], last["seconds"])
+    return Result(scores, last["loss"], last["seconds"], machine())
+
+
+def machine() -> str:
+    """What a result is taken with."""
+    import torch
+
+    return f"intarsia {intarsia.__version__}, torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} cores"

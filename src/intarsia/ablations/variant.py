@@ -34,8 +34,8 @@ class Mosaics:
 
     @property
     def name(self) -> str:
-        """Of the folder that holds them."""
-        return f"mosaics_{self.size}"
+        """Of the folder that holds them: different for different data."""
+        return f"mosaics_{self.train}_{self.val}_{self.size}"
 
     def dataset(self) -> Dataset:
         """The mosaics themselves."""

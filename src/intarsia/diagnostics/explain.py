@@ -12,7 +12,7 @@ from intarsia.diagnostics.gridding_page import explain_gridding
 from intarsia.diagnostics.receptive_field_page import explain_receptive_field
 from intarsia.diagnostics.subject import Point, Subject, open_subject
 from intarsia.diagnostics.uncertainty_page import explain_uncertainty
-from intarsia.errors import UnknownNameError
+from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.inference import Segmenter, load
 from intarsia.inference.source import Source
 
@@ -24,6 +24,14 @@ KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType(
         "checkerboard": explain_checkerboard,
         "features": explain_features,
         "uncertainty": explain_uncertainty,
+    }
+)
+
+USERS: Mapping[str, Sequence[str]] = MappingProxyType(  # the kinds that make use of an argument
+    {
+        "at": ("attention", "receptive-field", "gridding"),
+        "stage": ("receptive-field", "features"),
+        "mask": ("attention", "features", "uncertainty"),
     }
 )
 
@@ -46,19 +54,21 @@ def explain(
         what: one of ``KINDS``.
         out: a folder for the page and its pictures, new or left by an earlier explanation; by default nothing is
             written.
-        at: (x, y) of pixels to ask about, from the upper left corner.
+        at: (x, y) of pixels to ask about, from the upper left corner; like ``stage`` and ``mask`` only for the kinds
+            that ``USERS`` names.
         stage: the nominal stride of one stage of the backbone; by default all are shown.
-        mask: a file with the true mask of ``image``.
+        mask: a file with the true mask of ``image``, which takes the place of a built-in picture's own.
 
     Raises:
         UnknownNameError: ``what`` is none of the kinds.
-        ArgumentError: a point outside the image, a stage that the backbone has not, a folder that holds something else,
-            or a network that has nothing of the kind.
+        ArgumentError: an argument that the kind does not use, a point outside the image, a stage that the backbone has
+            not, a folder that holds something else, or a network that has nothing of the kind.
         DataError: the image or the mask cannot be read.
         RunError: the folder is no finished run.
     """
     if what not in KINDS:
         raise UnknownNameError("explanation", what, KINDS, "`intarsia explain --help`")
+    _check_used(what, {"at": bool(at), "stage": stage is not None, "mask": mask is not None})
     if out is not None:
         check_folder(out)
     segmenter = run if isinstance(run, Segmenter) else load(run)
@@ -66,3 +76,13 @@ def explain(
     if out is not None:
         write_explanation(out, explanation)
     return explanation
+
+
+def _check_used(what: str, given: Mapping[str, bool]) -> None:
+    for argument, users in USERS.items():
+        if given[argument] and what not in users:
+            *others, last = users
+            raise ArgumentError(
+                f"`--{argument}` has no use in the explanation `{what}`; leave it out, or ask for "
+                f"{', '.join(others)} or {last}."
+            )

@@ -105,16 +105,20 @@ def write_explanation(folder: str | Path, explanation: Explanation) -> Path:
 
 
 def check_folder(folder: str | Path) -> None:
-    """Refuse a place for an explanation that holds anything but an earlier one.
+    """Refuse a place for an explanation that no folder can take, or that holds anything but an earlier one.
 
     Raises:
         ArgumentError: it does; the sentence says what.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ArgumentError(f"`{folder}` is a file; choose another --out for the page.")
+    real = Path(os.path.realpath(folder))
+    if real == Path.cwd():  # it would be put in another's place, under the feet of the shell
+        raise ArgumentError(f"--out `{folder}` is the folder that you are in; name one inside it, such as page.")
+    for place in (folder, *real.parents):
+        if place.exists() and not place.is_dir():
+            raise ArgumentError(f"`{place}` is a file; choose another --out for the page.")
     held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    ours = set(_names_on(folder / INDEX)) if INDEX in held else set()
+    ours = set(_names_on(folder / INDEX)) if (folder / INDEX).is_file() else set()
     foreign = [name for name in held if name not in ours]
     if foreign:
         raise ArgumentError(

@@ -72,7 +72,7 @@ def open_subject(
     Args:
         segmenter: network, preprocessing, classes.
         source: a file, an array, a PIL image, or a picture of a built-in set such as ``sample:materials/val-0003``,
-            which brings its mask if the network knows the set's classes.
+            which brings its mask if the network knows the set's classes and ``mask`` gives no other.
         points: (x, y) of pixels in the picture as it is on disk.
         stage: as in :class:`Subject`.
         mask: a file with the true mask.
@@ -106,10 +106,11 @@ def open_subject(
 
 def _read(segmenter: Segmenter, source: Source, mask: str | Path | None) -> tuple[Picture, Mask | None]:
     if isinstance(source, str) and is_sample(source):
-        return _read_sample(segmenter, source)
-    picture = segmenter.picture(source)
+        picture, truth = _read_sample(segmenter, source)
+    else:
+        picture, truth = segmenter.picture(source), None
     if mask is None:
-        return picture, None
+        return picture, truth
     truth = read_mask(mask, segmenter.classes, max_pixels=segmenter.max_pixels)
     complaint = unequal(Path(str(source)), picture.shape[:2], Path(mask), truth.shape)
     if complaint:
@@ -123,8 +124,8 @@ def _read_sample(segmenter: Segmenter, source: str) -> tuple[Picture, Mask | Non
     dataset = open_dataset(name)
     samples = {sample.name: sample for samples in dataset.splits.values() for sample in samples}
     if picture not in samples:
-        least, largest = min(samples), max(samples)
-        raise DataError(f"`{name}` has no picture `{picture}`; name one as in {name}/{least} … {name}/{largest}.")
+        complaint = f"has no picture `{picture}`" if picture else "is a whole set, and one picture is wanted"
+        raise DataError(f"`{name}` {complaint}; name one as in {name}/{min(samples)} … {name}/{max(samples)}.")
     known = segmenter.classes.names == dataset.classes.names
     sample = samples[picture]
     return segmenter.picture(sample.image()), sample.mask() if known else None
