@@ -1,5 +1,6 @@
 """Unevenness: the law of kernel and stride, and what layers with weights do to constants."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,8 @@ def test_overlap_is_what_ones_give(kernel: int, stride: int, dilation: int) -> N
     start = 20 * stride
     counts = overlap(kernel, stride, dilation)
     torch.testing.assert_close(out[0, 0, start : start + stride, start : start + stride], counts.float())
-    if dilation == 1:
-        assert (unevenness(counts) == 0) == (kernel % stride == 0)
+    alike = kernel % stride == 0 and math.gcd(dilation, stride) == 1
+    assert (unevenness(counts) == 0) == alike
 
 
 def test_unevenness_of_known_patterns() -> None:

@@ -54,11 +54,12 @@ class Resampling:
 def overlap(kernel: int, stride: int, dilation: int = 1) -> Int[Tensor, "s s"]:
     """How many taps of a transposed convolution meet in each of the s × s pixels that repeat, away from the border.
 
-    The same holds backward for a convolution: so many windows see each pixel of its input. All are equal if and
-    only if the stride divides the kernel (Odena et al., Distill 2016, doi:10.23915/distill.00003).
+    The same holds backward for a convolution: so many windows see each pixel of its input. Without dilation, and
+    with one that shares no factor with the stride, all are equal if and only if the stride divides the kernel (Odena et
+    al., Distill 2016, doi:10.23915/distill.00003); with any other, taps fall on some pixels only.
 
-    >>> overlap(3, 2), overlap(4, 2)
-    (tensor([[4, 2], [2, 1]]), tensor([[4, 4], [4, 4]]))
+    >>> overlap(3, 2), overlap(4, 2), overlap(4, 2, dilation=2)
+    (tensor([[4, 2], [2, 1]]), tensor([[4, 4], [4, 4]]), tensor([[16,  0], [ 0,  0]]))
     """
     taps = torch.bincount(torch.arange(kernel) * dilation % stride, minlength=stride)
     return torch.outer(taps, taps)

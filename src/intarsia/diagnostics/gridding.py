@@ -24,7 +24,8 @@ def path_counts(rates: Sequence[int], kernels: Sequence[int] | int = 3) -> tuple
 
     What kernels of ones compute, as whole numbers: the product of the polynomials 1 + xʳ + x²ʳ + … . A zero is a hole,
     and uneven neighbours are uneven influence (Wang et al., arXiv:1702.08502, section 3.2 and figure 2). In two
-    dimensions the counts multiply (:func:`path_map`).
+    dimensions the counts multiply (:func:`path_map`). Only the convolutions are counted: a residual connection around
+    one adds the paths of the stack without it, and with them its middle tap.
 
     Raises:
         ArgumentError: no rates, a rate or a kernel below 1, or not one kernel a rate.
@@ -136,11 +137,11 @@ def hybrid_rates(rates: Sequence[int], kernel: int = 3, repeats: int = 1) -> tup
     becomes (1, 2, 3). Here each three get, of all rates with at most their sum, those that cover their extent
     (:func:`intarsia.layers.coverage`) and keep the paper's M₂ ≤ ``kernel``; first those of the largest sum, then those
     whose largest rate is smallest. The paper's own choice for (4, 4, 4) is (3, 4, 5), which alone leaves four holes of
-    25. One or two units that remain keep their rates, as in the paper; two alone are shared out too. ``repeats`` is the
-    number of dilated convolutions in a unit, which have one rate.
+    25. Three that leave no holes keep their rates, and so do one or two that remain, as in the paper; two alone are
+    shared out too. ``repeats`` is the number of dilated convolutions in a unit, which have one rate.
 
-    >>> hybrid_rates((2, 2, 2)), hybrid_rates((4, 4, 4)), hybrid_rates((2, 2, 2, 2))
-    ((1, 2, 3), (1, 3, 8), (1, 2, 3, 2))
+    >>> hybrid_rates((2, 2, 2)), hybrid_rates((4, 4, 4)), hybrid_rates((1, 2, 5, 2))
+    ((1, 2, 3), (1, 3, 8), (1, 2, 5, 2))
     """
     checked = checked_rates(rates)
     size = min(GROUP, len(checked))
@@ -150,6 +151,8 @@ def hybrid_rates(rates: Sequence[int], kernel: int = 3, repeats: int = 1) -> tup
 
 
 def _shared(group: Sequence[int], kernel: int, repeats: int) -> tuple[int, ...]:
+    if 0 not in path_counts([rate for rate in group for _ in range(repeats)], kernel):
+        return tuple(group)
     for total in range(sum(group), len(group) - 1, -1):
         candidates = combinations_with_replacement(range(1, total), len(group))
         whole = [rates for rates in candidates if sum(rates) == total and _is_whole(rates, kernel, repeats)]

@@ -49,9 +49,10 @@ def explain_receptive_field(subject: Subject) -> Explanation:
     """
     net = subject.network
     rows, columns = subject.image.shape[-2:]
+    chosen = subject.stages()
     theory = theoretical_fields(net)
     if subject.stage is not None:
-        wanted = net.backbone.spec.nominal_strides[net.backbone.spec.index_of(subject.stage)]
+        wanted = net.backbone.spec.nominal_strides[chosen[0]]
         theory = tuple(field for field in theory if field.name == f"stage {wanted}")
     paths = dependence(net, rows, columns)
     figures, tables = [], []
