@@ -156,18 +156,6 @@ def test_what_brings_in_the_whole_image_is_named(name: str, options: Any, module
         assert found == modules
 
 
-def test_a_position_is_found_from_a_pixel() -> None:
-    """Also where a network pads its images before the backbone: its maps begin outside the image."""
-    for name in ("fcn8s", "unet", "unet_paper", "deeplabv3plus"):
-        net = create_model(name, classes=2, **CATALOG[name].tiny)
-        paths = dependence(net, 512, 512)
-        for map_ in paths.maps:
-            row, column = paths.position(map_, 200, 300)
-            rows, columns = (np.flatnonzero(seen) for seen in paths.reach(map_, row, column, local=True))
-            assert (rows[0] + rows[-1]) / 2 == pytest.approx(200, abs=paths.stride(map_) / 2 + 16)
-            assert (columns[0] + columns[-1]) / 2 == pytest.approx(300, abs=paths.stride(map_) / 2 + 16)
-
-
 def test_the_network_is_not_touched() -> None:
     net = create_model("danet", classes=2, **CATALOG["danet"].tiny).train()
     before = {name: parameter.clone() for name, parameter in net.state_dict().items()}

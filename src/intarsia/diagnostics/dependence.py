@@ -1,6 +1,5 @@
 """Which pixels each position of each map depends on, followed through the running code operation by operation."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,24 +58,6 @@ class Dependence:
     def feeds(self, earlier: int, later: int) -> bool:
         """Whether a map depends on an earlier one."""
         return earlier in self._wanted(later, 0, 0, True)
-
-    def stride(self, name: str) -> int:
-        """Pixels from one position of a map to the next, to the nearest power of two."""
-        ratio = self.positions[0].rows / self.positions[self.maps[name]].rows
-        return 1 << max(0, round(math.log2(ratio)))
-
-    def position(self, name: str, row: int, column: int) -> tuple[int, int]:
-        """The position of a map whose field has its middle nearest to a pixel."""
-        map_, image = self.positions[self.maps[name]], self.positions[0]
-        if (map_.rows, map_.columns) == (image.rows, image.columns):
-            return row, column
-        at = map_.rows // 2, map_.columns // 2
-        middles = (np.flatnonzero(seen)[[0, -1]].mean() for seen in self.reach(name, *at, local=True))
-        found = [
-            min(max(round(index + (pixel - middle) / self.stride(name)), 0), size - 1)
-            for index, pixel, middle, size in zip(at, (row, column), middles, (map_.rows, map_.columns), strict=True)
-        ]
-        return found[0], found[1]
 
     def looks_at_everything(self, name: str) -> tuple[str, ...]:
         """The modules on the way to a map that read a whole map at once, in the order of their computation."""

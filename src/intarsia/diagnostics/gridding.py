@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from intarsia.diagnostics.dependence import Convolution, Dependence, dependence
+from intarsia.diagnostics.receptive_field import stride_of
 from intarsia.errors import ArgumentError
 from intarsia.layers.hybrid_dilation import checked_rates, hdc_maximum_distance
 from intarsia.models import SegmentationNetwork, create_model
@@ -104,7 +105,7 @@ def dilated_stack(net: SegmentationNetwork) -> Stack:
     for last, nominal in stages:
         inside = [c for c in paths.convolutions if first < c.map <= last and c.name.startswith("backbone.")]
         if any(max(c.rate) > 1 for c in inside):
-            found = _stack(paths, inside, nominal)
+            found = _stack(paths, inside, nominal, stride_of(net, f"stage {nominal}"))
         first = last
     if found is None:
         spec = net.backbone.spec
@@ -115,7 +116,7 @@ def dilated_stack(net: SegmentationNetwork) -> Stack:
     return found
 
 
-def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int) -> Stack:
+def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int, stride: int) -> Stack:
     """The longest chain that begins with the first; a stride within it widens the rates behind it."""
     chain: list[Convolution] = []
     for convolution in inside:
@@ -126,8 +127,7 @@ def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int) -> St
         rates.append(convolution.rate[0] * jump)
         jump *= convolution.stride[0]
     names = tuple(convolution.name for convolution in chain)
-    stride = paths.stride(f"stage {nominal}") // jump
-    return Stack(nominal, stride, names, tuple(rates), tuple(convolution.kernel[0] for convolution in chain))
+    return Stack(nominal, stride // jump, names, tuple(rates), tuple(convolution.kernel[0] for convolution in chain))
 
 
 def hybrid_rates(rates: Sequence[int], kernel: int = 3, repeats: int = 1) -> tuple[int, ...]:
