@@ -50,13 +50,6 @@ def test_one_stage_and_a_stage_that_is_not_there() -> None:
         explain_receptive_field(subject("unet", stage=64))
 
 
-def test_the_corner_of_a_network_that_pads_by_a_hundred() -> None:
-    """Its maps begin far outside of the picture."""
-    page = explain_receptive_field(subject("fcn8s", 96, 96, backbone="vgg16_fcn", points=((0, 0),), stage=8))
-    (row,) = page.tables[0].rows
-    assert row[:2] == ("stage 8", "8")
-
-
 def test_what_brings_in_the_whole_image_is_said_and_so_is_a_dead_map() -> None:
     page = explain_receptive_field(subject("pspnet"))
     assert values(page)["the whole image besides, from"] == "logits on, by decoder.pooling"
