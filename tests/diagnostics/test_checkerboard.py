@@ -95,6 +95,12 @@ def test_blocks(block: Callable[[], nn.Module], how: str, structure: bool, own: 
     torch.testing.assert_close(step.map, given)
 
 
+def test_a_plain_shuffle_has_nothing_of_its_own_and_broken_factors_are_no_steps() -> None:
+    (step,) = upsamplings(nn.Sequential(nn.Conv2d(3, 16, 3), nn.PixelShuffle(2)), IMAGE)
+    assert step.own is None
+    assert upsamplings(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Upsample((64, 76))), IMAGE) == ()
+
+
 def test_training_a_sub_pixel_block_may_make_it_uneven() -> None:
     net = nn.Sequential(SubPixel(3, 4, 2))
     with torch.no_grad():

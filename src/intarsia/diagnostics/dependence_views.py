@@ -56,12 +56,12 @@ def overwritten(
 
 def _is_channels(tensor: Tensor, old: Positions, part: Tensor, positions: Positions) -> bool:
     apart = part.storage_offset() - tensor.storage_offset()
-    return (
+    return bool(
         (old.rows, old.columns, old.layout) == (positions.rows, positions.columns, positions.layout)
         and old.layout.endswith("rc")
         and tensor.is_contiguous()
         and part.stride()[-2:] == tensor.stride()[-2:]
-        and apart % (old.rows * old.columns) == 0
+        and int(apart) % (old.rows * old.columns) == 0
     )
 
 
