@@ -163,7 +163,7 @@ def page(names: list[str], turns: int, stroked: list[str], clock) -> str:
         *(row(name, turns, clock) for name in names),
         "",
     ]
-    large = [name for name in names if "2048" in name][:1]
+    large = [name for name in names if "2048" in name][-1:]
     for name in large:
         cells = ", ".join(f"{side} {peak_memory(name, side):.0f}" for side in ("theirs", "plain", "pyramid"))
         lines += [f"Peak memory at {name}, bytes a pixel beyond the image (`theirs` is OpenCV): {cells}.", ""]

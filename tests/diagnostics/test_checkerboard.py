@@ -1,5 +1,6 @@
 """Unevenness: the law of kernel and stride, and what layers with weights do to constants."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,8 @@ def test_overlap_is_what_ones_give(kernel: int, stride: int, dilation: int) -> N
     start = 20 * stride
     counts = overlap(kernel, stride, dilation)
     torch.testing.assert_close(out[0, 0, start : start + stride, start : start + stride], counts.float())
-    if dilation == 1:
-        assert (unevenness(counts) == 0) == (kernel % stride == 0)
+    alike = kernel % stride == 0 and math.gcd(dilation, stride) == 1
+    assert (unevenness(counts) == 0) == alike
 
 
 def test_unevenness_of_known_patterns() -> None:
@@ -92,6 +93,12 @@ def test_blocks(block: Callable[[], nn.Module], how: str, structure: bool, own: 
         assert unevenness(middle) == pytest.approx(unevenness(step.own), abs=1e-5)  # the same up to where it begins
     given = net(IMAGE) if own is not None else F.interpolate(IMAGE, scale_factor=step.stride, mode=how.split()[1])
     torch.testing.assert_close(step.map, given)
+
+
+def test_a_plain_shuffle_has_nothing_of_its_own_and_broken_factors_are_no_steps() -> None:
+    (step,) = upsamplings(nn.Sequential(nn.Conv2d(3, 16, 3), nn.PixelShuffle(2)), IMAGE)
+    assert step.own is None
+    assert upsamplings(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Upsample((64, 76))), IMAGE) == ()
 
 
 def test_training_a_sub_pixel_block_may_make_it_uneven() -> None:

@@ -59,6 +59,35 @@ def channel_shuffle(x: Tensor) -> Tensor:
     return x.view(len(x), 2, 2, *x.shape[-2:]).transpose(1, 2).reshape(x.shape)
 
 
+def blurred(x: Tensor) -> Tensor:
+    return F.conv2d(x, torch.ones(4, 4, 5, 5, dtype=x.dtype, device=x.device), padding=2)
+
+
+def write_channels(x: Tensor) -> Tensor:
+    blur = blurred(x)
+    x[:, :1] += blur[:, :1]
+    return x
+
+
+def write_twice(x: Tensor) -> Tensor:
+    """Into the base, which a view shows as well."""
+    view = x[:, 1:3]
+    x += blurred(x)
+    return view * 1
+
+
+def write_rows(x: Tensor) -> Tensor:
+    large = x.new_zeros(1, 4, 2 * x.shape[2], 2 * x.shape[3]) if len(x) == 1 else x.new_zeros(0)
+    large[..., ::2, ::2] = x
+    return large
+
+
+def write_some(x: Tensor) -> Tensor:
+    part = x[..., 4:20]
+    x[..., 8:24] += blurred(x.clone())[..., 8:24]
+    return part + 0
+
+
 NETWORKS: dict[str, nn.Module] = {
     "dilated": rate(2, 2, 2),
     "hybrid": rate(1, 2, 5),
@@ -79,6 +108,9 @@ NETWORKS: dict[str, nn.Module] = {
     "every third": Called(lambda x: x[..., 1::3, 2:-4:2]),
     "turned": Called(lambda x: x.mT.flatten(2)[:, :, :96].unflatten(2, (12, 8))),
     "summed channels": Called(lambda x: x.sum(1, keepdim=True) + x.mean(1)[:, None]),
+    "written channels": Called(write_channels),
+    "written twice": Called(write_twice),
+    "row and column": Called(lambda x: x[..., :1] + x[..., :1, :]),
     "concatenated": Called(lambda x: torch.cat([x, x.mean((2, 3), keepdim=True).expand_as(x)], 1)),
 }
 
@@ -156,16 +188,24 @@ def test_what_brings_in_the_whole_image_is_named(name: str, options: Any, module
         assert found == modules
 
 
-def test_a_position_is_found_from_a_pixel() -> None:
-    """Also where a network pads its images before the backbone: its maps begin outside the image."""
-    for name in ("fcn8s", "unet", "unet_paper", "deeplabv3plus"):
-        net = create_model(name, classes=2, **CATALOG[name].tiny)
-        paths = dependence(net, 512, 512)
-        for map_ in paths.maps:
-            row, column = paths.position(map_, 200, 300)
-            rows, columns = (np.flatnonzero(seen) for seen in paths.reach(map_, row, column, local=True))
-            assert (rows[0] + rows[-1]) / 2 == pytest.approx(200, abs=paths.stride(map_) / 2 + 16)
-            assert (columns[0] + columns[-1]) / 2 == pytest.approx(300, abs=paths.stride(map_) / 2 + 16)
+@pytest.mark.parametrize("function", [write_rows, write_some, lambda x: x[..., :32, :32] + x[..., :32, :32].mT])
+def test_what_is_written_elsewhere_is_not_missed(function: Any) -> None:
+    """More may be claimed than is so, never less: held against the gradient."""
+    net = Called(function)
+    paths = dependence(net, 40, 36)
+    image = torch.rand(1, 3, 40, 36, requires_grad=True)
+    for row, column in ((0, 4), (10, 2)):
+        (gradient,) = torch.autograd.grad(net(image)[0, :, row, column].sum(), image)
+        moved = gradient[0].abs().amax(0) > 0
+        rows, columns = paths.reach("logits", row, column)
+        assert moved.any()
+        assert not moved[~rows].any()
+        assert not moved[:, ~columns].any()
+
+
+def test_what_does_not_come_from_the_image_is_said() -> None:
+    with pytest.raises(ArgumentError, match="The map `logits` of the network does not come from the image"):
+        dependence(Called(torch.zeros_like), 8, 8)
 
 
 def test_the_network_is_not_touched() -> None:

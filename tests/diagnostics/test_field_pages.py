@@ -46,7 +46,7 @@ def test_receptive_fields_of_every_stage_around_every_point() -> None:
 def test_one_stage_and_a_stage_that_is_not_there() -> None:
     (table,) = explain_receptive_field(subject("unet", stage=8)).tables
     assert [row[0] for row in table.rows] == ["stage 8"]
-    with pytest.raises(ArgumentError, match="no feature map at stride 64"):
+    with pytest.raises(ArgumentError, match="no stage at stride 64; name one of 2, 4, 8, 16, 32"):
         explain_receptive_field(subject("unet", stage=64))
 
 

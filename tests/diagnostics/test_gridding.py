@@ -71,6 +71,12 @@ def test_hybrid_rates_leave_no_holes(rates: tuple[int, ...], repeats: int) -> No
         assert hdc_maximum_distance(layers) <= 3
 
 
+@pytest.mark.parametrize("rates", [(1, 2, 5), (1, 2, 5, 2, 2, 2)])
+def test_rates_without_holes_stay(rates: tuple[int, ...]) -> None:
+    assert hybrid_rates(rates)[:3] == (1, 2, 5)
+    assert hybrid_rates(rates)[3:] in ((), (1, 2, 3))
+
+
 def test_hybrid_rates_of_the_paper_and_the_furthest() -> None:
     assert hybrid_rates((2, 2, 2, 2, 2)) == (1, 2, 3, 2, 2)
     assert hybrid_rates((4, 4, 4)) == (1, 3, 8)

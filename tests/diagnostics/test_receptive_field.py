@@ -9,7 +9,15 @@ from torch import nn
 
 from intarsia.backbones import create_backbone
 from intarsia.diagnostics.dependence import dependence
-from intarsia.diagnostics.receptive_field import effective_field, fit_gaussian, theoretical_fields
+from intarsia.diagnostics.receptive_field import (
+    TheoreticalField,
+    effective_field,
+    fit_gaussian,
+    local_reach,
+    stride_of,
+    theoretical_fields,
+)
+from intarsia.diagnostics.receptive_field_page import position
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models import CATALOG, SegmentationNetwork, create_model
 from intarsia.models.segmentation_network import LastMap
@@ -75,6 +83,63 @@ def test_holes_are_counted(rates: tuple[int, ...], seen: int) -> None:
     stack = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=rate, dilation=rate) for rate in rates))
     (field,) = theoretical_fields(stack)
     assert (field.rows, field.seen) == (1 + 2 * sum(rates), (seen, seen))
+
+
+PLACED = [
+    ("deeplabv3", "test_resnet"),
+    ("unet", "test_resnet"),
+    ("unet_paper", "test_unet_contracting"),  # mirrors 92 pixels before the first
+    ("fcn8s", "vgg16_fcn"),  # pads by 100
+]
+
+
+@pytest.mark.parametrize(("name", "backbone"), PLACED)
+def test_positions_lie_where_backbones_say(name: str, backbone: str) -> None:
+    """Also at a small image's border and in its corner, where a network that extends it begins outside."""
+    with torch.device("meta"):
+        net = create_model(name, backbone, classes=2).eval()
+    spec, margin = net.backbone.spec, 92 if name == "unet_paper" else 0
+    paths = dependence(net, 64, 64)
+    for index, (stride, origin) in enumerate(zip(spec.strides, spec.origins, strict=True)):
+        map_ = f"stage {spec.nominal_strides[index]}"
+        assert stride_of(net, map_) == stride
+        for x, y in ((0, 0), (63, 20), (30, 63)):
+            field = TheoreticalField(map_, stride, 1, 1, (1, 1), ())
+            at = position(net, paths, field, (x, y))
+            for place, pixel in zip(at, (y, x), strict=True):
+                assert origin - margin + stride * place == pytest.approx(pixel, abs=stride)
+            rows, columns = local_reach(paths, map_, *at)
+            assert rows[0] <= y <= rows[-1] or stride < 8
+            assert columns[0] <= x <= columns[-1] or stride < 8
+
+
+def test_a_stage_of_a_small_image_keeps_its_stride() -> None:
+    """U-Net mirrors 64 pixels to 248 and more, so that sizes do not tell the stride."""
+    net = create_model("unet_paper", classes=2, **CATALOG["unet_paper"].tiny)
+    paths = dependence(net, 64, 64)
+    assert stride_of(net, "stage 2") == 2
+    at = position(net, paths, TheoreticalField("stage 2", 2, 14, 14, (14, 14), ()), (0, 0))
+    rows, _ = local_reach(paths, "stage 2", *at)
+    assert rows[0] == 0
+    assert rows[-1] < 14
+
+
+def test_what_reads_whole_maps_only_and_what_reads_nothing() -> None:
+    class Tokens(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mT.flatten(2).cumsum(-1).unflatten(2, x.shape[-2:])
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Tokens())
+    rows, columns = local_reach(dependence(net, 12, 10), "logits", 5, 5)
+    assert (len(rows), len(columns)) == (12, 10)
+    padded = dependence(nn.Conv2d(3, 4, 3, padding=20), 8, 8)
+    with pytest.raises(ArgumentError, match=r"Row 0, column 5 of the map `logits` reads no pixel of the image"):
+        local_reach(padded, "logits", 0, 5)
+
+
+@pytest.mark.parametrize(("padding", "stride"), [(0, 2), (100, 4)])
+def test_the_stride_of_a_plain_network(padding: int, stride: int) -> None:
+    assert stride_of(nn.Conv2d(3, 4, 3, stride=stride, padding=padding), "logits") == stride
 
 
 def test_pyramids_are_united_and_the_mean_is_named() -> None:

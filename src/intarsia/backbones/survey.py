@@ -51,7 +51,7 @@ def survey(net: nn.Module) -> tuple[SpatialLayer, ...]:
         if type(module) not in SPATIAL:
             _refuse_unknown_stride(call.name, module, call.before[0], call.after[0])
             continue
-        nominal = _stride(call.before)
+        nominal = stride_of_growth(call.before)
         if nominal is None:
             continue
         layer = _describe(call.name, module, nominal)  # pyright: ignore[reportArgumentType]
@@ -71,11 +71,11 @@ def coarsest(net: nn.Module) -> tuple[str, int]:
     """What leaves the coarsest map, a layer or the network itself, and that map's stride."""
     name, stride = "", 1
     for call in _calls(net):
-        found = _stride(call.after)
+        found = stride_of_growth(call.after)
         if found is not None and found > stride:
             name, stride = f"layer `{call.name}`", found
     for output, sizes in _output_sizes(net).items():
-        found = _stride(sizes)
+        found = stride_of_growth(sizes)
         if found is not None and found > stride:
             name, stride = f"`{output}`", found
     return name, stride
@@ -83,7 +83,7 @@ def coarsest(net: nn.Module) -> tuple[str, int]:
 
 def map_strides(net: nn.Module) -> list[tuple[int, int]]:
     """Channels and stride of each map that ``net`` gives."""
-    return [(sizes[0][1], _stride(sizes) or 0) for sizes in _output_sizes(net).values() if len(sizes[0]) == 4]
+    return [(sizes[0][1], stride_of_growth(sizes) or 0) for sizes in _output_sizes(net).values() if len(sizes[0]) == 4]
 
 
 def source_of_map(net: nn.Module, index: int) -> str | None:
@@ -169,7 +169,7 @@ def _run(probe: nn.Module, pixels: int) -> object:
     return probe(torch.empty(1, input_channels(probe), pixels, pixels, device="meta"))
 
 
-def _stride(sizes: tuple[torch.Size, torch.Size]) -> int | None:
+def stride_of_growth(sizes: tuple[torch.Size, torch.Size]) -> int | None:
     """How many pixels of the image a map's step is: as many as the image grew for each position that the map grew.
 
     Independent of padding, which adds as much to either. Nothing for a map whose size does not follow the image's.

@@ -36,7 +36,7 @@ class Resampling:
         stride: the factor.
         overlap: (s, s), how many taps meet in each pixel of a stride if all are one (:func:`overlap`).
         own: (C, s, s), the sums of the taps that the network has there, from a constant input (forward) or a constant
-            gradient (backward); None where nothing is learned.
+            gradient (backward); None where nothing is learned, or not in the module that does it.
         artefact: how far the map that the step gives (backward: the gradient that it passes on) stands out at the
             stride's frequencies (:func:`intarsia.diagnostics.spectrum.artefact`); None for a map that is too small.
         map: that map.
@@ -54,11 +54,12 @@ class Resampling:
 def overlap(kernel: int, stride: int, dilation: int = 1) -> Int[Tensor, "s s"]:
     """How many taps of a transposed convolution meet in each of the s × s pixels that repeat, away from the border.
 
-    The same holds backward for a convolution: so many windows see each pixel of its input. All are equal if and
-    only if the stride divides the kernel (Odena et al., Distill 2016, doi:10.23915/distill.00003).
+    The same holds backward for a convolution: so many windows see each pixel of its input. Without dilation, and
+    with one that shares no factor with the stride, all are equal if and only if the stride divides the kernel (Odena et
+    al., Distill 2016, doi:10.23915/distill.00003); with any other, taps fall on some pixels only.
 
-    >>> overlap(3, 2), overlap(4, 2)
-    (tensor([[4, 2], [2, 1]]), tensor([[4, 4], [4, 4]]))
+    >>> overlap(3, 2), overlap(4, 2), overlap(4, 2, dilation=2)
+    (tensor([[4, 2], [2, 1]]), tensor([[4, 4], [4, 4]]), tensor([[16,  0], [ 0,  0]]))
     """
     taps = torch.bincount(torch.arange(kernel) * dilation % stride, minlength=stride)
     return torch.outer(taps, taps)
@@ -190,7 +191,9 @@ class _Recorder(TorchFunctionMode):
 
     def _note_finer(self, func: Any, given: Mapping[str, Any], ratio: int, result: Tensor) -> None:
         stride = _one(given.get("stride", 1)) if func is F.conv_transpose2d else ratio
-        if stride < 2:
+        rows, columns = given["input"].shape[-2:]
+        broken = func is F.interpolate and result.shape[-2:] != (rows * ratio, columns * ratio)
+        if stride < 2 or broken:
             return
         even = torch.ones(stride, stride, dtype=torch.int64)
         if func is F.conv_transpose2d:
@@ -211,6 +214,8 @@ class _Recorder(TorchFunctionMode):
         if not isinstance(entered, Tensor):
             return None
         convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+        if not convolutions:
+            return None  # the layers that feed a plain shuffle stand elsewhere
         reach = max((_one(m.dilation) * (max(m.kernel_size) // 2) for m in convolutions), default=0)
         ones = entered.new_ones(1, entered.shape[1], 2 * reach + 1, 2 * reach + 1)
         answer = (module.forward(ones) - module.forward(torch.zeros_like(ones)))[0].detach().cpu().double()

@@ -27,10 +27,12 @@ _READ = (
     "checkerboard. Unevenness is 0 where all pixels of a stride are treated alike and at most 1; “ones” is the "
     "kernel's form alone, “own” its weights. The artefact says how far the map itself stands out at the stride's "
     "frequencies: about 1 is nothing, 10 is ten times its neighbours; “of the map” is the pattern's amplitude over the "
-    "map's, which below a hundredth nobody sees. Forward it shows in the answer, backward in what pixels are taught."
+    "map's, which below a hundredth nobody sees; “random” is the same system with random weights, not where training "
+    "began. Behind a last resizing with aligned corners patterns are missed. "
+    "Forward it shows in the answer, backward in what pixels are taught."
 )
 _PERIODS, _DECADES, _FIGURES = 8, 8, 3
-_COLUMNS = ("step", "kind", "stride", "ones", "own: first", "trained", "artefact: first", "trained", "of the map")
+_COLUMNS = ("step", "kind", "stride", "ones", "own: random", "trained", "artefact: random", "trained", "of the map")
 _NAME = 26  # characters
 Look = Callable[[nn.Module, Tensor], tuple[Resampling, ...]]
 
@@ -60,7 +62,7 @@ def explain_checkerboard(subject: Subject) -> Explanation:
 
 
 def _untrained(net: SegmentationNetwork, image: Tensor) -> SegmentationNetwork | None:
-    """The same system with first weights of seed 0; none of a network that others built."""
+    """The same system with random weights of seed 0, not a run's first ones; none of a network that others built."""
     blueprint = net.blueprint
     if blueprint is None:
         return None

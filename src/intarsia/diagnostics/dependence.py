@@ -1,6 +1,5 @@
 """Which pixels each position of each map depends on, followed through the running code operation by operation."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from intarsia.backbones.survey import bare_copy, input_channels, named_maps
 from intarsia.diagnostics.dependence_links import Marks, Positions, pointwise, whole
 from intarsia.diagnostics.dependence_rules import RULES, SHAPE_ONLY
+from intarsia.diagnostics.dependence_views import Sharing, overwritten, written
 from intarsia.errors import ArgumentError
 from intarsia.models import SegmentationNetwork
 
@@ -60,24 +60,6 @@ class Dependence:
         """Whether a map depends on an earlier one."""
         return earlier in self._wanted(later, 0, 0, True)
 
-    def stride(self, name: str) -> int:
-        """Pixels from one position of a map to the next, to the nearest power of two."""
-        ratio = self.positions[0].rows / self.positions[self.maps[name]].rows
-        return 1 << max(0, round(math.log2(ratio)))
-
-    def position(self, name: str, row: int, column: int) -> tuple[int, int]:
-        """The position of a map whose field has its middle nearest to a pixel."""
-        map_, image = self.positions[self.maps[name]], self.positions[0]
-        if (map_.rows, map_.columns) == (image.rows, image.columns):
-            return row, column
-        at = map_.rows // 2, map_.columns // 2
-        middles = (np.flatnonzero(seen)[[0, -1]].mean() for seen in self.reach(name, *at, local=True))
-        found = [
-            min(max(round(index + (pixel - middle) / self.stride(name)), 0), size - 1)
-            for index, pixel, middle, size in zip(at, (row, column), middles, (map_.rows, map_.columns), strict=True)
-        ]
-        return found[0], found[1]
-
     def looks_at_everything(self, name: str) -> tuple[str, ...]:
         """The modules on the way to a map that read a whole map at once, in the order of their computation."""
         last = self.maps[name]
@@ -105,11 +87,14 @@ def dependence(net: nn.Module, rows: int, columns: int) -> Dependence:
     """Follow an image of this size through a network, on the meta device, where nothing is computed.
 
     Known are convolutions, poolings, resizing, padding, cropping, shuffling, matrix products, reshaping, and all that
-    works position by position. What is not known, such as attention in windows, counts as reading its whole map,
-    so the answer may be too large and is never too small. ``net`` is copied and stays as it is.
+    works position by position. What is not known, such as attention in windows or writing into some rows of a map,
+    counts as reading its whole map, so the answer may be too large. It is not too small for what the dispatcher of
+    PyTorch sees; values that leave it, through NumPy or numbers of Python, are not followed. ``net`` is copied and
+    stays as it is.
 
     Raises:
-        ArgumentError: the network has no convolution, or does not take an image of this size.
+        ArgumentError: the network has no convolution, does not take an image of this size, or gives what does not come
+            from the image.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=2, dilation=2), nn.MaxPool2d(2))
     >>> rows, columns = dependence(net, 16, 16).reach("logits", 4, 0)
@@ -131,6 +116,12 @@ def dependence(net: nn.Module, rows: int, columns: int) -> Dependence:
         raise ArgumentError(f"The network does not take an image of {rows}×{columns} pixels: {error}") from error
     maps = named_stages(probe, given_maps[0]) if given_maps else {}  # the first: a network may look at several scales
     maps[LOGITS] = next(iter(named_maps(given).values()))
+    for name, map_ in maps.items():
+        if id(map_) not in trace.indices:
+            raise ArgumentError(
+                f"The map `{name}` of the network does not come from the image, as far as its operations tell; compute "
+                "it with operations of PyTorch on the image."
+            )
     indices = {name: trace.indices[id(m)] for name, m in maps.items()}
     return Dependence(tuple(trace.positions), tuple(trace.modules), indices, tuple(trace.convolutions))
 
@@ -152,6 +143,7 @@ class _Trace(TorchDispatchMode):
         self.indices: dict[int, int] = {}
         self.known: dict[int, Tensor] = {}  # values of tensors that do not come from the image, such as row numbers
         self.alive: list[Tensor] = []  # an id is a tensor's own only while it lives
+        self.sharing = Sharing()
         self.names = [""]
 
     def __torch_dispatch__(
@@ -159,8 +151,11 @@ class _Trace(TorchDispatchMode):
     ) -> Any:
         kwargs = dict(kwargs or {})
         result = func(*args, **kwargs)
-        given = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor) and leaf.numel()]
+        targets = written(func, args, kwargs)
+        leaves = {id(leaf): leaf for leaf in (*tree_leaves(result), *targets) if isinstance(leaf, Tensor)}
+        given = [leaf for leaf in leaves.values() if leaf.numel()]
         taken = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        self.sharing.see((*taken, *given))
         sources = {id(t): self.indices[id(t)] for t in taken if id(t) in self.indices}
         if func.overloadpacket in SHAPE_ONLY:
             return result
@@ -172,6 +167,8 @@ class _Trace(TorchDispatchMode):
         for tensor in given:
             found = rule(before, args, kwargs, tensor, self.known) or whole(before, args, kwargs, tensor, self.known)
             self.mark(tensor, found)
+        for target in targets:
+            self._write(target)
         if func.overloadpacket is torch.ops.aten.convolution and given:
             self._note(args, given[0])
         return result
@@ -181,6 +178,16 @@ class _Trace(TorchDispatchMode):
         self.positions.append(positions)
         self.modules.append(self.names[-1])
         self.alive.append(tensor)
+
+    def _write(self, target: Tensor) -> None:
+        """Into the memory of other tensors: a view's base, and the base's views."""
+        self.known.pop(id(target), None)
+        index = self.indices[id(target)]
+        for other in self.sharing.others(target):
+            self.known.pop(id(other), None)
+            held = self.indices.get(id(other))
+            before = None if held is None else (held, self.positions[held])
+            self.mark(other, overwritten(other, before, target, index, self.positions[index]))
 
     def _compute(self, func: Any, args: Any, kwargs: dict[str, Any], taken: list[Tensor], given: list[Tensor]) -> None:
         """The values of small tensors that index maps; on the meta device they have none."""

@@ -56,10 +56,13 @@ def whole(before: Before, args: Sequence[Any], kwargs: Mapping[str, Any], out: T
 
 
 def pointwise(before: Before, args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor, known: Any) -> Positions:
-    """Each position reads its own; a map of one position is read by all."""
-    largest = largest_of(before)
-    layout = "." * (out.ndim - len(largest.layout)) + largest.layout[-out.ndim :]
-    return Positions(largest.rows, largest.columns, layout, own_links(before))
+    """Each position reads its own; a map of one position is read by all, and one that lies otherwise as a whole."""
+    layouts = {p.layout.rjust(out.ndim, ".") for _, p in before.values() if p.rows * p.columns > 1}
+    if len(layouts) > 1:
+        return whole(before, args, kwargs, out, known)
+    rows, columns = (max(sizes) for sizes in zip(*((p.rows, p.columns) for _, p in before.values()), strict=True))
+    links = tuple(Link(i, _spread(p.rows, rows), _spread(p.columns, columns)) for i, p in before.values())
+    return Positions(rows, columns, layouts.pop() if layouts else "." * out.ndim, links)
 
 
 def largest_of(before: Before) -> Positions:

@@ -10,7 +10,16 @@ from torch import Tensor
 
 from intarsia.diagnostics import dependence_layout as layout
 from intarsia.diagnostics import taps as t
-from intarsia.diagnostics.dependence_links import Before, Link, Positions, Rule, first_argument, is_list, same
+from intarsia.diagnostics.dependence_links import (
+    Before,
+    Link,
+    Positions,
+    Rule,
+    first_argument,
+    is_list,
+    pointwise,
+    same,
+)
 from intarsia.diagnostics.taps import Taps
 
 aten = torch.ops.aten
@@ -150,6 +159,7 @@ RULES: Mapping[Any, Rule] = dict(
         ((op, layout.product) for op in (aten.bmm, aten.mm, aten.addmm)),
         ((op, layout.join) for op in (aten.cat, aten.stack)),
         (
+            (aten.copy_, pointwise),
             (aten.convolution, _convolution),
             (aten.upsample_bilinear2d, _bilinear),
             (aten.upsample_nearest2d, _nearest),

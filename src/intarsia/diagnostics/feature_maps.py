@@ -11,7 +11,6 @@ from intarsia.diagnostics.drawing import enlarged, in_colours
 from intarsia.diagnostics.explanation import Explanation, Figure
 from intarsia.diagnostics.grid import grid_of
 from intarsia.diagnostics.subject import Subject
-from intarsia.errors import ArgumentError
 from intarsia.layers import resize
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.models import SegmentationNetwork
@@ -81,15 +80,8 @@ def explain_features(subject: Subject) -> Explanation:
     Raises:
         ArgumentError: the backbone has no such stage.
     """
-    net = subject.network
-    spec = net.backbone.spec
-    if subject.stage not in (None, *spec.nominal_strides):
-        raise ArgumentError(
-            f"Backbone `{spec.name}` has no stage at stride {subject.stage}; name one of "
-            f"{', '.join(map(str, spec.nominal_strides))}."
-        )
-    chosen = range(len(spec.channels)) if subject.stage is None else [spec.index_of(subject.stage)]
-    maps = stage_maps(net, subject.image)
+    chosen = subject.stages()
+    maps = stage_maps(subject.network, subject.image)
     figures = [Figure("picture", enlarged(subject.picture), "The picture", heading="Stages")]
     facts = []
     for index in chosen:

@@ -1,6 +1,5 @@
 """Where the positions of a network's maps lie in its image."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import nn
 
-from intarsia.backbones.survey import PROBE, bare_copy
+from intarsia.backbones.survey import PROBE, bare_copy, stride_of_growth
 from intarsia.diagnostics.watching import Keep, input_of, watched
 from intarsia.models import SegmentationNetwork
 from intarsia.models.framing import Mirrored
@@ -80,5 +79,6 @@ def strides_of(net: nn.Module, names: Iterable[str], keep: Keep = input_of) -> d
         watched(bare, torch.empty(1, channels, pixels, pixels, device="meta"), names, keep)
         for pixels in (PROBE, 2 * PROBE)
     )
-    grown = {name: large[name][0].shape[-1] - maps[0].shape[-1] for name, maps in small.items()}
-    return {name: 2 ** round(math.log2(PROBE / more)) if more else 1 for name, more in grown.items()}
+    return {
+        name: stride_of_growth((maps[0].shape[-1:], large[name][0].shape[-1:])) or 1 for name, maps in small.items()
+    }

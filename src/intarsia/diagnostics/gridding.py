@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from intarsia.diagnostics.dependence import Convolution, Dependence, dependence
+from intarsia.diagnostics.receptive_field import stride_of
 from intarsia.errors import ArgumentError
 from intarsia.layers.hybrid_dilation import checked_rates
 from intarsia.models import SegmentationNetwork, create_model
@@ -24,7 +25,8 @@ def path_counts(rates: Sequence[int], kernels: Sequence[int] | int = 3) -> tuple
 
     What kernels of ones compute, as whole numbers: the product of the polynomials 1 + xʳ + x²ʳ + … . A zero is a hole,
     and uneven neighbours are uneven influence (Wang et al., arXiv:1702.08502, section 3.2 and figure 2). In two
-    dimensions the counts multiply (:func:`path_map`).
+    dimensions the counts multiply (:func:`path_map`). Only the convolutions are counted: a residual connection around
+    one adds the paths of the stack without it, and with them its middle tap.
 
     Raises:
         ArgumentError: no rates, a rate or a kernel below 1, or not one kernel a rate.
@@ -103,7 +105,7 @@ def dilated_stack(net: SegmentationNetwork) -> Stack:
     for last, nominal in stages:
         inside = [c for c in paths.convolutions if first < c.map <= last and c.name.startswith("backbone.")]
         if any(max(c.rate) > 1 for c in inside):
-            found = _stack(paths, inside, nominal)
+            found = _stack(paths, inside, nominal, stride_of(net, f"stage {nominal}"))
         first = last
     if found is None:
         spec = net.backbone.spec
@@ -114,7 +116,7 @@ def dilated_stack(net: SegmentationNetwork) -> Stack:
     return found
 
 
-def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int) -> Stack:
+def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int, stride: int) -> Stack:
     """The longest chain that begins with the first; a stride within it widens the rates behind it."""
     chain: list[Convolution] = []
     for convolution in inside:
@@ -125,8 +127,7 @@ def _stack(paths: Dependence, inside: Sequence[Convolution], nominal: int) -> St
         rates.append(convolution.rate[0] * jump)
         jump *= convolution.stride[0]
     names = tuple(convolution.name for convolution in chain)
-    stride = paths.stride(f"stage {nominal}") // jump
-    return Stack(nominal, stride, names, tuple(rates), tuple(convolution.kernel[0] for convolution in chain))
+    return Stack(nominal, stride // jump, names, tuple(rates), tuple(convolution.kernel[0] for convolution in chain))
 
 
 def hybrid_rates(rates: Sequence[int], repeats: int = 1) -> tuple[int, ...]:
@@ -134,13 +135,13 @@ def hybrid_rates(rates: Sequence[int], repeats: int = 1) -> tuple[int, ...]:
 
     Hybrid dilated convolution, arXiv:1702.08502, section 3.2, shares the reach of three layers out unevenly: (2, 2, 2)
     becomes (1, 2, 3). Here each three get, of all rates with at most their sum, those whose 3×3 kernels cover their
-    extent (:func:`intarsia.layers.coverage`), which then also keep the paper's M₂ ≤ 3; first those of the largest sum,
-    then those whose largest rate is smallest. The paper's own choice for (4, 4, 4) is (3, 4, 5), which alone leaves
-    four holes of 25. One or two units that remain keep their rates, as in the paper; two alone are shared out too.
-    ``repeats`` is the number of dilated convolutions in a unit, which have one rate.
+    extent (:func:`path_counts`), which then also keep the paper's M₂ ≤ 3; first those of the largest sum, then those
+    whose largest rate is smallest. The paper's own choice for (4, 4, 4) is (3, 4, 5), which alone leaves four holes of
+    25. Three that leave no holes keep their rates, and so do one or two that remain, as in the paper; two alone are
+    shared out too. ``repeats`` is the number of dilated convolutions in a unit, which have one rate.
 
-    >>> hybrid_rates((2, 2, 2)), hybrid_rates((4, 4, 4)), hybrid_rates((2, 2, 2, 2))
-    ((1, 2, 3), (1, 3, 8), (1, 2, 3, 2))
+    >>> hybrid_rates((2, 2, 2)), hybrid_rates((4, 4, 4)), hybrid_rates((1, 2, 5, 2))
+    ((1, 2, 3), (1, 3, 8), (1, 2, 5, 2))
     """
     checked = checked_rates(rates)
     size = min(GROUP, len(checked))
@@ -150,6 +151,8 @@ def hybrid_rates(rates: Sequence[int], repeats: int = 1) -> tuple[int, ...]:
 
 
 def _shared(group: Sequence[int], repeats: int) -> tuple[int, ...]:
+    if _is_whole(group, repeats):
+        return tuple(group)
     for total in range(sum(group), len(group) - 1, -1):
         candidates = combinations_with_replacement(range(1, total), len(group))
         whole = [rates for rates in candidates if sum(rates) == total and _is_whole(rates, repeats)]

@@ -16,7 +16,8 @@ _READ = (
     "One output of the stage reads the lit positions of the map that enters it, the lighter the more paths lead there; "
     "black ones it does not read at all. Rates with a common factor leave a grid of holes, so that neighbouring "
     "outputs look at different inputs. Rates that differ, as in hybrid dilated convolution, fill it. Layers before the "
-    "stage have looked around already, so the network may read every pixel even where this stage does not."
+    "stage have looked around already, so the network may read every pixel even where this stage does not. Residual "
+    "connections around the layers, which add paths, are left out."
 )
 _CHART = (560, 190)  # pixels
 

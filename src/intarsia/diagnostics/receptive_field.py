@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor, nn
 
-from intarsia.backbones.survey import named_maps
+from intarsia.backbones.survey import map_strides, named_maps
 from intarsia.diagnostics.dependence import LOGITS, Dependence, dependence, named_stages
 from intarsia.diagnostics.watching import watching
 from intarsia.errors import ArgumentError, UnknownNameError
@@ -55,7 +55,7 @@ def theoretical_fields(net: nn.Module) -> tuple[TheoreticalField, ...]:
         paths = dependence(net, side, side)
         names = tuple(paths.maps)
         for name in names:
-            found, inside = _middle(paths, name)
+            found, inside = _middle(paths, name, stride_of(net, name))
             if name not in fields and (inside or side == SIDES[-1]):
                 fields[name] = found
         if len(fields) == len(names):
@@ -63,17 +63,47 @@ def theoretical_fields(net: nn.Module) -> tuple[TheoreticalField, ...]:
     return tuple(fields[name] for name in names)
 
 
-def _middle(paths: Dependence, name: str) -> tuple[TheoreticalField, bool]:
+def _middle(paths: Dependence, name: str, stride: int) -> tuple[TheoreticalField, bool]:
     """The field of a map's middle, and whether it lies inside the image."""
     map_ = paths.positions[paths.maps[name]]
-    axes = [np.flatnonzero(seen) for seen in paths.reach(name, map_.rows // 2, map_.columns // 2, local=True)]
+    axes = local_reach(paths, name, map_.rows // 2, map_.columns // 2)
     image = paths.positions[0]
     inside = all(
         read[0] > 0 and read[-1] < size - 1 for read, size in zip(axes, (image.rows, image.columns), strict=True)
     )
     rows, columns = (int(read[-1] - read[0]) + 1 for read in axes)
     seen = len(axes[0]), len(axes[1])
-    return TheoreticalField(name, paths.stride(name), rows, columns, seen, paths.looks_at_everything(name)), inside
+    return TheoreticalField(name, stride, rows, columns, seen, paths.looks_at_everything(name)), inside
+
+
+def stride_of(net: nn.Module, name: str) -> int:
+    """Pixels from one position of a map to the next: a stage's own, or from how a plain network's output grows.
+
+    >>> stride_of(nn.Conv2d(3, 4, 3, stride=2, padding=100), "logits")
+    2
+    """
+    if not isinstance(net, SegmentationNetwork):
+        return max(1, map_strides(net)[0][1])
+    spec = net.backbone.spec
+    return 1 if name == LOGITS else spec.strides[spec.index_of(int(name.removeprefix("stage ")))]
+
+
+def local_reach(
+    paths: Dependence, name: str, row: int, column: int
+) -> tuple[Int64[ndarray, " _"], Int64[ndarray, " _"]]:
+    """The rows and columns that a position reads; paths that bring in a whole map count only if there are no others.
+
+    Raises:
+        ArgumentError: it reads nothing, as in the middle of wide padding.
+    """
+    for local in (True, False):
+        rows, columns = (np.flatnonzero(seen) for seen in paths.reach(name, row, column, local=local))
+        if len(rows) and len(columns):
+            return rows, columns
+    raise ArgumentError(
+        f"Row {row}, column {column} of the map `{name}` reads no pixel of the image, since padding surrounds it; "
+        "choose a position nearer to the middle."
+    )
 
 
 def effective_field(

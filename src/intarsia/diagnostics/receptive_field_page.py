@@ -6,18 +6,21 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw
 
-from intarsia.diagnostics.dependence import Dependence, dependence
+from intarsia.diagnostics.dependence import LOGITS, Dependence, dependence
 from intarsia.diagnostics.drawing import heat_over
 from intarsia.diagnostics.explanation import Explanation, Figure, Table
+from intarsia.diagnostics.grid import grid_of
 from intarsia.diagnostics.receptive_field import (
     TWO_SIGMA,
     Gaussian,
     TheoreticalField,
     effective_field,
     fit_gaussian,
+    local_reach,
     theoretical_fields,
 )
 from intarsia.diagnostics.subject import Point, Subject
+from intarsia.models import SegmentationNetwork
 from intarsia.shapes import RGBImage, Window
 
 SIDE = 560  # pixels of a figure
@@ -49,9 +52,10 @@ def explain_receptive_field(subject: Subject) -> Explanation:
     """
     net = subject.network
     rows, columns = subject.image.shape[-2:]
+    chosen = subject.stages()
     theory = theoretical_fields(net)
     if subject.stage is not None:
-        wanted = net.backbone.spec.nominal_strides[net.backbone.spec.index_of(subject.stage)]
+        wanted = net.backbone.spec.nominal_strides[chosen[0]]
         theory = tuple(field for field in theory if field.name == f"stage {wanted}")
     paths = dependence(net, rows, columns)
     figures, tables = [], []
@@ -64,11 +68,20 @@ def explain_receptive_field(subject: Subject) -> Explanation:
 
 
 def _look(subject: Subject, paths: Dependence, theory: TheoreticalField, point: Point) -> Seen:
-    at = paths.position(theory.name, point[1], point[0])
-    rows, columns = (np.flatnonzero(axis) for axis in paths.reach(theory.name, *at, local=True))
+    at = position(subject.network, paths, theory, point)
+    rows, columns = local_reach(paths, theory.name, *at)
     field = effective_field(subject.network, subject.image, theory.name, at)
     box = int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
     return Seen(theory, box, field, fit_gaussian(field) if field.any() else None)
+
+
+def position(net: SegmentationNetwork, paths: Dependence, field: TheoreticalField, point: Point) -> tuple[int, int]:
+    """Row and column of the position of a map that is nearest to a pixel (x, y)."""
+    if field.name == LOGITS:
+        return point[1], point[0]
+    image, map_ = paths.positions[0], paths.positions[paths.maps[field.name]]
+    grid = grid_of(net, field.stride, (image.rows, image.columns), (map_.rows, map_.columns))
+    return grid.position(*point)
 
 
 def _figure(picture: RGBImage, seen: Seen, suffix: str, heading: str) -> Figure:

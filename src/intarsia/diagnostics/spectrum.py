@@ -19,7 +19,9 @@ def artefact(maps: Float[Tensor, "B C H W"], stride: int) -> float:
     zero) divided by the mean power of their neighbours, two and three bins away, both summed over frequencies, channels
     and images. White noise gives about 1, and so at most does a map behind bilinear or nearest-neighbour upsampling
     whatever convolution follows, since an interpolated constant has no pattern; on maps of some ten pixels chance may
-    give 3. A pure checkerboard gives up to 10¹². Factor and size of the map do not enter, so that networks compare.
+    give 3. A pure checkerboard gives up to 10¹². A map resized afterwards by a factor that is not whole, as with
+    ``align_corners=True``, repeats with no whole number of pixels, and its pattern is missed: such networks do not
+    compare with others.
 
     Args:
         maps: what an upsampling gives, or logits, or a gradient; its trailing rows and columns that do not fill a

@@ -53,6 +53,22 @@ class Subject:
         """What the network answers, on the CPU."""
         return self.network(self.image)[0].float().cpu()
 
+    def stages(self) -> list[int]:
+        """Which stages of the backbone were asked about, as indices.
+
+        Raises:
+            ArgumentError: the backbone has no such stage.
+        """
+        spec = self.network.backbone.spec
+        if self.stage is None:
+            return list(range(len(spec.channels)))
+        if self.stage not in spec.nominal_strides:
+            raise ArgumentError(
+                f"Backbone `{spec.name}` has no stage at stride {self.stage}; name one of "
+                f"{', '.join(map(str, spec.nominal_strides))}."
+            )
+        return [spec.index_of(self.stage)]
+
     def mask(self) -> Mask:
         """The class that the network sees in each pixel."""
         return labels_of(self.logits(), self.classes)
