@@ -39,6 +39,17 @@ def test_a_box_gives_a_mask_and_a_cut_out(photograph: Path, capsys: pytest.Captu
     np.testing.assert_array_equal(out[:4, :, 3], 0)
 
 
+def test_what_is_known_is_not_softened(photograph: Path) -> None:
+    """The border between object and ground is soft, but not one that was drawn by hand."""
+    trimap = np.zeros((40, 44), np.uint8)
+    trimap[15:32, 8:33], trimap[15:20, 14:28] = 3, 1
+    Image.fromarray(trimap).save("trimap.png")
+    assert main(["cut", str(photograph), "--trimap", "trimap.png"]) == 0
+    alpha = np.asarray(Image.open("square_cut.png"))[..., 3]
+    assert not alpha[trimap == 0].any()
+    assert (alpha[trimap == 1] == 255).all()
+
+
 @pytest.mark.parametrize("white", [False, True])
 def test_a_trimap_by_codes_or_by_greys(photograph: Path, white: bool) -> None:
     trimap = np.zeros((40, 44), np.uint8)
@@ -60,7 +71,10 @@ def test_colours_are_kept_for_the_next_photograph(photograph: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["square.png"], "Say where the object is, either by --box left,top,right,bottom or by --trimap."),
+        (["square.png"], "by --box left,top,right,bottom or by --trimap, such as --box 50,40,400,380."),
+        (["square.png", "--box", "1,2,3,4", "--trimap", "t.png"], "by --trimap, not by both."),
+        (["square.png", "--box", "8,6,33,32", "--out", "./square.png"], "`square.png` is what is read"),
+        (["a.png", "--trimap", "square_mask.png", "--out", "square.png"], "`square_mask.png` is what is read"),
         (
             ["square.png", "--box", "1,2,3"],
             "`--box` (=1,2,3) must be left,top,right,bottom in whole pixels, as 50,40,400,380.",

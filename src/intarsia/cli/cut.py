@@ -38,7 +38,12 @@ def cut(
         raise ArgumentError(f"`--out` (={place}) must be a picture with transparency, such as cut.png.")
     edges = _edges(box) if box is not None else None
     if (box is None) == (trimap is None):
-        raise ArgumentError("Say where the object is, either by --box left,top,right,bottom or by --trimap.")
+        said = "not by both" if box is not None else "such as --box 50,40,400,380"
+        raise ArgumentError(f"Say where the object is by --box left,top,right,bottom or by --trimap, {said}.")
+    mask = place.with_name(f"{place.stem}_mask.png")
+    for given in (image, trimap):
+        if given is not None and given.resolve() in (place.resolve(), mask.resolve()):
+            raise ArgumentError(f"`{given}` is what is read, and would be overwritten; choose another --out.")
 
     import numpy as np
     from PIL import Image
@@ -60,7 +65,7 @@ def cut(
     found = grabcut(photograph, edges, known, iterations=iterations, gamma=gamma, mixtures=begun, pyramid=pyramid)
     seconds = time.perf_counter() - start
     alpha = np.rint(255 * matte(photograph, found.foreground)).astype(np.uint8)
-    mask = place.with_name(f"{place.stem}_mask.png")
+    alpha[found.trimap == 0], alpha[found.trimap == 1] = 0, 255  # what is known is not softened
     colours = photograph[..., :3] if photograph.shape[2] >= 3 else photograph[..., [0, 0, 0]]
     for path, pixels in ((mask, np.uint8(255) * found.foreground), (place, np.dstack([colours, alpha]))):
         with atomic(path) as temporary:
