@@ -28,6 +28,9 @@ docs: .venv/test
 	$(BIN)/python benchmarks/large_image.py --out docs/large_images.md
 	$(BIN)/python benchmarks/data.py --out docs/data_speed.md
 	$(BIN)/python benchmarks/attention.py --out docs/attention.md
+	$(BIN)/pip install --quiet -e ".[bench]"
+	$(BIN)/python benchmarks/energies.py --out docs/energies_speed.md
+	$(BIN)/python benchmarks/energies_grabcut.py --out docs/grabcut_speed.md
 	$(BIN)/intarsia bench claims --out docs/claims.md
 	$(BIN)/intarsia bench models --out docs/systems.md
 	test -f runs/unet/weights.safetensors || $(BIN)/intarsia train sample:materials --model unet --auxiliary \

@@ -14,7 +14,7 @@ COST_HEADS = ("parameters", "GMAC", "ms", "MB", "full form: parameters", "GMAC")
 COST_NOTE = (
     f"Costs are of one image of {SIDE} × {SIDE} pixels, one thread, without auxiliary heads: parameters, 10⁹\n"
     "multiply-adds, milliseconds of a forward pass (the least of several), and megabytes that one in training\n"
-    "keeps for the backward pass. The last two columns are the same head on the paper's backbone at\n"
+    "keeps for the backward pass. The last two columns are the same head on the model's default backbone at\n"
     f"{FULL_SIDE} × {FULL_SIDE}."
 )
 
