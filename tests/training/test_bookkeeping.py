@@ -1,6 +1,5 @@
 """What a run says of itself is what happened: losses, rates, the best weights, the strengths of a recipe."""
 
-import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,7 +150,7 @@ def test_a_resumed_run_computes_as_recorded(discs: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("intarsia.training.precision.fastest", fastest)
     how = {"precision": "auto", "memory_format": "auto"}
     run_tiny(discs, tmp_path / "whole", **how)
-    at_step(monkeypatch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    at_step(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted):
         run_tiny(discs, tmp_path / "run", **how)
     run = run_tiny(discs, tmp_path / "run", resume=True, **how)

@@ -63,7 +63,7 @@ def test_halves_survive_a_stop_and_a_resume(
     assert same_runs(tmp_path / "whole", tmp_path / "stopped")
 
     shrink_after_three_steps()
-    at_step(monkeypatch, 4, lambda: os.kill(os.getpid(), signal.SIGINT))
+    at_step(monkeypatch, 4, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted), pytest.warns(IntarsiaWarning, match=IN_HALVES):
         run_tiny(discs, tmp_path / "interrupted", on_oom="halve", **ROOM_FOR_HALVES)
     memory.room = 99  # the state remembers the halves, which batch norm has seen

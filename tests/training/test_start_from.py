@@ -1,6 +1,5 @@
 """A training that starts from another one's weights."""
 
-import os
 import signal
 from pathlib import Path
 from shutil import copytree
@@ -35,7 +34,7 @@ def test_a_resumed_run_does_not_start_anew(
     copytree(disc_run, source)
 
     def step_then_interrupt(self: loop.Loop, *arguments: Any) -> tuple[float, float]:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         return real(self, *arguments)
 
     with monkeypatch.context() as patch:

@@ -1,6 +1,5 @@
 """From a recipe to a run: it learns, it resumes to the same bits, it refuses in sentences."""
 
-import os
 import signal
 from pathlib import Path
 from shutil import copytree
@@ -38,7 +37,7 @@ def test_ctrl_c_saves_and_resume_gives_the_same_bits(
         rate = real(self, *arguments)
         taken.append(1)
         if len(taken) == stop_after:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return rate
 
     monkeypatch.setattr(loop.Loop, "step", step_then_interrupt)
@@ -65,7 +64,7 @@ def test_resume_keeps_the_bits_in_channels_last(
         rate = real(self, *arguments)
         taken.append(1)
         if len(taken) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return rate
 
     monkeypatch.setattr(loop.Loop, "step", step_then_interrupt)
