@@ -15,7 +15,7 @@ from intarsia.training import tasks
 
 
 def ctrl_c() -> None:
-    """To this thread: another that an earlier test left would take a signal to the process, and this go on before it."""
+    """To this thread: a signal to the process may reach another one, while this goes on."""
     signal.raise_signal(signal.SIGINT)
 
 
