@@ -64,6 +64,15 @@ def test_in_validation_it_waits_for_the_next_step(discs: Path, tmp_path: Path, m
     assert saved_step(tmp_path / "run") == 4
 
 
+@pytest.fixture
+def pythons_handler() -> Any:
+    """Python's own, which a process that was started in the background has not: it ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("pythons_handler")
 def test_a_second_one_stops_at_once(
     discs: Path, disc_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
