@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from intarsia.diagnostics.receptive_field import evaluating
-from intarsia.diagnostics.spectrum import PERIODS, artefact
+from intarsia.diagnostics.spectrum import artefact_of_large
 from intarsia.errors import ArgumentError
 
 ARGUMENTS = {
@@ -206,7 +206,7 @@ class _Recorder(TorchFunctionMode):
             how, own = "channels shuffled", self._response(stride)
         else:
             how, own = f"resized, {given.get('mode', 'nearest')}", None
-        self.finer.append(Resampling(self.names[-1], how, stride, even, own, _artefact(result, stride), result))
+        self.finer.append(Resampling(self.names[-1], how, stride, even, own, artefact_of_large(result, stride), result))
 
     def _response(self, stride: int) -> Float64[Tensor, "C s s"] | None:
         """What the module around a shuffle makes of ones, in its interior, without its bias."""
@@ -239,11 +239,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _seen(step: Mapping[str, Any], gradient: Tensor) -> Resampling:
-    return Resampling(**step, artefact=_artefact(gradient, step["stride"]), map=gradient)
-
-
-def _artefact(map_: Tensor, stride: int) -> float | None:
-    return artefact(map_, stride) if min(map_.shape[-2:]) >= PERIODS * stride else None
+    return Resampling(**step, artefact=artefact_of_large(gradient, step["stride"]), map=gradient)
 
 
 def _one(value: Any) -> int:

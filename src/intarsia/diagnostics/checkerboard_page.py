@@ -1,6 +1,7 @@
 """`--what checkerboard`: patterns of the strides, forward and backward, before and after training."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from intarsia.diagnostics.checkerboard import (
 )
 from intarsia.diagnostics.drawing import enlarged, heat, heat_over, marked
 from intarsia.diagnostics.explanation import Explanation, Figure, Table
-from intarsia.diagnostics.spectrum import PERIODS, artefact, pattern_share, spectrum
+from intarsia.diagnostics.spectrum import PERIODS, artefact_of_large, pattern_share, spectrum
 from intarsia.diagnostics.subject import Subject
-from intarsia.models import SegmentationNetwork, create_model
+from intarsia.models import SegmentationNetwork
+from intarsia.models.loading import build
 from intarsia.shapes import RGBImage
 
 _READ = (
@@ -68,15 +70,7 @@ def _untrained(net: SegmentationNetwork, image: Tensor) -> SegmentationNetwork |
         return None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        fresh = create_model(
-            blueprint.model,
-            blueprint.backbone,
-            blueprint.classes,
-            blueprint.output_stride,
-            blueprint.in_channels,
-            form=blueprint.form,
-            **blueprint.options,
-        )
+        fresh = build(replace(blueprint, auxiliary=False))
     return fresh.to(image.device).eval()
 
 
@@ -105,13 +99,19 @@ def _rows(trained: Sequence[Resampling], fresh: Sequence[Resampling]) -> list[tu
 def _logit_rows(finer: Sequence[Resampling], logits: Tensor) -> list[tuple[str, ...]]:
     """The answer itself at each stride that the network went through."""
     return [
-        ("logits", "", str(stride), "", "", "", "", _strength(_measured(logits, stride)), _share(logits, stride))
+        (
+            "logits",
+            "",
+            str(stride),
+            "",
+            "",
+            "",
+            "",
+            _strength(artefact_of_large(logits, stride)),
+            _share(logits, stride),
+        )
         for stride in sorted({step.stride for step in finer})
     ]
-
-
-def _measured(map_: Tensor, stride: int) -> float | None:
-    return artefact(map_, stride) if min(map_.shape[-2:]) >= PERIODS * stride else None
 
 
 def _share(map_: Tensor, stride: int) -> str:
@@ -190,7 +190,7 @@ def _map_figures(
         taught = image_gradient(subject.network, subject.image)
         strength = taught.cpu().double().square().sum((0, 1)).sqrt().numpy()
         heading = "What the pixels are taught"
-        found = _strength(_measured(taught, stride))
+        found = _strength(artefact_of_large(taught, stride))
         sentence = f"Artefact {found} at stride {stride}, that of the first strided layer."
         top = float(np.percentile(strength, 99.5))
         figures += [
@@ -220,7 +220,7 @@ def _tiled(pattern: Float64[np.ndarray, "s s"]) -> RGBImage:
 
 def _loudest(maps: Tensor, stride: int) -> Float64[np.ndarray, "H W"]:
     """The channel of the first image with the strongest pattern; the first where the map is too small to tell."""
-    strengths = [_measured(maps[:1, c : c + 1], stride) or 0.0 for c in range(maps.shape[1])]
+    strengths = [artefact_of_large(maps[:1, c : c + 1], stride) or 0.0 for c in range(maps.shape[1])]
     return maps[0, int(np.argmax(strengths))].detach().cpu().double().numpy()
 
 
@@ -242,5 +242,5 @@ def _facts(finer: Sequence[Resampling], coarser: Sequence[Resampling], logits: T
         ("of these uneven by form", str(sum(unevenness(step.overlap) > 0 for step in coarser))),
     ]
     for stride in sorted({step.stride for step in finer}):
-        facts.append((f"artefact of the logits at stride {stride}", _strength(_measured(logits, stride))))
+        facts.append((f"artefact of the logits at stride {stride}", _strength(artefact_of_large(logits, stride))))
     return facts

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -14,7 +14,8 @@ from intarsia.diagnostics.dependence import Convolution, Dependence, dependence
 from intarsia.diagnostics.receptive_field import stride_of
 from intarsia.errors import ArgumentError
 from intarsia.layers.hybrid_dilation import checked_rates
-from intarsia.models import SegmentationNetwork, create_model
+from intarsia.models import SegmentationNetwork
+from intarsia.models.loading import build
 
 SIDE = 512  # pixels of the image that is followed through a network to find its dilated layers
 GROUP = 3  # units that share their rates out among themselves, as in the paper
@@ -180,12 +181,9 @@ def with_hybrid_rates(net: SegmentationNetwork, stack: Stack) -> SegmentationNet
         units.setdefault(module.rpartition(".")[0], []).append(rate)
     repeats = min(len(layers) for layers in units.values())
     rates = hybrid_rates([max(layers) for layers in units.values()], repeats=repeats)
-    fields = {
-        name: getattr(blueprint, name) for name in ("backbone", "classes", "output_stride", "in_channels", "form")
-    }
     options = {**blueprint.options, f"rates_at_{stack.stage}": rates}
     try:
         with torch.device("meta"):
-            return create_model(blueprint.model, auxiliary=blueprint.auxiliary, **fields, **options)
+            return build(replace(blueprint, options=options))
     except ArgumentError:
         return None

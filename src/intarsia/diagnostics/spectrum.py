@@ -45,6 +45,11 @@ def artefact(maps: Float[Tensor, "B C H W"], stride: int) -> float:
     return (peaks + floor) / (neighbours + floor) if neighbours + floor else 1.0
 
 
+def artefact_of_large(maps: Float[Tensor, "B C H W"], stride: int) -> float | None:
+    """The :func:`artefact`; None where a map is too small to have one."""
+    return artefact(maps, stride) if min(maps.shape[-2:]) >= PERIODS * stride else None
+
+
 def pattern_share(maps: Float[Tensor, "B C H W"], stride: int) -> float:
     """The amplitude of what repeats with ``stride`` over the map's own: 0.01 is a pattern of one per cent.
 
