@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from intarsia.diagnostics.checkerboard import (
+from intarsia.diagnostics.fields.checkerboard import (
     check_resamplings,
     downsamplings,
     image_gradient,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from intarsia.diagnostics.dependence import dependence
+from intarsia.diagnostics.fields.dependence import dependence
 from intarsia.errors import ArgumentError
 from intarsia.models import CATALOG, create_model
 

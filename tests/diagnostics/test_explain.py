@@ -14,8 +14,8 @@ from torch import nn
 
 from intarsia.data import Classes, open_dataset
 from intarsia.diagnostics import KINDS, Subject, explain, open_subject, subject
-from intarsia.diagnostics.attention_page import chosen_points
 from intarsia.diagnostics.explain import USERS
+from intarsia.diagnostics.pages.attention import chosen_points
 from intarsia.errors import ArgumentError, DataError, RunError, UnknownNameError
 from intarsia.inference import Execution, Preprocessing, Segmenter
 from intarsia.layers import ChannelAttention, NonLocal, PositionAttention, SqueezeExcitation

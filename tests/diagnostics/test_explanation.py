@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.diagnostics.explanation import Explanation, Figure, Table, check_folder, render, write_explanation
+from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table, check_folder, render, write_explanation
 from intarsia.errors import ArgumentError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)

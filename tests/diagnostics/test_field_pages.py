@@ -8,11 +8,11 @@ import torch
 from standins import pointwise
 
 from intarsia.data import Classes
-from intarsia.diagnostics.checkerboard_page import explain_checkerboard
-from intarsia.diagnostics.explanation import Explanation
-from intarsia.diagnostics.gridding import Stack
-from intarsia.diagnostics.gridding_page import bars, explain_gridding, over_picture
-from intarsia.diagnostics.receptive_field_page import explain_receptive_field
+from intarsia.diagnostics.fields.gridding import Stack
+from intarsia.diagnostics.pages.checkerboard import explain_checkerboard
+from intarsia.diagnostics.pages.explanation import Explanation
+from intarsia.diagnostics.pages.gridding import bars, explain_gridding, over_picture
+from intarsia.diagnostics.pages.receptive_field import explain_receptive_field
 from intarsia.diagnostics.subject import Subject
 from intarsia.errors import ArgumentError
 from intarsia.models import CATALOG, create_model

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from intarsia.diagnostics.gridding import (
+from intarsia.diagnostics.fields.gridding import (
     dilated_stack,
     hybrid_rates,
     path_counts,

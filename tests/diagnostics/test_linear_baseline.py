@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from intarsia.diagnostics import fit_linear_baseline
-from intarsia.diagnostics.linear_baseline import logistic_loss, pixel_features
+from intarsia.diagnostics.report.linear_baseline import logistic_loss, pixel_features
 from intarsia.errors import ArgumentError, DataError
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from intarsia.backbones import create_backbone
-from intarsia.diagnostics.dependence import dependence
-from intarsia.diagnostics.receptive_field import (
+from intarsia.diagnostics.fields.dependence import dependence
+from intarsia.diagnostics.fields.receptive_field import (
     TheoreticalField,
     effective_field,
     fit_gaussian,
@@ -17,7 +17,7 @@ from intarsia.diagnostics.receptive_field import (
     stride_of,
     theoretical_fields,
 )
-from intarsia.diagnostics.receptive_field_page import position
+from intarsia.diagnostics.pages.receptive_field import position
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models import CATALOG, SegmentationNetwork, create_model
 from intarsia.models.segmentation_network import LastMap

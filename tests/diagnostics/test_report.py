@@ -14,7 +14,7 @@ from PIL import Image
 
 from intarsia.data import Classes
 from intarsia.diagnostics import Example, Report, write_report
-from intarsia.diagnostics.report import render
+from intarsia.diagnostics.report.page import render
 from intarsia.errors import ArgumentError
 from intarsia.metrics import Scores
 

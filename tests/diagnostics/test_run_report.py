@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from intarsia.data import open_dataset
-from intarsia.diagnostics.run_report import _Worst, report_on_run
+from intarsia.diagnostics.report.run_report import _Worst, report_on_run
 from intarsia.inference import evaluate_samples, load
 
 

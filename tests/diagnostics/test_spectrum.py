@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.diagnostics.spectrum import artefact, pattern_share, spectrum
+from intarsia.diagnostics.fields.spectrum import artefact, pattern_share, spectrum
 from intarsia.errors import ArgumentError
 from intarsia.layers import BilinearDeconvolution, ResizeConvolution
 

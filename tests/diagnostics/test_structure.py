@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 import pytest
 import torch
 
-from intarsia.diagnostics.complexity import Complexity, complexity
-from intarsia.diagnostics.structure import Block, describe, structure
-from intarsia.diagnostics.structure_picture import layout, picture
+from intarsia.diagnostics.anatomy.complexity import Complexity, complexity
+from intarsia.diagnostics.anatomy.structure import Block, describe, structure
+from intarsia.diagnostics.anatomy.structure_picture import layout, picture
 from intarsia.models import CATALOG, create_model
 
 

@@ -67,7 +67,7 @@ def cost_of(variant: Variant) -> Cost:
     import torch
 
     from intarsia.data.samples.materials import CLASSES
-    from intarsia.diagnostics.complexity import complexity
+    from intarsia.diagnostics.anatomy.complexity import complexity
     from intarsia.models import create_model
     from intarsia.models.catalog import entry
 

@@ -32,7 +32,7 @@ def checkerboard(segmenter: Segmenter, mosaics: Mosaics) -> float:
     """How far the logits' spectrum stands out at the upsampling's stride, the median over the validation mosaics."""
     import torch
 
-    from intarsia.diagnostics.spectrum import artefact
+    from intarsia.diagnostics.fields.spectrum import artefact
 
     results = (segmenter.predict(sample.image()) for sample in mosaics.dataset().split("val"))
     return median(artefact(torch.from_numpy(result.logits)[None], UP) for result in results)

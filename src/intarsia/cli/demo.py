@@ -18,7 +18,7 @@ def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS, resume: bool = False
     from PIL import Image
 
     from intarsia.data import open_dataset
-    from intarsia.diagnostics.run_report import report_on_run
+    from intarsia.diagnostics.report.run_report import report_on_run
     from intarsia.files import atomic
     from intarsia.inference import find_images, load, predict_files
     from intarsia.training import train

@@ -39,7 +39,7 @@ def evaluate(
     """
     from intarsia.cli.views import views_of
     from intarsia.data.skipping import read_skip_list
-    from intarsia.diagnostics.run_report import report_on_run
+    from intarsia.diagnostics.report.run_report import report_on_run
     from intarsia.inference import evaluate as score
     from intarsia.inference import load
 

@@ -37,7 +37,7 @@ def explain(
         out: A new folder, or that of an earlier explanation, which is replaced; by default explanations/WHAT.
     """
     from intarsia.diagnostics.explain import explain as show
-    from intarsia.diagnostics.explanation import INDEX
+    from intarsia.diagnostics.pages.explanation import INDEX
 
     folder = Path("explanations") / what if out is None else out
     points = [_point(text) for text in at or ()]

@@ -50,7 +50,7 @@ def _row(model: str, row: "Entry") -> str:
 def _cost(model: str) -> str:
     import torch
 
-    from intarsia.diagnostics.complexity import complexity
+    from intarsia.diagnostics.anatomy.complexity import complexity
     from intarsia.models import create_model
 
     with torch.device("meta"):
@@ -70,8 +70,8 @@ def _details(name: str, row: "Entry") -> list[str]:
 def _draw(name: str, path: Path) -> None:
     import torch
 
-    from intarsia.diagnostics.structure import structure
-    from intarsia.diagnostics.structure_picture import picture
+    from intarsia.diagnostics.anatomy.structure import structure
+    from intarsia.diagnostics.anatomy.structure_picture import picture
     from intarsia.files import write_text
     from intarsia.models import create_model
     from intarsia.models.catalog import entry

@@ -2,12 +2,12 @@
 
 from intarsia.diagnostics.attention_maps import attention_between, channel_attention, position_attention
 from intarsia.diagnostics.explain import KINDS, explain
-from intarsia.diagnostics.explanation import Explanation, Figure, Table, write_explanation
 from intarsia.diagnostics.feature_maps import principal_components, stage_maps
 from intarsia.diagnostics.gates import gates
-from intarsia.diagnostics.linear_baseline import LinearBaseline, fit_linear_baseline
-from intarsia.diagnostics.report import Report, write_report
-from intarsia.diagnostics.report_pictures import Example
+from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table, write_explanation
+from intarsia.diagnostics.report.linear_baseline import LinearBaseline, fit_linear_baseline
+from intarsia.diagnostics.report.page import Report, write_report
+from intarsia.diagnostics.report.pictures import Example
 from intarsia.diagnostics.subject import Subject, open_subject
 from intarsia.diagnostics.uncertainty import dropout_disagreement, entropy, margin, mirror_disagreement
 from intarsia.diagnostics.watching import watching

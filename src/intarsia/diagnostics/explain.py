@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from intarsia.diagnostics.attention_page import explain_attention
-from intarsia.diagnostics.checkerboard_page import explain_checkerboard
-from intarsia.diagnostics.explanation import Explanation, check_folder, write_explanation
-from intarsia.diagnostics.feature_maps import explain_features
-from intarsia.diagnostics.gridding_page import explain_gridding
-from intarsia.diagnostics.receptive_field_page import explain_receptive_field
+from intarsia.diagnostics.pages.attention import explain_attention
+from intarsia.diagnostics.pages.checkerboard import explain_checkerboard
+from intarsia.diagnostics.pages.explanation import Explanation, check_folder, write_explanation
+from intarsia.diagnostics.pages.features import explain_features
+from intarsia.diagnostics.pages.gridding import explain_gridding
+from intarsia.diagnostics.pages.receptive_field import explain_receptive_field
+from intarsia.diagnostics.pages.uncertainty import explain_uncertainty
 from intarsia.diagnostics.subject import Point, Subject, open_subject
-from intarsia.diagnostics.uncertainty_page import explain_uncertainty
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.inference import Segmenter, load
 from intarsia.inference.source import Source

@@ -12,7 +12,7 @@ from torch import Tensor
 from intarsia.data import Classes, as_rgb, open_dataset, read_mask
 from intarsia.data.dataset import unequal
 from intarsia.data.open import is_sample
-from intarsia.diagnostics.report_pictures import shrink_mask
+from intarsia.diagnostics.report.pictures import shrink_mask
 from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Segmenter
 from intarsia.inference.result import labels_of

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Shaped
 from numpy import ndarray
 
-from intarsia.diagnostics.dependence import Convolution, Dependence, dependence
-from intarsia.diagnostics.receptive_field import stride_of
+from intarsia.diagnostics.fields.dependence import Convolution, Dependence, dependence
+from intarsia.diagnostics.fields.receptive_field import stride_of
 from intarsia.errors import ArgumentError
 from intarsia.layers.hybrid_dilation import checked_rates
 from intarsia.models import SegmentationNetwork

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from intarsia.diagnostics.drawing import enlarged, heat_over
-from intarsia.diagnostics.explanation import Figure
 from intarsia.diagnostics.grid import grid_of, strides_of
+from intarsia.diagnostics.pages.drawing import enlarged, heat_over
+from intarsia.diagnostics.pages.explanation import Figure
 from intarsia.diagnostics.subject import Subject
 from intarsia.diagnostics.watching import Keep, input_of, output_of, watched
 from intarsia.layers import AttentionRefinement, FeatureFusion, SqueezeExcitation

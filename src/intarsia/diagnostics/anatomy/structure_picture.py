@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from intarsia.diagnostics.structure import Block
+from intarsia.diagnostics.anatomy.structure import Block
 
 BOX = (150, 40)  # pixels
 GAP = (34, 12)

@@ -11,7 +11,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from intarsia.backbones.survey import map_strides, named_maps
-from intarsia.diagnostics.dependence import LOGITS, Dependence, dependence, named_stages
+from intarsia.diagnostics.fields.dependence import LOGITS, Dependence, dependence, named_stages
 from intarsia.diagnostics.watching import watching
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models import SegmentationNetwork

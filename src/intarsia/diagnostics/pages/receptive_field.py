@@ -6,11 +6,8 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image, ImageDraw
 
-from intarsia.diagnostics.dependence import LOGITS, Dependence, dependence
-from intarsia.diagnostics.drawing import heat_over
-from intarsia.diagnostics.explanation import Explanation, Figure, Table
-from intarsia.diagnostics.grid import grid_of
-from intarsia.diagnostics.receptive_field import (
+from intarsia.diagnostics.fields.dependence import LOGITS, Dependence, dependence
+from intarsia.diagnostics.fields.receptive_field import (
     TWO_SIGMA,
     Gaussian,
     TheoreticalField,
@@ -19,6 +16,9 @@ from intarsia.diagnostics.receptive_field import (
     local_reach,
     theoretical_fields,
 )
+from intarsia.diagnostics.grid import grid_of
+from intarsia.diagnostics.pages.drawing import heat_over
+from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table
 from intarsia.diagnostics.subject import Point, Subject
 from intarsia.models import SegmentationNetwork
 from intarsia.shapes import RGBImage, Window

@@ -3,10 +3,17 @@
 import numpy as np
 from jaxtyping import Float64
 
-from intarsia.diagnostics.drawing import enlarged, heat, heat_over
-from intarsia.diagnostics.explanation import Explanation, Figure
-from intarsia.diagnostics.gridding import Stack, dilated_stack, hybrid_rates, path_counts, path_map, with_hybrid_rates
-from intarsia.diagnostics.receptive_field import theoretical_fields
+from intarsia.diagnostics.fields.gridding import (
+    Stack,
+    dilated_stack,
+    hybrid_rates,
+    path_counts,
+    path_map,
+    with_hybrid_rates,
+)
+from intarsia.diagnostics.fields.receptive_field import theoretical_fields
+from intarsia.diagnostics.pages.drawing import enlarged, heat, heat_over
+from intarsia.diagnostics.pages.explanation import Explanation, Figure
 from intarsia.diagnostics.subject import Subject
 from intarsia.layers import hdc_maximum_distance
 from intarsia.models import SegmentationNetwork

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 
 from intarsia.data import Classes
-from intarsia.diagnostics import report_sections as sections
-from intarsia.diagnostics.report_pictures import Example
-from intarsia.diagnostics.report_template import PAGE
+from intarsia.diagnostics.report import sections
+from intarsia.diagnostics.report.pictures import Example
+from intarsia.diagnostics.report.template import PAGE
 from intarsia.errors import ArgumentError
 from intarsia.files import write_text
 from intarsia.metrics import Scores

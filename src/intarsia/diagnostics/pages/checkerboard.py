@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor, nn
 
-from intarsia.diagnostics.checkerboard import (
+from intarsia.diagnostics.fields.checkerboard import (
     Resampling,
     check_resamplings,
     downsamplings,
@@ -16,9 +16,9 @@ from intarsia.diagnostics.checkerboard import (
     unevenness,
     upsamplings,
 )
-from intarsia.diagnostics.drawing import enlarged, heat, heat_over, marked
-from intarsia.diagnostics.explanation import Explanation, Figure, Table
-from intarsia.diagnostics.spectrum import PERIODS, artefact_of_large, pattern_share, spectrum
+from intarsia.diagnostics.fields.spectrum import PERIODS, artefact_of_large, pattern_share, spectrum
+from intarsia.diagnostics.pages.drawing import enlarged, heat, heat_over, marked
+from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table
 from intarsia.diagnostics.subject import Subject
 from intarsia.models import SegmentationNetwork
 from intarsia.models.loading import build

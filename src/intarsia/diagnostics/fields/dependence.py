@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from intarsia.backbones.survey import bare_copy, input_channels, named_maps
-from intarsia.diagnostics.dependence_links import Marks, Positions, pointwise, whole
-from intarsia.diagnostics.dependence_rules import RULES, SHAPE_ONLY
-from intarsia.diagnostics.dependence_views import Sharing, overwritten, written
+from intarsia.diagnostics.fields.dependence_links import Marks, Positions, pointwise, whole
+from intarsia.diagnostics.fields.dependence_rules import RULES, SHAPE_ONLY
+from intarsia.diagnostics.fields.dependence_views import Sharing, overwritten, written
 from intarsia.errors import ArgumentError
 from intarsia.models import SegmentationNetwork
 

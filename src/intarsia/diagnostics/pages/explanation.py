@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from PIL import Image
 
-from intarsia.diagnostics.report_pictures import data_uri
-from intarsia.diagnostics.report_sections import facts, section
-from intarsia.diagnostics.report_template import PAGE, STYLE
+from intarsia.diagnostics.report.pictures import data_uri
+from intarsia.diagnostics.report.sections import facts, section
+from intarsia.diagnostics.report.template import PAGE, STYLE
 from intarsia.errors import ArgumentError
 from intarsia.shapes import RGBImage
 

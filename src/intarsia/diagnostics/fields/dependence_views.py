@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from intarsia.diagnostics.dependence_links import Link, Positions, all_taps
+from intarsia.diagnostics.fields.dependence_links import Link, Positions, all_taps
 
 
 class Sharing:

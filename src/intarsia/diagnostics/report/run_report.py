@@ -12,9 +12,9 @@ import torch
 import intarsia
 from intarsia.data import Dataset, Sample
 from intarsia.data.pictures import as_rgb
-from intarsia.diagnostics.linear_baseline import fit_linear_baseline
-from intarsia.diagnostics.report import Report, write_report
-from intarsia.diagnostics.report_pictures import Example
+from intarsia.diagnostics.report.linear_baseline import fit_linear_baseline
+from intarsia.diagnostics.report.page import Report, write_report
+from intarsia.diagnostics.report.pictures import Example
 from intarsia.inference import Result, Segmenter, evaluate_samples, load
 from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix

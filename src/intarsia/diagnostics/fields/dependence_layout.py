@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from intarsia.diagnostics.dependence_links import (
+from intarsia.diagnostics.fields.dependence_links import (
     Before,
     Link,
     Positions,

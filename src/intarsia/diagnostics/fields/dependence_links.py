@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 from torch import Tensor
 
-from intarsia.diagnostics.taps import Taps, all_taps, read_by
+from intarsia.diagnostics.fields.taps import Taps, all_taps, read_by
 
 Marks = tuple[Bool[ndarray, " _"], Bool[ndarray, " _"]]  # of rows and of columns
 

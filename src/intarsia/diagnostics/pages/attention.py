@@ -15,11 +15,11 @@ from intarsia.diagnostics.attention_maps import (
     channel_attention,
     position_attention,
 )
-from intarsia.diagnostics.drawing import enlarged, heat, heat_over, marked
-from intarsia.diagnostics.explanation import Explanation, Figure, Table
 from intarsia.diagnostics.gates import GATED, gates
-from intarsia.diagnostics.gates_page import gate_chart, gated_channels
 from intarsia.diagnostics.grid import grid_of, strides_of
+from intarsia.diagnostics.pages.drawing import enlarged, heat, heat_over, marked
+from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table
+from intarsia.diagnostics.pages.gates import gate_chart, gated_channels
 from intarsia.diagnostics.subject import Point, Subject
 from intarsia.diagnostics.watching import output_of, watched
 from intarsia.errors import ArgumentError

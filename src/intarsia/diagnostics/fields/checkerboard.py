@@ -11,8 +11,8 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from intarsia.diagnostics.receptive_field import evaluating
-from intarsia.diagnostics.spectrum import artefact_of_large
+from intarsia.diagnostics.fields.receptive_field import evaluating
+from intarsia.diagnostics.fields.spectrum import artefact_of_large
 from intarsia.errors import ArgumentError
 
 ARGUMENTS = {

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intarsia.diagnostics import dependence_layout as layout
-from intarsia.diagnostics import taps as t
-from intarsia.diagnostics.dependence_links import (
+from intarsia.diagnostics.fields import dependence_layout as layout
+from intarsia.diagnostics.fields import taps as t
+from intarsia.diagnostics.fields.dependence_links import (
     Before,
     Link,
     Positions,
@@ -20,7 +20,7 @@ from intarsia.diagnostics.dependence_links import (
     pointwise,
     same,
 )
-from intarsia.diagnostics.taps import Taps
+from intarsia.diagnostics.fields.taps import Taps
 
 aten = torch.ops.aten
 

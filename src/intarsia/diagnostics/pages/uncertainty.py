@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from intarsia.data import overlay
-from intarsia.diagnostics.drawing import enlarged, heat_over
-from intarsia.diagnostics.explanation import Explanation, Figure
+from intarsia.diagnostics.pages.drawing import enlarged, heat_over
+from intarsia.diagnostics.pages.explanation import Explanation, Figure
 from intarsia.diagnostics.subject import Subject
 from intarsia.diagnostics.svg import Point, line_chart
 from intarsia.diagnostics.uncertainty import (

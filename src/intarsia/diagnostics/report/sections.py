@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from intarsia.data import Classes
-from intarsia.diagnostics.report_pictures import Example, panels
+from intarsia.diagnostics.report.pictures import Example, panels
 from intarsia.diagnostics.svg import Point, heat_map, line_chart, rgb
 from intarsia.metrics import Scores
 

@@ -1,0 +1,1 @@
+"""The pages that `intarsia explain` writes, one file a kind, and what they are made of."""
