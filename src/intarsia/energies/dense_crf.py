@@ -136,12 +136,12 @@ class DenseCRF:
             self.next_image(image)
 
     def next_image(self, image: Shaped[np.ndarray, "..."]) -> "DenseCRF":
-        """Go on with another image of the same size, such as the next frame; returns itself.
+        """Go on with another image of the same size, such as the next frame, of which it keeps a copy; returns itself.
 
         Raises:
             ArgumentError: It is of another size, or holds what are no finite numbers.
         """
-        self._levels, self._appearance = levels_on_grid(np.asarray(image), self.size), None
+        self._levels, self._appearance = levels_on_grid(np.array(image), self.size), None
         return self
 
     def __call__(
