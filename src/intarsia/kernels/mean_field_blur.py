@@ -14,6 +14,7 @@ from intarsia.kernels.vectors import (
     load,
     multiply,
     multiply_add,
+    read,
     read_index,
     splat,
     store,
@@ -95,14 +96,25 @@ def blur_grid(
     source, target, middle = address_of(sums), address_of(result), address_of(room)
     for y in range(start, stop):
         top, bottom = max(y - reach, 0), min(y + reach, len(sums) - 1)
-        for at in range(0, length, _WIDE):
-            blurred = zeros16()
-            for row in range(top, bottom + 1):
-                blurred = multiply_add(down[row - y + reach], load(source + row * length + at, zeros16()), blurred)
-            store(middle + margin + at, blurred)
-        for at in range(0, length, _WIDE):
-            blurred, place = zeros16(), middle + at
-            for k in range(len(across)):
-                blurred = multiply_add(across[k], load(place, zeros16()), blurred)
-                place += stride
-            store(target + y * length + at, blurred)
+        row = source + top * length
+        for at in range(0, length, 4 * _WIDE):
+            _taps(address_of(down) + 4 * (top - y + reach), bottom + 1 - top, row + at, length, middle + margin + at)
+        for at in range(0, length, 4 * _WIDE):
+            _taps(address_of(across), len(across), middle + at, stride, target + y * length + at)
+
+
+@step
+def _taps(taps, count, place, distance, result):  # noqa: ANN001, ANN202
+    """Four blocks at once, whose sums do not wait for each other."""
+    first, second, third, fourth = zeros16(), zeros16(), zeros16(), zeros16()
+    for k in range(count):
+        tap = read(taps + 4 * k)
+        first = multiply_add(tap, load(place, first), first)
+        second = multiply_add(tap, load(place + _WIDE, first), second)
+        third = multiply_add(tap, load(place + 2 * _WIDE, first), third)
+        fourth = multiply_add(tap, load(place + 3 * _WIDE, first), fourth)
+        place += distance
+    store(result, first)
+    store(result + _WIDE, second)
+    store(result + 2 * _WIDE, third)
+    store(result + 3 * _WIDE, fourth)

@@ -20,7 +20,6 @@ from intarsia.kernels.vectors import (
     exp,
     folded,
     greatest,
-    larger,
     load,
     multiply,
     multiply_add,
@@ -33,8 +32,9 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
-_WIDE = 64  # bytes of a block of 16
-_ONE = np.float32(1)
+_WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8
+_ZERO, _ONE = np.float32(0), np.float32(1)
+_LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
 
 
 class Pixels(NamedTuple):
@@ -62,114 +62,108 @@ class Fields(NamedTuple):
     scratch: Float32[np.ndarray, "C"]
 
 
-@in_place
-def sweep(
-    pixels: Pixels, fields: Fields, axes: tuple[int, ...], start: int, stop: int, begins: bool, ends: bool, large: bool
-) -> None:
-    """Rows from `start` to `stop`. `axes` has as many members as there are corners, so that their loop is unrolled.
+class Shape(NamedTuple):
+    """Numbers as the lengths of tuples: so the compiler knows them, and unrolls the loops over them."""
 
-    The first pass (`begins`) has nothing to gather, the last (`ends`) writes probabilities instead of sums. With `large`
-    messages their greatest is taken off first.
+    wide: tuple[int, ...]  # blocks of 16 classes
+    narrow: tuple[int, ...]  # of 8: one or none
+    corners: tuple[int, ...]  # d + 1, or none
+
+
+@in_place
+def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, begins: bool, ends: bool) -> None:
+    """Rows from `start` to `stop`.
+
+    The first pass (`begins`) has no messages yet, the last (`ends`) writes probabilities instead of sums.
     """
-    width, count, stride = len(pixels.columns), pixels.corners.shape[1], 4 * pixels.probabilities.shape[1]
-    corners, gathered, given = address_of(pixels.corners), address_of(pixels.gathered), address_of(pixels.given)
+    width, stride = len(pixels.columns), _stride(shape)
     columns, across = address_of(pixels.columns), address_of(pixels.across)
+    read_row, written_row, length = address_of(fields.read_row), address_of(fields.written_row), 4 * len(fields.read_row)
+    scratch = address_of(fields.scratch)
+    corner_step, place = 4 * pixels.corners.shape[1], 4 * start * width
+    corners = address_of(pixels.corners) + place
+    gathered, given = address_of(pixels.gathered) + place, address_of(pixels.given) + place
     values, sums = address_of(fields.values), address_of(fields.sums)
-    read_row, written_row, scratch = (
-        address_of(fields.read_row),
-        address_of(fields.written_row),
-        address_of(fields.scratch),
-    )
-    length, across_step, corner_step = 4 * len(fields.read_row), 4 * width, 4 * count
-    pixel, place = address_of(pixels.probabilities) + start * width * stride, 4 * start * width
+    pixel = address_of(pixels.probabilities) + start * width * stride
     for y in range(start, stop):
         upper, above, below = np.int64(pixels.rows[y]), pixels.down[0, y], pixels.down[1, y]
         if not begins:
             _blend(address_of(fields.grid) + upper * length, length, above, below, read_row)
         if not ends:
-            fields.written_row[:] = 0
+            _clear(written_row, length)
         for x in range(width):
             column = stride * read_index(columns + 4 * x)
-            left, right = read(across + 4 * x), read(across + 4 * x + across_step)
-            _infer(
-                pixel, stride, scratch, read_row + column, left, right, axes, corners + place, gathered + place,
-                corner_step, values, begins, large,
-            )  # fmt: skip
+            left, right = read(across + 4 * x), read(across + 4 * (x + width))
+            source, inverse = pixel, _ONE
+            if not begins:
+                inverse = _infer(
+                    shape, pixel, scratch, read_row + column, left, right, corners, gathered, corner_step, values
+                )
+                source = scratch
             if ends:
-                _copy(scratch, pixel, stride)
+                _scale(shape, inverse, source, pixel)
             else:
-                _give(
-                    stride, scratch, written_row + column, left, right, axes, corners + place, given + place,
-                    corner_step, sums,
-                )  # fmt: skip
+                _give(shape, inverse, source, written_row + column, left, right, corners, given, corner_step, sums)
             pixel += stride
-            place += 4
+            corners, gathered, given = corners + 4, gathered + 4, given + 4
         if not ends:
             _accumulate(written_row, length, above, fields.grid_rows[upper])
             _accumulate(written_row, length, below, fields.grid_rows[upper + 1])
 
 
 @step
-def _infer(pixel, stride, scratch, cell, left, right, axes, corners, weights, corner_step, values, begins, large):  # noqa: ANN001, ANN202
-    """The pixel's new probabilities, to `scratch`."""
-    wide, narrow = zeros16(), zeros8()
-    block, end = 0, stride - stride % _WIDE
-    if large and not begins:
-        most = np.float32(-np.inf)
-        while block < end:
-            message = _message(wide, block, stride, cell, left, right, axes, corners, weights, corner_step, values)
-            store(scratch + block, message)
-            most = max(most, greatest(message))
-            block += _WIDE
-        if block < stride:
-            message8 = _message(narrow, block, stride, cell, left, right, axes, corners, weights, corner_step, values)
-            store(scratch + block, message8)
-            most = max(most, greatest(message8))
-        block = 0
-        while block < end:
-            product = multiply(load(pixel + block, wide), exp(add(load(scratch + block, wide), splat(-most, wide))))
-            store(scratch + block, product)
-            wide = add(wide, product)
-            block += _WIDE
-        if block < stride:
-            product8 = multiply(
-                load(pixel + block, narrow), exp(add(load(scratch + block, narrow), splat(-most, narrow)))
-            )
-            store(scratch + block, product8)
-            narrow = product8
-    else:
-        while block < end:
-            product = load(pixel + block, wide)
-            if not begins:
-                message = _message(wide, block, stride, cell, left, right, axes, corners, weights, corner_step, values)
-                product = multiply(product, exp(message))
-            store(scratch + block, product)
-            wide = add(wide, product)
-            block += _WIDE
-        if block < stride:
-            product8 = load(pixel + block, narrow)
-            if not begins:
-                message8 = _message(
-                    narrow, block, stride, cell, left, right, axes, corners, weights, corner_step, values
-                )
-                product8 = multiply(product8, exp(message8))
-            store(scratch + block, product8)
-            narrow = product8
-    inverse = _ONE / total(add(folded(wide), narrow))
-    block = 0
-    while block < end:
-        store(scratch + block, multiply(splat(inverse, wide), load(scratch + block, wide)))
-        block += _WIDE
-    if block < stride:
-        store(scratch + block, multiply(splat(inverse, narrow), load(scratch + block, narrow)))
+def _stride(shape):  # noqa: ANN001, ANN202
+    return _WIDE * len(shape.wide) + _NARROW * len(shape.narrow)
 
 
 @step
-def _message(like, block, stride, cell, left, right, axes, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
-    """What corners and cells hold for a block of classes, in two sums that do not wait for each other."""
-    even = multiply(splat(left, like), load(cell + block, like))
+def _infer(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+    """The pixel's new probabilities, but for a factor, to `scratch`; and that factor."""
+    whole = _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, _ZERO)
+    if whole > _MUCH or whole < _LITTLE:  # messages too large for e^x as they are: their greatest is taken off
+        most = _greatest(shape, cell, left, right, corners, weights, corner_step, values)
+        whole = _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, most)
+    return _ONE / whole
+
+
+@step
+def _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, most):  # noqa: ANN001, ANN202
+    """Probabilities times e^(message - most), to `scratch`, and their sum."""
+    stride, like, like8, tail = _stride(shape), zeros16(), zeros8(), _WIDE * len(shape.wide)
+    sums, sums8 = zeros16(), zeros8()
+    for b in range(len(shape.wide)):
+        message = _message(
+            shape, like, most, _WIDE * b, stride, cell, left, right, corners, weights, corner_step, values
+        )
+        product = multiply(load(pixel + _WIDE * b, like), exp(message))
+        store(scratch + _WIDE * b, product)
+        sums = add(sums, product)
+    for _ in range(len(shape.narrow)):
+        message8 = _message(shape, like8, most, tail, stride, cell, left, right, corners, weights, corner_step, values)
+        sums8 = multiply(load(pixel + tail, like8), exp(message8))
+        store(scratch + tail, sums8)
+    return total(add(folded(sums), sums8))
+
+
+@step
+def _greatest(shape, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+    """The greatest message, in the order of a plain loop: it is rarely asked for."""
+    most, stride = np.float32(-np.inf), _stride(shape)
+    for at in range(0, stride, 4):
+        message = left * read(cell + at) + right * read(cell + stride + at)
+        for r in range(len(shape.corners)):
+            row = values + stride * read_index(corners + r * corner_step)
+            message += read(weights + r * corner_step) * read(row + at)
+        most = max(most, message)
+    return most
+
+
+@step
+def _message(shape, like, most, block, stride, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+    """What corners and cells hold for a block of classes, less `most`, in two sums that do not wait for each other."""
+    even = multiply_add(left, load(cell + block, like), splat(-most, like))
     odd = multiply(splat(right, like), load(cell + stride + block, like))
-    for r in range(len(axes)):
+    for r in range(len(shape.corners)):
         row = values + stride * read_index(corners + r * corner_step) + block
         weight = read(weights + r * corner_step)
         if r % 2:
@@ -180,31 +174,38 @@ def _message(like, block, stride, cell, left, right, axes, corners, weights, cor
 
 
 @step
-def _give(stride, scratch, cell, left, right, axes, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
+def _give(shape, factor, source, cell, left, right, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
     """Adds a pixel's probabilities to its corners and cells."""
-    block, end = 0, stride - stride % _WIDE
-    while block < end:
-        _give_block(zeros16(), block, stride, scratch, cell, left, right, axes, corners, weights, corner_step, sums)
-        block += _WIDE
-    if block < stride:
-        _give_block(zeros8(), block, stride, scratch, cell, left, right, axes, corners, weights, corner_step, sums)
+    stride, tail = _stride(shape), _WIDE * len(shape.wide)
+    for b in range(len(shape.wide)):
+        given = multiply(splat(factor, zeros16()), load(source + _WIDE * b, zeros16()))
+        _give_block(shape, given, _WIDE * b, stride, cell, left, right, corners, weights, corner_step, sums)
+    for _ in range(len(shape.narrow)):
+        given8 = multiply(splat(factor, zeros8()), load(source + tail, zeros8()))
+        _give_block(shape, given8, tail, stride, cell, left, right, corners, weights, corner_step, sums)
 
 
 @step
-def _give_block(like, block, stride, scratch, cell, left, right, axes, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
-    given = load(scratch + block, like)
-    for r in range(len(axes)):
+def _give_block(shape, given, block, stride, cell, left, right, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
+    for r in range(len(shape.corners)):
         row = sums + stride * read_index(corners + r * corner_step) + block
-        store(row, multiply_add(read(weights + r * corner_step), given, load(row, like)))
-    store(cell + block, multiply_add(left, given, load(cell + block, like)))
+        store(row, multiply_add(read(weights + r * corner_step), given, load(row, given)))
+    cell += block
+    store(cell, multiply_add(left, given, load(cell, given)))
     cell += stride
-    store(cell + block, multiply_add(right, given, load(cell + block, like)))
+    store(cell, multiply_add(right, given, load(cell, given)))
 
 
 @step
-def _copy(source, target, size):  # noqa: ANN001, ANN202
-    for at in range(0, size, 32):
-        store(target + at, load(source + at, zeros8()))
+def _scale(shape, factor, source, target):  # noqa: ANN001, ANN202
+    for at in range(0, _stride(shape), _NARROW):
+        store(target + at, multiply(splat(factor, zeros8()), load(source + at, zeros8())))
+
+
+@step
+def _clear(row, length):  # noqa: ANN001, ANN202
+    for at in range(0, length, _WIDE):
+        store(row + at, zeros16())
 
 
 @step

@@ -48,8 +48,9 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     """
     count, channels = levels.shape
     scales = np.array([1 / sxy, 1 / sxy] + [1 / srgb] * channels, np.float32)
-    lowest = levels.min(axis=0).astype(np.float32)
-    size = np.array([width - 1, count // width - 1, *(levels.max(axis=0) - lowest)], np.float32)
+    lowest, highest = np.empty((2, channels), np.float32)
+    _range(levels, lowest, highest)
+    size = np.array([width - 1, count // width - 1, *(highest - lowest)], np.float32)
     packing = packing_of(scales, size)
     if packing is None:
         return None
@@ -60,6 +61,15 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     corners = np.empty((channels + 3, count), np.int32)
     _spread(which, rows.reshape(-1, channels + 3), corners)
     return ImageLattice(corners, weights, _neighbours(found, packing))
+
+
+@in_place
+def _range(levels: Levels, lowest: Float32[np.ndarray, "C"], highest: Float32[np.ndarray, "C"]) -> None:
+    for c in range(levels.shape[1]):
+        least = most = levels[0, c]
+        for i in range(len(levels)):
+            least, most = min(least, levels[i, c]), max(most, levels[i, c])
+        lowest[c], highest[c] = least, most
 
 
 @in_place

@@ -21,7 +21,8 @@ LINE = 64  # bytes of a cache line: 16 floats that begin on one touch no second
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 _FUSED = ("contract",)  # a product and a sum may become one instruction, where the machine has it
 
-_LEAST, _LOG2_E, _MAGIC = -87.0, 1.4426950408889634, float(3 << 22)  # as in `exponential`
+_LEAST, _MOST = -87.0, 88.0  # e^x of what lies beyond would be no normal float
+_LOG2_E, _MAGIC = 1.4426950408889634, float(3 << 22)  # as in `exponential`
 # 2^f for |f| ≤ ½ by a polynomial of degree 5, the one whose largest relative error is least: 8e-8.
 _POWERS = (1.00000012, 0.69314694, 0.2402212, 0.05550713, 0.00967554, 0.001327647)
 
@@ -149,6 +150,12 @@ def multiply(typing, a, b):  # noqa: ANN001, ANN201
 
 
 @_operation
+def divide(typing, a, b):  # noqa: ANN001, ANN201
+    """A / b."""
+    return a(a, a), lambda context, builder, signature, arguments: builder.fdiv(*arguments)
+
+
+@_operation
 def multiply_add(typing, factor, a, b):  # noqa: ANN001, ANN201
     """Factor · a + b, with a float as factor."""
 
@@ -210,7 +217,7 @@ def greatest(typing, vector):  # noqa: ANN001, ANN201
 
 @_operation
 def exp(typing, vector):  # noqa: ANN001, ANN201
-    """e^x to 4e-6 for x ≤ 88; below -87 it is that of -87.
+    """e^x to 8e-6 from -87 to 88; beyond, that of the nearer end.
 
     x log2 e is a whole number n and a rest f. A sum with 3·2^22 rounds to n, which then stands in the lowest bits and is
     added to the exponent of 2^f.
@@ -220,7 +227,10 @@ def exp(typing, vector):  # noqa: ANN001, ANN201
         shape = arguments[0].type
         bits = ir.VectorType(_INT, shape.count)
         magic = _constant(shape, _MAGIC)
-        power = builder.fmul(_larger(builder)(arguments[0], _constant(shape, _LEAST)), _constant(shape, _LOG2_E))
+        above = _larger(builder)(arguments[0], _constant(shape, _LEAST))
+        most = _constant(shape, _MOST)
+        within = builder.select(builder.fcmp_ordered("<", above, most), above, most)
+        power = builder.fmul(within, _constant(shape, _LOG2_E))
         shifted = builder.fadd(power, magic)
         rest = builder.fsub(power, builder.fsub(shifted, magic))
         result = _constant(shape, _POWERS[-1])
