@@ -103,6 +103,33 @@ def blur_grid(
             _taps(address_of(across), len(across), middle + at, stride, target + y * length + at)
 
 
+@in_place
+def mix(
+    field: Float32[np.ndarray, "R L"],
+    matrix: Float32[np.ndarray, "C C"],
+    cells: int,
+    room: Float32[np.ndarray, "C 64"],
+    start: int,
+    stop: int,
+) -> None:
+    """Each of the first `cells` vectors of the rows from `start` to `stop`, times the matrix: what labels cost each other.
+
+    Messages are sums of what lies here, so the matrix may come before those sums, where there are fewer vectors.
+    """
+    lanes, inner = len(matrix), address_of(room)
+    for y in range(start, stop):
+        for cell in range(cells):
+            vector = address_of(field) + 4 * (y * field.shape[1] + cell * lanes)
+            for at in range(0, 4 * lanes, _WIDE // 2):
+                mixed = zeros8()
+                for k in range(lanes):
+                    row = load(address_of(matrix) + 4 * lanes * k + at, mixed)
+                    mixed = multiply_add(read(vector + 4 * k), row, mixed)
+                store(inner + at, mixed)
+            for at in range(0, 4 * lanes, _WIDE // 2):
+                store(vector + at, load(inner + at, zeros8()))
+
+
 @step
 def _taps(taps, count, place, distance, result):  # noqa: ANN001, ANN202
     """Four blocks at once, whose sums do not wait for each other."""

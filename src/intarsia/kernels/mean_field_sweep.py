@@ -42,8 +42,7 @@ class Pixels(NamedTuple):
 
     probabilities: Float32[np.ndarray, "N C"]  # unaries: the messages' exponentials multiply them
     corners: Int32[np.ndarray, "D N"]
-    gathered: Float32[np.ndarray, "D N"]  # weights of the corners when a pixel reads them
-    given: Float32[np.ndarray, "D N"]  # and when it writes
+    weights: Float32[np.ndarray, "D N"]  # normalised: the same for what a pixel takes and what it gives
     columns: Int32[np.ndarray, "W"]  # first of two cells
     across: Float32[np.ndarray, "2 W"]
     rows: Int32[np.ndarray, "H"]
@@ -59,7 +58,7 @@ class Fields(NamedTuple):
     grid_rows: Int64[np.ndarray, "R"]  # addresses of the rows to write
     read_row: Float32[np.ndarray, "L"]
     written_row: Float32[np.ndarray, "L"]
-    scratch: Float32[np.ndarray, "C"]
+    scratch: Float32[np.ndarray, "C 64"]
 
 
 class Shape(NamedTuple):
@@ -82,33 +81,33 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
     scratch = address_of(fields.scratch)
     corner_step, place = 4 * pixels.corners.shape[1], 4 * start * width
     corners = address_of(pixels.corners) + place
-    gathered, given = address_of(pixels.gathered) + place, address_of(pixels.given) + place
+    weights = address_of(pixels.weights) + place
     values, sums = address_of(fields.values), address_of(fields.sums)
     pixel = address_of(pixels.probabilities) + start * width * stride
     for y in range(start, stop):
         upper, above, below = np.int64(pixels.rows[y]), pixels.down[0, y], pixels.down[1, y]
         if not begins:
-            _blend(address_of(fields.grid) + upper * length, length, above, below, read_row)
+            blend(address_of(fields.grid) + upper * length, length, above, below, read_row)
         if not ends:
-            _clear(written_row, length)
+            clear(written_row, length)
         for x in range(width):
             column = stride * read_index(columns + 4 * x)
             left, right = read(across + 4 * x), read(across + 4 * (x + width))
             source, inverse = pixel, _ONE
             if not begins:
                 inverse = _infer(
-                    shape, pixel, scratch, read_row + column, left, right, corners, gathered, corner_step, values
+                    shape, pixel, scratch, read_row + column, left, right, corners, weights, corner_step, values
                 )
                 source = scratch
             if ends:
                 _scale(shape, inverse, source, pixel)
             else:
-                _give(shape, inverse, source, written_row + column, left, right, corners, given, corner_step, sums)
+                _give(shape, inverse, source, written_row + column, left, right, corners, weights, corner_step, sums)
             pixel += stride
-            corners, gathered, given = corners + 4, gathered + 4, given + 4
+            corners, weights = corners + 4, weights + 4
         if not ends:
-            _accumulate(written_row, length, above, fields.grid_rows[upper])
-            _accumulate(written_row, length, below, fields.grid_rows[upper + 1])
+            accumulate(written_row, length, above, fields.grid_rows[upper])
+            accumulate(written_row, length, below, fields.grid_rows[upper + 1])
 
 
 @step
@@ -203,13 +202,13 @@ def _scale(shape, factor, source, target):  # noqa: ANN001, ANN202
 
 
 @step
-def _clear(row, length):  # noqa: ANN001, ANN202
+def clear(row, length):  # noqa: ANN001, ANN202
     for at in range(0, length, _WIDE):
         store(row + at, zeros16())
 
 
 @step
-def _blend(upper, length, above, below, result):  # noqa: ANN001, ANN202
+def blend(upper, length, above, below, result):  # noqa: ANN001, ANN202
     """Between two rows of the grid, whose length is whole wide blocks."""
     for at in range(0, length, _WIDE):
         first = multiply(splat(above, zeros16()), load(upper + at, zeros16()))
@@ -217,7 +216,7 @@ def _blend(upper, length, above, below, result):  # noqa: ANN001, ANN202
 
 
 @step
-def _accumulate(row, length, factor, result):  # noqa: ANN001, ANN202
+def accumulate(row, length, factor, result):  # noqa: ANN001, ANN202
     if factor != 0:  # a row that is not between two may have no second
         for at in range(0, length, _WIDE):
             store(result + at, multiply_add(factor, load(row + at, zeros16()), load(result + at, zeros16())))

@@ -121,6 +121,17 @@ def store(typing, address, vector):  # noqa: ANN001, ANN201
     return types.void(types.int64, vector), build
 
 
+@_operation
+def write(typing, address, value):  # noqa: ANN001, ANN201
+    """Writes a float to an address."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        builder.store(arguments[1], builder.inttoptr(arguments[0], arguments[1].type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float32), build
+
+
 def _splat(builder: Any, value: Any, shape: Any) -> Any:
     one = builder.insert_element(ir.Constant(shape, ir.Undefined), value, ir.Constant(_INT, 0))
     everywhere = ir.Constant(ir.VectorType(_INT, shape.count), [0] * shape.count)
@@ -203,6 +214,16 @@ def _larger(builder: Any) -> Callable[[Any, Any], Any]:
     return lambda a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
+def _smaller(builder: Any) -> Callable[[Any, Any], Any]:
+    return lambda a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+
+@_operation
+def smaller(typing, a, b):  # noqa: ANN001, ANN201
+    """The smaller of both, lane by lane."""
+    return a(a, a), lambda context, builder, signature, arguments: _smaller(builder)(*arguments)
+
+
 @_operation
 def larger(typing, a, b):  # noqa: ANN001, ANN201
     """The larger of both, lane by lane."""
@@ -228,8 +249,7 @@ def exp(typing, vector):  # noqa: ANN001, ANN201
         bits = ir.VectorType(_INT, shape.count)
         magic = _constant(shape, _MAGIC)
         above = _larger(builder)(arguments[0], _constant(shape, _LEAST))
-        most = _constant(shape, _MOST)
-        within = builder.select(builder.fcmp_ordered("<", above, most), above, most)
+        within = _smaller(builder)(above, _constant(shape, _MOST))
         power = builder.fmul(within, _constant(shape, _LOG2_E))
         shifted = builder.fadd(power, magic)
         rest = builder.fsub(power, builder.fsub(shifted, magic))
@@ -241,3 +261,33 @@ def exp(typing, vector):  # noqa: ANN001, ANN201
         return builder.bitcast(builder.add(builder.bitcast(result, bits), whole), shape)
 
     return vector(vector), build
+
+
+@_operation
+def transpose(typing, source, source_step, target, target_step, like):  # noqa: ANN001, ANN201
+    """As many vectors as each has lanes, `source_step` bytes apart, are written turned: lane i of each becomes vector i."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        source, source_step, target, target_step, like = arguments
+        count, pointer = like.type.count, like.type.as_pointer()
+
+        def place(base, apart, i):  # noqa: ANN001, ANN202
+            offset = builder.mul(apart, ir.Constant(ir.IntType(64), i))
+            return builder.inttoptr(builder.add(base, offset), pointer)
+
+        rows = [builder.load(place(source, source_step, i), align=4) for i in range(count)]
+        distance = 1
+        while distance < count:  # exchanges blocks of 1, 2, 4 … beside the diagonal
+            upper = [i ^ distance | count if i & distance else i for i in range(count)]
+            lower = [i | count if i & distance else i ^ distance for i in range(count)]
+            for i in range(count):
+                if not i & distance:
+                    pair = rows[i], rows[i + distance]
+                    rows[i] = builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_INT, count), upper))
+                    rows[i + distance] = builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_INT, count), lower))
+            distance *= 2
+        for i, row in enumerate(rows):
+            builder.store(row, place(target, target_step, i), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64, like), build
