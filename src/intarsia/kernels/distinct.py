@@ -24,15 +24,18 @@ class Distinct(NamedTuple):
 
 
 def distinct(
-    keys: Int64[np.ndarray, "N"], slots: int = _SMALLEST, first: int = 0
+    keys: Int64[np.ndarray, "N"], guess: int = 0, first: int = 0
 ) -> tuple[Distinct, Int32[np.ndarray, "N"]]:
     """The distinct ones of `keys`, none below 0, and the number of each key, `first` or more.
+
+    The table begins with room for a `guess` of how many there are.
 
     >>> found, numbers = distinct(np.array([70, 70, 30, 70, 50]))
     >>> found.keys, numbers
     (array([70, 30, 50]), array([0, 0, 1, 0, 2], dtype=int32))
     """
     numbers = np.empty(len(keys), np.int32)
+    slots = max(_SMALLEST, 1 << (2 * guess).bit_length())
     known, table = np.full(slots // 2, _FREE), np.full((slots, 2), _FREE)
     place, used = _number(keys, 0, known, first, table, _shift(table), numbers)
     while place < len(keys):
