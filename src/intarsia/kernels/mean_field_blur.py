@@ -12,6 +12,7 @@ from intarsia.kernels.mean_field_sweep import clear
 from intarsia.kernels.vectors import (
     add,
     address_of,
+    fetch,
     load,
     multiply,
     multiply_add,
@@ -22,6 +23,7 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
+_AHEAD = 4 * 24
 _WIDE = 64  # bytes of a block of 16
 _ZERO, _HALF = np.float32(0), np.float32(0.5)
 
@@ -63,8 +65,9 @@ def _follow(like, values, chains, block):  # noqa: ANN001, ANN202
     """One block of classes. Row 0, which ends chains, goes through the same steps, but takes no part of its neighbours."""
     row, stride, links = address_of(values) + block, 4 * values.shape[1], address_of(chains)
     place, before, here, share = row, multiply(like, like), multiply(like, like), _ZERO
-    for at in range(links, links + 4 * len(chains), 4):
+    for at in range(links, links + 4 * len(chains) - _AHEAD, 4):
         link = read_index(at)
+        fetch(row + stride * read_index(at + _AHEAD))
         following = row + stride * link
         after = load(following, like)
         store(place, multiply_add(share, add(before, after), here))

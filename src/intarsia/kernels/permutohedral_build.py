@@ -136,7 +136,7 @@ def _chains(found: Distinct, packing: Packing) -> Int32[np.ndarray, "n"]:
     for unit in units:
         following[1:] = look_up(found, onwards - unit)
         axes.append(room[: _follow(following, led, room)].copy())
-    return np.concatenate(axes)
+    return np.concatenate([*axes, np.zeros(24, np.int32)])
 
 
 @in_place

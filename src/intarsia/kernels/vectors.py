@@ -132,6 +132,21 @@ def write(typing, address, value):  # noqa: ANN001, ANN201
     return types.void(types.int64, types.float32), build
 
 
+@_operation
+def fetch(typing, address):  # noqa: ANN001, ANN201
+    """Asks for the cache line at an address, which need not be anybody's, before it is read."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        hints = [ir.Constant(_INT, hint) for hint in (0, 3, 1)]  # to read, near, data
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), build
+
+
 def _splat(builder: Any, value: Any, shape: Any) -> Any:
     one = builder.insert_element(ir.Constant(shape, ir.Undefined), value, ir.Constant(_INT, 0))
     everywhere = ir.Constant(ir.VectorType(_INT, shape.count), [0] * shape.count)
