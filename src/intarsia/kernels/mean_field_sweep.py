@@ -18,6 +18,7 @@ from intarsia.kernels.vectors import (
     add,
     address_of,
     exp,
+    fetch,
     folded,
     greatest,
     load,
@@ -32,6 +33,7 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
+AHEAD = 4
 _WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
@@ -95,6 +97,7 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
             left, right = read(across + 4 * x), read(across + 4 * (x + width))
             source, inverse = pixel, _ONE
             if not begins:
+                _ask(shape, corners + 4 * AHEAD, corner_step, values)
                 inverse = _infer(
                     shape, pixel, scratch, read_row + column, left, right, corners, weights, corner_step, values
                 )
@@ -113,6 +116,14 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
 @step
 def _stride(shape):  # noqa: ANN001, ANN202
     return _WIDE * len(shape.wide) + _NARROW * len(shape.narrow)
+
+
+@step
+def _ask(shape, corners, corner_step, values):  # noqa: ANN001, ANN202
+    for r in range(len(shape.corners)):
+        row = values + _stride(shape) * read_index(corners + r * corner_step)
+        for at in range(0, _stride(shape), _WIDE):
+            fetch(row + at)
 
 
 @step

@@ -54,7 +54,7 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     _embed_all(levels, width, lowest, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
     simplices, which = distinct(keys, count // 4)
     found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, first=1)
-    corners = np.empty((channels + 3, count), np.int32)
+    corners = np.zeros((channels + 3)*count+16, np.int32)[:(channels+3)*count].reshape(channels + 3, count)
     _spread(which, rows.reshape(-1, channels + 3), corners)
     return ImageLattice(corners, weights, _chains(found, packing), len(found.keys))
 
