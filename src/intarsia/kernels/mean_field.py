@@ -118,4 +118,5 @@ class FastMeanField:
 
 
 def _without_appearance(pixels: int) -> ImageLattice:
-    return ImageLattice(np.zeros((0, pixels), np.int32), np.zeros((0, pixels), np.float32), np.zeros((0, 2, 1), np.int32))
+    nothing = np.zeros((0, pixels), np.int32)
+    return ImageLattice(nothing, nothing.astype(np.float32), np.zeros(0, np.int32), 1)
