@@ -98,6 +98,16 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def refinement_path(self) -> Path:
+        """What is done to the network's answers, if anything: see ``runs/refinement.py``, which is slower to import."""
+        return self.folder / "refinement.json"
+
+    @property
+    def refinement_page(self) -> Path:
+        """How that was chosen, as a page."""
+        return self.folder / "refinement.html"
+
+    @property
     def tensorboard_path(self) -> Path:
         """Events for TensorBoard, if they were asked for."""
         return self.folder / "tensorboard"
