@@ -1,5 +1,6 @@
 """One confusion matrix over a whole set, at full resolution."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +14,7 @@ from intarsia.inference.loading import load
 from intarsia.inference.result import Result
 from intarsia.inference.segmenter import Segmenter
 from intarsia.metrics import Scores, confusion_matrix
+from intarsia.metrics.scores import SUMMARY
 from intarsia.shapes import Mask, Picture
 
 Watcher = Callable[[Sample, Result, Mask, Scores], None]
@@ -26,15 +28,19 @@ class BothScores(NamedTuple):
     images: int
     fitted: int
 
-    @property
-    def sentence(self) -> str:
-        """What to think of the difference."""
-        if not self.fitted:
-            return ""
-        return (
-            f"{self.fitted} of these {self.images} images had chosen the refinement's settings: the scores after it are "
-            "too good by what suits these images alone."
+    def table(self) -> str:
+        """IoU of each class and the summary, before and after, and what to think of the difference."""
+        per_class = [scores.per_class_iou for scores in (self.before, self.after)]
+        rows = [(name, per_class[0][name], per_class[1][name]) for name in per_class[0]]
+        summary = [(name, getattr(self.before, name), getattr(self.after, name)) for name in SUMMARY]
+        width = max(len(name) for name, *_ in rows + summary)
+        head = f"{'IoU':<{width}}  before   after"
+        doubt = (
+            f"\n{self.fitted} of these {self.images} images had chosen the refinement's settings, so that the gain "
+            "is a little too good: images that had no part in it judge better."
         )
+        lines = [head, *(_row(row, width) for row in rows), "", *(_row(row, width) for row in summary)]
+        return "\n".join([*lines, self.after.rule]) + (doubt if self.fitted else "")
 
 
 def evaluate(
@@ -104,8 +110,13 @@ def evaluate_both(segmenter: Segmenter, samples: Sequence[Sample], watch: Watche
 def fingerprint(image: Picture) -> str:
     """By which an image is known again, wherever its file lies and whatever it is called."""
     digest = blake2b(repr(image.shape).encode(), digest_size=12)
-    digest.update(np.ascontiguousarray(image))
+    digest.update(image.tobytes())
     return digest.hexdigest()
+
+
+def _row(row: tuple[str, float, float], width: int) -> str:
+    name, *values = row
+    return f"{name:<{width}}  " + "  ".join("     -" if math.isnan(value) else f"{value:.4f}" for value in values)
 
 
 def _check(samples: Sequence[Sample]) -> None:

@@ -22,7 +22,7 @@ from intarsia.shapes import Mask, Picture, Window
 
 SIDE = 640  # pixels: of a larger image a window
 MEMORY = 1 << 30  # bytes of probabilities
-_GOLDEN = (math.sqrt(5) - 1) / 2
+_SPREAD = 0.7548776662, 0.5698402910  # powers of the inverse plastic number: multiples of both fill a square evenly
 
 Progress = Callable[[str, int, int, float], None]
 """What is done, how many of how many, and the best mean IoU so far (nan before the first)."""
@@ -71,7 +71,8 @@ def fit_refinement(
     Args:
         segmenter: the network; a refinement that it has is left out.
         samples: at least two.
-        data: what the samples are of, and ``split``, for the record.
+        data: what the samples are of, for the record.
+        split: likewise.
         evaluations: how many settings are tried.
         images: how many choose the settings.
         start: the first settings; those that are not searched for stay as they are here.
@@ -85,8 +86,8 @@ def fit_refinement(
         raise ArgumentError(f"`images` (={images}) must be at least 1; 32 are usual.")
     if len(samples) < 2:
         raise DataError(
-            f"The split {split} of {data} has {len(samples)} image, and a fit needs one to choose settings and another to "
-            "judge them: name another split, or choose settings by hand (--set)."
+            f"The split {split} of {data} has {len(samples)} image, and a fit needs one to choose settings and "
+            "another to judge them: name another split, or choose settings by hand (--set)."
         )
     taken = _taken(samples, 2 * images, len(segmenter.classes.names))
     examples = []
@@ -158,7 +159,10 @@ def _example(segmenter: Segmenter, sample: Sample, place: int) -> Example:
 
 
 def _window(height: int, width: int, place: int) -> Window:
-    """Where of large images: spread evenly by the golden ratio, so that sky and ground both have a part."""
-    top = int((height - min(height, SIDE)) * (place * _GOLDEN % 1))
-    left = int((width - min(width, SIDE)) * (place * _GOLDEN**2 % 1))
-    return slice(top, top + min(height, SIDE)), slice(left, left + min(width, SIDE))
+    """Where of large images: spread evenly, so that sky and ground both have a part."""
+    sizes = min(height, SIDE), min(width, SIDE)
+    top, left = (
+        int((length - size) * (place * share % 1))
+        for length, size, share in zip((height, width), sizes, _SPREAD, strict=True)
+    )
+    return slice(top, top + sizes[0]), slice(left, left + sizes[1])

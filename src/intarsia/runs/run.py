@@ -103,9 +103,9 @@ class Run:
         return self.folder / "refinement.json"
 
     @property
-    def refinement_page(self) -> Path:
-        """How that was chosen, as a page."""
-        return self.folder / "refinement.html"
+    def refinement_curve(self) -> Path:
+        """What the search for its settings reached, as a picture."""
+        return self.folder / "refinement.svg"
 
     @property
     def tensorboard_path(self) -> Path:
