@@ -17,7 +17,7 @@ def label_cut(
     probabilities: Float[np.ndarray, "K H W"],
     image: Shaped[np.ndarray, "H W *C"],
     *,
-    gamma: float = 4.0,
+    gamma: float = 10.0,
     connectivity: int = 8,
 ) -> Int[np.ndarray, "H W"]:
     """The labels f of least Σ_p -ln P(f_p) + Σ_pq γ / distance · exp(-β |I_p - I_q|²) · [f_p ≠ f_q].
@@ -53,7 +53,7 @@ def label_cut(
     if not (probabilities >= 0).all() or np.isinf(probabilities).any():  # nan fails, too
         raise ArgumentError("`probabilities` hold what is not finite or negative; pass the softmax of logits.")
     if not 0 < gamma <= 1000:
-        raise ArgumentError(f"`gamma` (={gamma}) must be above 0 and at most 1000; 4 is usual for probabilities.")
+        raise ArgumentError(f"`gamma` (={gamma}) must be above 0 and at most 1000; 10 is usual for probabilities.")
     if connectivity not in (4, 8):
         raise ArgumentError(f"`connectivity` (={connectivity}) must be 4 or 8 neighbours.")
     levels = levels_of(image)
