@@ -15,7 +15,7 @@ from intarsia.energies.crf_settings import CRFSettings
 from intarsia.energies.dense_crf import DenseCRF
 from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Views, evaluate, evaluate_both, load
-from intarsia.inference.limits import MAP_FLOATS, TILE, Limits
+from intarsia.inference.limits import MAP_FLOATS, REFINED_FLOATS, REFINED_MAPS, TILE, Limits
 from intarsia.inference.refining import refined, refined_probabilities
 from intarsia.inference.result import probabilities_of
 from intarsia.runs import Run
@@ -107,10 +107,9 @@ def test_tiles_are_refined_before_they_are_joined() -> None:
 
 @pytest.mark.parametrize("classes", [2, 21, 150, 255])
 def test_the_limits_count_what_a_refinement_needs(classes: int) -> None:
-    """Measured at 21 classes: 5 maps of all classes and 90 floats a pixel bound what `DenseCRF` takes."""
     plain, refining = (Limits(8, 0, classes, 1.0, None, refined) for refined in (False, True))
     side = next(side for side in range(64, 4096, 8) if refining.grid(side, side) is not None)
-    assert side * side * (5 * classes + 90) <= 1.1 * MAP_FLOATS
+    assert side * side * (REFINED_MAPS * classes + REFINED_FLOATS) <= 1.1 * MAP_FLOATS
     assert plain.grid(side - 8, side - 8) is None
     tile = refining.grid(4096, 4096).tile  # pyright: ignore[reportOptionalMemberAccess]
     assert tile == TILE if classes == 21 else 256 < tile <= TILE

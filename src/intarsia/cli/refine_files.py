@@ -29,8 +29,8 @@ def refine_folder(
     refiner = make_refiner(method, settings)
     pairs, alone = find_pairs(probabilities, images, out)
     if alone:
-        first = f"`{alone[0]}`" if len(alone) == 1 else f"`{alone[0]}` is the first"
-        print(f"intarsia: note: {len(alone)} images have no probabilities ({first}) and get no mask.", file=sys.stderr)
+        others = f" and {len(alone) - 1} more have" if len(alone) > 1 else " has"
+        print(f"intarsia: note: `{alone[0]}`{others} no probabilities, and no mask is made.", file=sys.stderr)
     bad = 0
     with progress("refining") as watch:
         for done, outcome in enumerate(refine_files(pairs, out, refiner, probabilities=keep, max_pixels=max_pixels), 1):

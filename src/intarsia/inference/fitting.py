@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float16
@@ -89,6 +89,7 @@ def fit_refinement(
             f"The split {split} of {data} has {len(samples)} image, and a fit needs one to choose settings and "
             "another to judge them: name another split, or choose settings by hand (--set)."
         )
+    segmenter = replace(segmenter, refinement=None)
     taken = _taken(samples, 2 * images, len(segmenter.classes.names))
     examples = []
     for place, sample in enumerate(taken):

@@ -13,7 +13,8 @@ MAP_FLOATS = 1 << 29  # the largest float map that is ever made: 2 GiB
 TILE = 1024
 TILE_FLOATS = 1 << 26  # logits of a tile: 256 MiB, so that 150 classes get tiles of 640 pixels
 REFINED_TILE_FLOATS = 1 << 28  # and what a refinement needs for a tile: 1 GiB
-REFINED_MAPS, REFINED_FLOATS = 5, 90  # of all classes, and floats a pixel for a lattice of three channels
+REFINED_MAPS, REFINED_FLOATS = 7, 90  # of all classes, and floats a pixel beside: measured on a photograph in colour,
+# with room to spare; noise, where no two pixels share a vertex of the lattice, takes twice as much
 FEWEST_STEPS = 4  # a tile of 4 strides, overlapping by one
 QUARTERS = 4  # tiles start where the usual scales, 0.5, 0.75, 1.25, …, give whole strides
 
