@@ -98,6 +98,16 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def refinement_path(self) -> Path:
+        """What is done to the network's answers, if anything: see ``runs/refinement.py``, which is slower to import."""
+        return self.folder / "refinement.json"
+
+    @property
+    def refinement_curve(self) -> Path:
+        """What the search for its settings reached, as a picture."""
+        return self.folder / "refinement.svg"
+
+    @property
     def tensorboard_path(self) -> Path:
         """Events for TensorBoard, if they were asked for."""
         return self.folder / "tensorboard"
