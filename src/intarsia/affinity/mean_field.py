@@ -17,10 +17,10 @@ class MeanField(nn.Module):
 
     With the unary logits U and normalised kernels K̃, an iteration is Q ← softmax(U − μ Σₘ wₘ K̃ₘ Q), where m is
     smoothness, exp(−½ |p_i − p_j|² / σ²), or appearance, which also compares colours. Learned are μ, the
-    ``compatibility`` (K, K): what class k pays where others are k'; and ``smoothness_weight`` and ``appearance_weight``
-    (K,), one weight a class as in the paper's section 4.3. The σ are not. μ begins as Potts' [k ≠ k'] and all weights of
-    a kernel alike: the layer begins as :func:`intarsia.dense_crf`, but for probabilities below 1e-5, where that one cuts
-    them off; no gradient would come from behind that.
+    ``compatibility`` (K, K): what class k pays where others are k'; and ``smoothness_weight`` and
+    ``appearance_weight`` (K,), one weight a class as in the paper's section 4.3. The σ are not. μ begins as Potts'
+    [k ≠ k'] and all weights of a kernel alike: the layer begins as :func:`intarsia.dense_crf`, but for probabilities
+    below 1e-5, where that one cuts them off; no gradient would come from behind that.
 
     Differences from the paper: a pixel's own share stays in its message, as in Krähenbühl's code, and messages are
     normalised symmetrically, as is that code's default since 2013. Images get no gradient.
