@@ -39,10 +39,16 @@ def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) 
 
 
 def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed."""
+    """AdamW or SGD with momentum 0.9; vectors (biases and norms) and refiners are not decayed.
+
+    A refiner's compatibility and weights have a meaning of their own, which is not zero.
+    """
+    refiner = getattr(net, "refiner", None)
+    own = set() if refiner is None else set(refiner.parameters())
+    decayed = [p for p in net.parameters() if p.ndim > 1 and p not in own]
     groups = [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": recipe.decay},
+        {"params": [p for p in net.parameters() if p not in set(decayed)], "weight_decay": 0.0},
     ]
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
