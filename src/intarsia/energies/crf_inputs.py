@@ -111,6 +111,11 @@ def levels_on_grid(image: Shaped[np.ndarray, "..."], size: Size) -> Levels:
         raise ArgumentError(
             f"`image` (of shape {image.shape}) must be ({grid}) or ({grid}, C); resize it, or move its axes."
         )
+    if len(size) != 2 and image.dtype.kind == "f" and not (finite := np.isfinite(image)).all():
+        index = int((~finite).reshape(int(np.prod(size)), -1).any(axis=1).argmax())
+        raise ArgumentError(
+            f"`image` is not finite at {place_of(index, size)}; samples must be numbers: fill it in, or crop it away."
+        )
     return levels_of(image if len(size) == 2 else image.reshape(1, -1, *image.shape[len(size) :]))
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float32
 
 from intarsia.energies.crf_inputs import Size
 from intarsia.energies.crf_settings import Normalisation
+from intarsia.energies.memory import free_memory, require_memory
 from intarsia.errors import ArgumentError
 from intarsia.kernels.gaussian import add_along, gaussian_taps
 from intarsia.kernels.permutohedral import Permutohedral
@@ -75,8 +76,12 @@ class GridKernel:
 class LatticeKernel:
     """exp(-½ |f_i - f_j|²) of any features, on the permutohedral lattice."""
 
-    def __init__(self, features: Float[np.ndarray, "N d"]) -> None:
-        self.lattice = Permutohedral(features)
+    def __init__(self, features: Float[np.ndarray, "N d"], classes: int) -> None:
+        """For values of so many classes, which decide what there is room for."""
+        points, dimensions = features.shape
+        require_memory(points * 8 * (dimensions + 1), f"A lattice of {points:,} positions and {dimensions} features")
+        free, each = free_memory(), 8 * classes + 8 * (dimensions + 1) + 16 * dimensions + 32  # the table at its growth
+        self.lattice = Permutohedral(features) if free is None else Permutohedral(features, free // each)
         self._sums = self.lattice.filter(np.ones((len(features), 1), np.float32)).ravel()
 
     def add(

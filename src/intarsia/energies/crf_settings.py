@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
@@ -46,7 +47,7 @@ class CRFSettings:
     compatibility: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.iterations < 0:
+        if not isinstance(self.iterations, Integral) or self.iterations < 0:
             raise ArgumentError(f"`iterations` (={self.iterations}) must be a whole number from 0 on; 10 are usual.")
         for name, usual in (("smoothness_weight", 3), ("appearance_weight", 10)):
             value = getattr(self, name)

@@ -4,6 +4,7 @@ Krähenbühl, Koltun: Efficient inference in fully connected CRFs with Gaussian 
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
@@ -18,6 +19,7 @@ from intarsia.energies.crf_inputs import (
 from intarsia.energies.crf_kernels import FeatureKernel, GridKernel, LatticeKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
 from intarsia.energies.levels import Levels
+from intarsia.energies.memory import require_memory
 from intarsia.errors import ArgumentError
 from intarsia.kernels.mean_field_update import divergence, mix_classes, update
 
@@ -121,24 +123,25 @@ class DenseCRF:
     ) -> None:
         if image is None and size is None:
             raise ArgumentError("Neither `image` nor `size` is given; pass the image, or the grid's size for none.")
-        if n_threads < 1:
+        if not isinstance(n_threads, Integral) or n_threads < 1:
             raise ArgumentError(f"`n_threads` (={n_threads}) must be at least 1.")
         self.size = tuple(size) if size is not None else np.asarray(image).shape[:2]
         self._threads = n_threads
         self._levels: Levels | None = None
         self._grid: tuple[object, GridKernel] | None = None
         self._appearance: tuple[object, LatticeKernel] | None = None
+        self._room: tuple[Float32[np.ndarray, "N K"], ...] = ()
         self._others: list[tuple[FeatureKernel, LatticeKernel]] = []
         if image is not None:
             self.next_image(image)
 
     def next_image(self, image: Shaped[np.ndarray, "..."]) -> "DenseCRF":
-        """Go on with another image of the same size, such as the next frame; returns itself.
+        """Go on with another image of the same size, such as the next frame, of which it keeps a copy; returns itself.
 
         Raises:
             ArgumentError: It is of another size, or holds what are no finite numbers.
         """
-        self._levels, self._appearance = levels_on_grid(np.asarray(image), self.size), None
+        self._levels, self._appearance = levels_on_grid(np.array(image), self.size), None
         return self
 
     def __call__(
@@ -168,11 +171,11 @@ class DenseCRF:
                 f"`compatibility` has {len(settings.compatibility)} rows for {K} classes; pass one penalty "
                 "for each pair."
             )
-        unary = np.empty((int(np.prod(self.size)), K), np.float32)
+        unary, messages, Q = self._buffers(K)
         log_probabilities(probabilities, unary)
-        Q, messages = np.empty_like(unary), np.zeros_like(unary)
+        messages[:] = 0
         update(unary, messages, Q)
-        self._prepare(settings, kernels)
+        self._prepare(settings, kernels, K)
         divergences: list[float] = []
         for _ in range(settings.iterations):
             self._send(Q, settings, messages)
@@ -184,14 +187,23 @@ class DenseCRF:
         self.divergences = tuple(divergences)
         return np.ascontiguousarray(Q.T).reshape(K, *self.size)
 
-    def _prepare(self, settings: CRFSettings, kernels: Sequence[FeatureKernel]) -> None:
+    def _buffers(self, K: int) -> tuple[Float32[np.ndarray, "N K"], ...]:
+        N = int(np.prod(self.size))
+        if not self._room or self._room[0].shape != (N, K):
+            self._room = ()
+            more = len(self.size)  # the answer, and what goes from one axis of the smoothness to the next
+            require_memory(4 * N * K * (3 + more), f"A CRF of {N:,} positions and {K} classes")
+            self._room = tuple(np.empty((N, K), np.float32) for _ in range(3))
+        return self._room
+
+    def _prepare(self, settings: CRFSettings, kernels: Sequence[FeatureKernel], K: int) -> None:
         """Build what is not there from the last call."""
         key = (settings.smoothness_sxy, settings.normalisation)
         if settings.smoothness_weight and (self._grid is None or self._grid[0] != key):
             self._grid = (key, GridKernel(self.size, *key))
         key = (settings.appearance_sxy, settings.appearance_srgb)
         if self._levels and settings.appearance_weight and (self._appearance is None or self._appearance[0] != key):
-            self._appearance = (key, LatticeKernel(appearance_features(self._levels, self.size, *key)))
+            self._appearance = (key, LatticeKernel(appearance_features(self._levels, self.size, *key), K))
         known = {id(kernel): lattice for kernel, lattice in self._others}
         for kernel in kernels:
             if kernel.features.shape[:-1] != self.size:
@@ -200,7 +212,7 @@ class DenseCRF:
                     f"({', '.join(map(str, self.size))}, d), as `probabilities`."
                 )
         self._others = [
-            (kernel, known.get(id(kernel)) or LatticeKernel(kernel.features.reshape(-1, kernel.features.shape[-1])))
+            (kernel, known.get(id(kernel)) or LatticeKernel(kernel.features.reshape(-1, kernel.features.shape[-1]), K))
             for kernel in kernels
         ]
 

@@ -17,6 +17,7 @@ from intarsia.errors import ArgumentError
 from intarsia.kernels.compiled import compiled
 
 _FEWEST = 1 << 10  # slots of a table, a power of two; at most half of them are taken
+_MOST = (1 << 31) - 2  # corners that 32 bits number
 _LARGEST = 1 << 20  # of an embedded coordinate: float32 then still tells eighths apart
 _FREE = np.int32(-1)
 _HALF, _ONE = np.float32(0.5), np.float32(1)
@@ -30,12 +31,13 @@ class Permutohedral:
 
     Args:
         features: f, finite; in standard deviations of the Gaussian.
+        most: How many corners there is room for.
 
     Attributes:
         vertices: How many corners there are.
 
     Raises:
-        ArgumentError: A feature is not finite, or too large for the lattice's whole numbers.
+        ArgumentError: A feature is not finite, or too large for the lattice's whole numbers; or there is no room.
 
     References:
         Adams, Baek, Davis: Fast high-dimensional filtering using the permutohedral lattice, CGF 29, 2010, section 3.
@@ -48,8 +50,8 @@ class Permutohedral:
     [2.0, 2.0, 5.0]
     """
 
-    def __init__(self, features: Float[np.ndarray, "N d"]) -> None:
-        features = np.array(features, np.float32, order="C")
+    def __init__(self, features: Float[np.ndarray, "N d"], most: int = _MOST) -> None:
+        features = np.require(features, np.float32, ["C", "W"])
         dimensions = features.shape[1]
         scales = _scales(dimensions)
         largest = np.abs(features).max(axis=0, initial=0) * scales
@@ -59,7 +61,13 @@ class Permutohedral:
                 f"`features` reach {np.abs(features).max()}; they must be finite and within some "
                 f"{_LARGEST / scales.max() / dimensions:.0f} standard deviations: take larger σs, or move zero."
             )
-        self._offsets, self._weights, keys, table = build(features, scales)
+        most = min(most, _MOST)
+        self._offsets, self._weights, keys, table, fits = build(features, scales, most)
+        if not fits:
+            raise ArgumentError(
+                f"`features` of {len(features)} points need more than {most} corners of the lattice, for which "
+                "there is no memory; take larger σs, or fewer points."
+            )
         self._neighbours = neighbours(keys, table)
         self.vertices = len(keys)
         self._gain = 1 / (1 + 2.0**-dimensions)
@@ -99,9 +107,18 @@ def _scales(dimensions: int) -> Float32[np.ndarray, " d"]:
 
 @compiled
 def build(
-    features: Float32[np.ndarray, "N d"], scales: Float32[np.ndarray, " d"]
-) -> tuple[Int32[np.ndarray, "N d+1"], Float32[np.ndarray, "N d+1"], Int32[np.ndarray, "M d"], Int32[np.ndarray, " T"]]:
-    """The corners around each point, by number, with their weights; and the corners' names, with the table of them."""
+    features: Float32[np.ndarray, "N d"], scales: Float32[np.ndarray, " d"], most: int
+) -> tuple[
+    Int32[np.ndarray, "N d+1"],
+    Float32[np.ndarray, "N d+1"],
+    Int32[np.ndarray, "M d"],
+    Int32[np.ndarray, " T"],
+    bool,
+]:
+    """The corners around each point, by number, with their weights; the corners' names, with the table of them.
+
+    The last says whether there were at most so many.
+    """
     count, d = features.shape
     offsets, weights = np.empty((count, d + 1), np.int32), np.empty((count, d + 1), np.float32)
     table, keys, vertices = np.full(_FEWEST, _FREE), np.empty((_FEWEST // 2, d), np.int32), 0
@@ -116,6 +133,8 @@ def build(
                 key[axis] = origin[axis] + corner - (d + 1 if rank[axis] > d - corner else 0)
             slot = _slot(key, keys, table)
             if table[slot] == _FREE:
+                if vertices == most:
+                    return offsets, weights, keys, table, False
                 if vertices == len(keys):
                     keys, table = _grown(keys)
                     slot = _slot(key, keys, table)
@@ -123,7 +142,7 @@ def build(
                 keys[vertices] = key
                 vertices += 1
             offsets[i, corner] = table[slot]
-    return offsets, weights, keys[:vertices].copy(), table
+    return offsets, weights, keys[:vertices].copy(), table, True
 
 
 @compiled

@@ -1,0 +1,222 @@
+"""One iteration of mean field at all pixels, in one pass: slice, softmax, splat.
+
+A pixel gathers what its d + 1 corners of the lattice and four cells of the smoothness grid hold, classes side by side; its
+probabilities times e^gathered, divided by their sum, are its new ones, and go at once to where the next iteration starts
+from. So they are never stored, except in the last pass, and nothing but rows of a table is read twice.
+
+Classes are padded with zeros to whole blocks: as many of 16 as fit, and one of 8. A padded class has probability 0 and
+keeps it. Rows of pixels interpolate the grid down first, then across; they leave their part in the same way.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+
+from intarsia.kernels.compiled import in_place, step
+from intarsia.kernels.vectors import (
+    add,
+    address_of,
+    exp,
+    folded,
+    greatest,
+    load,
+    multiply,
+    multiply_add,
+    read,
+    read_index,
+    splat,
+    store,
+    total,
+    zeros8,
+    zeros16,
+)
+
+_WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8
+_ZERO, _ONE = np.float32(0), np.float32(1)
+_LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
+
+
+class Pixels(NamedTuple):
+    """What stays from one iteration to the next; N pixels in rows, C padded classes, D corners (0: no appearance)."""
+
+    probabilities: Float32[np.ndarray, "N C"]  # unaries: the messages' exponentials multiply them
+    corners: Int32[np.ndarray, "D N"]
+    weights: Float32[np.ndarray, "D N"]  # normalised: the same for what a pixel takes and what it gives
+    columns: Int32[np.ndarray, "W"]  # first of two cells
+    across: Float32[np.ndarray, "2 W"]
+    rows: Int32[np.ndarray, "H"]
+    down: Float32[np.ndarray, "2 H"]
+
+
+class Fields(NamedTuple):
+    """Filtered sums to read, and where a thread writes its own."""
+
+    values: Float32[np.ndarray, "V C"]
+    sums: Float32[np.ndarray, "V C"]
+    grid: Float32[np.ndarray, "R L"]
+    grid_rows: Int64[np.ndarray, "R"]  # addresses of the rows to write
+    read_row: Float32[np.ndarray, "L"]
+    written_row: Float32[np.ndarray, "L"]
+    scratch: Float32[np.ndarray, "C 64"]
+
+
+class Shape(NamedTuple):
+    """Numbers as the lengths of tuples: so the compiler knows them, and unrolls the loops over them."""
+
+    wide: tuple[int, ...]  # blocks of 16 classes
+    narrow: tuple[int, ...]  # of 8: one or none
+    corners: tuple[int, ...]  # d + 1, or none
+
+
+@in_place
+def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, begins: bool, ends: bool) -> None:
+    """Rows from `start` to `stop`.
+
+    The first pass (`begins`) has no messages yet, the last (`ends`) writes probabilities instead of sums.
+    """
+    width, stride = len(pixels.columns), _stride(shape)
+    columns, across = address_of(pixels.columns), address_of(pixels.across)
+    read_row, written_row, length = address_of(fields.read_row), address_of(fields.written_row), 4 * len(fields.read_row)
+    scratch = address_of(fields.scratch)
+    corner_step, place = 4 * pixels.corners.shape[1], 4 * start * width
+    corners = address_of(pixels.corners) + place
+    weights = address_of(pixels.weights) + place
+    values, sums = address_of(fields.values), address_of(fields.sums)
+    pixel = address_of(pixels.probabilities) + start * width * stride
+    for y in range(start, stop):
+        upper, above, below = np.int64(pixels.rows[y]), pixels.down[0, y], pixels.down[1, y]
+        if not begins:
+            blend(address_of(fields.grid) + upper * length, length, above, below, read_row)
+        if not ends:
+            clear(written_row, length)
+        for x in range(width):
+            column = stride * read_index(columns + 4 * x)
+            left, right = read(across + 4 * x), read(across + 4 * (x + width))
+            source, inverse = pixel, _ONE
+            if not begins:
+                inverse = _infer(
+                    shape, pixel, scratch, read_row + column, left, right, corners, weights, corner_step, values
+                )
+                source = scratch
+            if ends:
+                _scale(shape, inverse, source, pixel)
+            else:
+                _give(shape, inverse, source, written_row + column, left, right, corners, weights, corner_step, sums)
+            pixel += stride
+            corners, weights = corners + 4, weights + 4
+        if not ends:
+            accumulate(written_row, length, above, fields.grid_rows[upper])
+            accumulate(written_row, length, below, fields.grid_rows[upper + 1])
+
+
+@step
+def _stride(shape):  # noqa: ANN001, ANN202
+    return _WIDE * len(shape.wide) + _NARROW * len(shape.narrow)
+
+
+@step
+def _infer(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+    """The pixel's new probabilities, but for a factor, to `scratch`; and that factor."""
+    whole = _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, _ZERO)
+    if whole > _MUCH or whole < _LITTLE:  # messages too large for e^x as they are: their greatest is taken off
+        most = _greatest(shape, cell, left, right, corners, weights, corner_step, values)
+        whole = _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, most)
+    return _ONE / whole
+
+
+@step
+def _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, most):  # noqa: ANN001, ANN202
+    """Probabilities times e^(message - most), to `scratch`, and their sum."""
+    stride, like, like8, tail = _stride(shape), zeros16(), zeros8(), _WIDE * len(shape.wide)
+    sums, sums8 = zeros16(), zeros8()
+    for b in range(len(shape.wide)):
+        message = _message(
+            shape, like, most, _WIDE * b, stride, cell, left, right, corners, weights, corner_step, values
+        )
+        product = multiply(load(pixel + _WIDE * b, like), exp(message))
+        store(scratch + _WIDE * b, product)
+        sums = add(sums, product)
+    for _ in range(len(shape.narrow)):
+        message8 = _message(shape, like8, most, tail, stride, cell, left, right, corners, weights, corner_step, values)
+        sums8 = multiply(load(pixel + tail, like8), exp(message8))
+        store(scratch + tail, sums8)
+    return total(add(folded(sums), sums8))
+
+
+@step
+def _greatest(shape, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+    """The greatest message, in the order of a plain loop: it is rarely asked for."""
+    most, stride = np.float32(-np.inf), _stride(shape)
+    for at in range(0, stride, 4):
+        message = left * read(cell + at) + right * read(cell + stride + at)
+        for r in range(len(shape.corners)):
+            row = values + stride * read_index(corners + r * corner_step)
+            message += read(weights + r * corner_step) * read(row + at)
+        most = max(most, message)
+    return most
+
+
+@step
+def _message(shape, like, most, block, stride, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+    """What corners and cells hold for a block of classes, less `most`, in two sums that do not wait for each other."""
+    even = multiply_add(left, load(cell + block, like), splat(-most, like))
+    odd = multiply(splat(right, like), load(cell + stride + block, like))
+    for r in range(len(shape.corners)):
+        row = values + stride * read_index(corners + r * corner_step) + block
+        weight = read(weights + r * corner_step)
+        if r % 2:
+            odd = multiply_add(weight, load(row, like), odd)
+        else:
+            even = multiply_add(weight, load(row, like), even)
+    return add(even, odd)
+
+
+@step
+def _give(shape, factor, source, cell, left, right, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
+    """Adds a pixel's probabilities to its corners and cells."""
+    stride, tail = _stride(shape), _WIDE * len(shape.wide)
+    for b in range(len(shape.wide)):
+        given = multiply(splat(factor, zeros16()), load(source + _WIDE * b, zeros16()))
+        _give_block(shape, given, _WIDE * b, stride, cell, left, right, corners, weights, corner_step, sums)
+    for _ in range(len(shape.narrow)):
+        given8 = multiply(splat(factor, zeros8()), load(source + tail, zeros8()))
+        _give_block(shape, given8, tail, stride, cell, left, right, corners, weights, corner_step, sums)
+
+
+@step
+def _give_block(shape, given, block, stride, cell, left, right, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
+    for r in range(len(shape.corners)):
+        row = sums + stride * read_index(corners + r * corner_step) + block
+        store(row, multiply_add(read(weights + r * corner_step), given, load(row, given)))
+    cell += block
+    store(cell, multiply_add(left, given, load(cell, given)))
+    cell += stride
+    store(cell, multiply_add(right, given, load(cell, given)))
+
+
+@step
+def _scale(shape, factor, source, target):  # noqa: ANN001, ANN202
+    for at in range(0, _stride(shape), _NARROW):
+        store(target + at, multiply(splat(factor, zeros8()), load(source + at, zeros8())))
+
+
+@step
+def clear(row, length):  # noqa: ANN001, ANN202
+    for at in range(0, length, _WIDE):
+        store(row + at, zeros16())
+
+
+@step
+def blend(upper, length, above, below, result):  # noqa: ANN001, ANN202
+    """Between two rows of the grid, whose length is whole wide blocks."""
+    for at in range(0, length, _WIDE):
+        first = multiply(splat(above, zeros16()), load(upper + at, zeros16()))
+        store(result + at, multiply_add(below, load(upper + length + at, zeros16()), first))
+
+
+@step
+def accumulate(row, length, factor, result):  # noqa: ANN001, ANN202
+    if factor != 0:  # a row that is not between two may have no second
+        for at in range(0, length, _WIDE):
+            store(result + at, multiply_add(factor, load(row + at, zeros16()), load(result + at, zeros16())))

@@ -1,0 +1,142 @@
+"""The permutohedral lattice of an image: which corners each pixel touches, how much, and which corners are neighbours.
+
+Far fewer simplices than pixels are in use, and fewer corners than simplices. So simplices are told apart first, and only
+the corners of each are looked up. They are numbered as they appear, so that pixels near each other find theirs near
+each other. Number 0 is a corner without value, which stands for neighbours that no pixel touches.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+
+from intarsia.kernels.compiled import in_place
+from intarsia.kernels.distinct import Distinct, distinct, look_up
+from intarsia.kernels.permutohedral_simplices import (
+    BLOCK,
+    RANK_BITS,
+    Levels,
+    Packing,
+    Scratch,
+    embed,
+    gather,
+    lifting,
+    packing_of,
+    scratch_of,
+)
+
+_MOST = (1 << RANK_BITS) - 1  # the largest r or rank
+
+
+class ImageLattice(NamedTuple):
+    """Corners are rows of values; row 0 stays 0."""
+
+    corners: Int32[np.ndarray, "D N"]
+    weights: Float32[np.ndarray, "D N"]  # of each pixel, with the sum 1
+    neighbours: Int32[np.ndarray, "D 2 V"]  # along each axis, on both sides
+
+    @property
+    def rows(self) -> int:
+        """Of values: the corners and row 0."""
+        return self.neighbours.shape[2]
+
+
+def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageLattice | None:
+    """Of features (x / sxy, y / sxy, levels / srgb), for up to five channels.
+
+    None if their range is too wide for keys of 63 bits.
+    """
+    count, channels = levels.shape
+    scales = np.array([1 / sxy, 1 / sxy] + [1 / srgb] * channels, np.float32)
+    lowest, highest = np.empty((2, channels), np.float32)
+    _range(levels, lowest, highest)
+    size = np.array([width - 1, count // width - 1, *(highest - lowest)], np.float32)
+    packing = packing_of(scales, size)
+    if packing is None:
+        return None
+    weights, keys = np.empty((channels + 3, count), np.float32), np.empty(count, np.int64)
+    _embed_all(levels, width, lowest, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
+    simplices, which = distinct(keys)
+    found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), first=1)
+    corners = np.empty((channels + 3, count), np.int32)
+    _spread(which, rows.reshape(-1, channels + 3), corners)
+    return ImageLattice(corners, weights, _neighbours(found, packing))
+
+
+@in_place
+def _range(levels: Levels, lowest: Float32[np.ndarray, "C"], highest: Float32[np.ndarray, "C"]) -> None:
+    for c in range(levels.shape[1]):
+        least = most = levels[0, c]
+        for i in range(len(levels)):
+            least, most = min(least, levels[i, c]), max(most, levels[i, c])
+        lowest[c], highest[c] = least, most
+
+
+@in_place
+def _embed_all(
+    levels: Levels,
+    width: int,
+    lowest: Float32[np.ndarray, "C"],
+    lift: Float32[np.ndarray, "D d"],
+    packing: Packing,
+    scratch: Scratch,
+    keys: Int64[np.ndarray, "N"],
+    weights: Float32[np.ndarray, "D N"],
+) -> None:
+    for start in range(0, len(levels), BLOCK):
+        count = min(BLOCK, len(levels) - start)
+        gather(levels, width, lowest, start, count, scratch.features)
+        embed(scratch, count, lift, packing, keys[start : start + count], weights[:, start : start + count])
+
+
+def _corners(simplices: Int64[np.ndarray, "S"], packing: Packing) -> Int64[np.ndarray, "S D"]:
+    result = np.empty((len(simplices), len(packing.shifts) + 1), np.int64)
+    _corners_of(simplices, packing, result, np.empty(_MOST + 1, np.int64))
+    return result
+
+
+@in_place
+def _corners_of(
+    simplices: Int64[np.ndarray, "S"],
+    packing: Packing,
+    corners: Int64[np.ndarray, "S D"],
+    drops: Int64[np.ndarray, "8"],
+) -> None:
+    """From one corner of a simplex to the next r grows, and u shrinks at the axis whose turn it is: smallest rest first."""
+    dimensions = len(packing.shifts)
+    for s in range(len(simplices)):
+        corner, ranks = simplices[s] & ((1 << packing.ranks) - 1), simplices[s] >> packing.ranks
+        for r in range(dimensions + 1):
+            drops[r] = 0  # stays so for the rank of the last axis, which a key does not hold
+        for a in range(dimensions):
+            drops[ranks & _MOST] = 1 << packing.shifts[a]
+            ranks >>= RANK_BITS
+        for r in range(dimensions + 1):
+            corners[s, r] = corner
+            corner += 1 - drops[dimensions - r]
+
+
+@in_place
+def _spread(
+    which: Int32[np.ndarray, "N"], rows: Int32[np.ndarray, "S D"], corners: Int32[np.ndarray, "D N"]
+) -> None:
+    for i in range(len(which)):
+        simplex = which[i]
+        for r in range(len(corners)):
+            corners[r, i] = rows[simplex, r]
+
+
+def _neighbours(found: Distinct, packing: Packing) -> Int32[np.ndarray, "D 2 V"]:
+    """A step along axis j adds 1 to all coordinates but j, from which it takes d.
+
+    In (r, u) that is r + 1 and one u less at j; where r + 1 is d + 1, all u but that of j grow and r begins again.
+    """
+    dimensions, keys = len(packing.shifts), found.keys[1:]
+    units = [*(1 << packing.shifts), 0]  # the last axis is not stored
+    onwards = np.where(keys & _MOST == dimensions, np.int64(sum(units) - dimensions), np.int64(1))
+    result = np.zeros((dimensions + 1, 2, len(found.keys)), np.int32)
+    for axis, unit in zip(result, units, strict=True):
+        axis[0, 1:] = look_up(found, keys + onwards - unit)
+        axis[1, axis[0]] = np.arange(len(found.keys))
+        axis[:, 0] = 0
+    return result
