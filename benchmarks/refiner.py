@@ -2,15 +2,16 @@
 
     python benchmarks/refiner.py --work runs/refiner --out docs/refiner.md
 
-For each seed a network is trained, and then trained on twice from the same weights, for the same number of steps, images
-and augmentation: once as it is, once with the refiner. Behind the one without, `dense_crf` is put with its own defaults
-and with settings that are chosen on mosaics of their own. All are scored on mosaics that neither trained nor chose
-anything. Results are kept in `--work`, so that seeds may run in processes of their own: `--seed 0`, `--seed 1`, …
+For each seed a network is trained, and then trained on from the same weights, for the same number of steps, images and
+augmentation: as it is, and with the refiner. Behind the one without, `dense_crf` is put with its own defaults and with
+settings that are chosen on mosaics of their own. All are scored on mosaics that neither trained nor chose anything.
+Results are kept in `--work`, so that seeds may run in processes of their own: `--seed 0`, `--seed 1`, …
 """
 
 import argparse
 import itertools
 import json
+import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -54,7 +55,6 @@ ROWS = {
     "refined": "trained on with the refiner, from the defaults",
     "refined_chosen": "trained on with the refiner, from the chosen settings",
 }
-TRAINING = ("longer", "refined", "refined_chosen")  # rows that a training made
 
 
 def measure(seed: int, work: Path) -> None:
@@ -139,9 +139,10 @@ def page(work: Path) -> str:
     lines = [
         "# Training with the CRF, and putting it behind",
         "",
-        f"FCN-8s on `{SETTINGS['backbone']}` (ImageNet weights), `sample:materials`: {TRAINED_ON['train']} mosaics, crops",
-        f"of {CROP}×{CROP}, {BATCH} a step, {EPOCHS} epochs; then {MORE_EPOCHS} epochs more from these weights, in each way.",
-        f"Mean IoU on {SCORE} other mosaics of 256×256, in percent; settings were chosen out of {len(CHOICES)} on {CHOOSE} others.",
+        f"FCN-8s on `{SETTINGS['backbone']}` (ImageNet weights), `sample:materials`: {TRAINED_ON['train']} mosaics,",
+        f"crops of {CROP}×{CROP}, {BATCH} a step, {EPOCHS} epochs; then {MORE_EPOCHS} epochs more from these weights, in",
+        f"each way. Mean IoU on {SCORE} other mosaics of 256×256, in percent. Settings were chosen out of {len(CHOICES)} on",
+        f"{CHOOSE} others still.",
         "",
         "| | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean ± standard deviation | above *trained on* |",
         "|---|" + "--:|" * (len(SEEDS) + 2),
@@ -153,7 +154,8 @@ def page(work: Path) -> str:
         "",
         steps(),
         "",
-        f"Made by `python benchmarks/refiner.py --work runs/refiner --out docs/refiner.md` (torch {torch.__version__}).",
+        "Made by `python benchmarks/refiner.py --work runs/refiner --out docs/refiner.md` "
+        f"(torch {torch.__version__}, {platform.machine()}).",
     ]
     return "\n".join(lines) + "\n"
 
@@ -171,11 +173,8 @@ def spread(values: list[float], sign: str = "") -> str:
 
 def verdict(seeds: list[dict[str, Any]]) -> str:
     """The comparison that was asked for: the same settings, learned with and put behind."""
-    sentences = []
-    for learned, behind, words in (
-        ("refined", "default", "the defaults"),
-        ("refined_chosen", "chosen", "the chosen settings"),
-    ):
+    sentences, pairs = [], {"refined": ("default", "the defaults"), "refined_chosen": ("chosen", "the chosen settings")}
+    for learned, (behind, words) in pairs.items():
         gains = [100 * (found[learned] - found[behind]) for found in seeds]
         wins = sum(gain > 0 for gain in gains)
         sentences.append(
@@ -202,8 +201,8 @@ def steps() -> str:
         for place, net in enumerate(nets):
             best[place] = min(best[place], processor_seconds(lambda net=net: step(net, images, masks)))
     return (
-        f"A training step (forward and backward, {BATCH} crops of {CROP}×{CROP}, 8 classes, bfloat16, one thread) takes "
-        f"{best[0]:.2f} s of the processor without and {best[1]:.2f} s with the refiner's 5 iterations."
+        f"A training step (forward and backward, {BATCH} crops of {CROP}×{CROP}, 8 classes, bfloat16, one thread)\n"
+        f"takes {best[0]:.2f} s of the processor without and {best[1]:.2f} s with the refiner's 5 iterations."
     )
 
 
