@@ -27,7 +27,7 @@ from intarsia.kernels.vectors import (
 )
 
 _BLOCK = 16  # pixels
-_LEAST, _ONE = np.float32(1e-5), np.float32(1)
+_LEAST, _ZERO, _ONE = np.float32(1e-5), np.float32(0), np.float32(1)
 _MOST = np.float32(75)  # e^75 times the largest odds, 1e5, is still a float32; D is 1 long before
 _HALF = np.float32(0.5)
 
@@ -101,28 +101,22 @@ def _decide(scratch, odds, begins, ends):  # noqa: ANN001, ANN202
 
 
 @in_place
-def blur_pair(
-    first: Float32[np.ndarray, "V 1"],
-    second: Float32[np.ndarray, "V 1"],
-    neighbours: Int32[np.ndarray, "D 2 V"],
-    factor: np.float32,
-) -> None:
-    """As `blur_lattice`."""
-    source, target, count = address_of(first), address_of(second), len(first)
-    for axis in range(len(neighbours)):
-        before = address_of(neighbours) + 8 * axis * count
-        scale = factor if axis == len(neighbours) - 1 else _ONE
-        for at in range(4, 4 * count, 4):
-            sides = read(source + 4 * read_index(before + at)) + read(source + 4 * read_index(before + at + 4 * count))
-            write(target + at, scale * (read(source + at) + _HALF * sides))
-        source, target = target, source
-    for at in range(4, 4 * count, 4):
-        write(target + at, np.float32(0))
+def collect_pair(values: Float32[np.ndarray, "V 1"], sums: Float32[np.ndarray, "V 1"], factor: float, adds: bool) -> None:
+    """As `collect`."""
+    scale = np.float32(factor)
+    for row in range(len(sums)):
+        values[row, 0] = scale * sums[row, 0] + (values[row, 0] if adds else _ZERO)
+        sums[row, 0] = 0
 
 
 @in_place
-def join_pair(sums: Float32[np.ndarray, "V 1"], others: Float32[np.ndarray, "V 1"], begin: int, end: int) -> None:
-    """As `join`."""
-    for row in range(len(sums)):
-        sums[row, 0] += others[row, 0]
-        others[row, 0] = 0
+def blur_pair(values: Float32[np.ndarray, "V 1"], chains: Int32[np.ndarray, " n"]) -> None:
+    """As `blur_lattice`."""
+    row, links = address_of(values), address_of(chains)
+    place, before, here, share = row, _ZERO, _ZERO, _ZERO
+    for at in range(links, links + 4 * len(chains), 4):
+        link = read_index(at)
+        after = read(row + 4 * link)
+        write(place, here + share * (before + after))
+        place, before, here = row + 4 * link, here, after
+        share = _HALF if link else _ZERO
