@@ -89,5 +89,7 @@ def build_network(record: NetworkRecord) -> SegmentationNetwork:
         len(record.mean),
         form=record.form,
         auxiliary=record.auxiliary,
+        refiner=record.refiner,
+        refiner_options=record.refiner_options,
         **options,
     )

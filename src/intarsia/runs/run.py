@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ class NetworkRecord:
     precision: Literal["float32", "bfloat16"]
     memory_format: Literal["contiguous", "channels_last"]
     device: str
+    refiner: str | None = None
+    refiner_options: dict[str, Any] = field(default_factory=dict)
     pixels: PixelFormat = RGB
     task: Literal["segmentation", "classification"] = "segmentation"
 
