@@ -17,7 +17,7 @@ _njit: Callable[..., Any] = numba.njit  # its stub does not know all of its opti
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on the first call, without Python's checks in the loop, and release the interpreter's lock meanwhile.
 
-    Machine code is kept in ``NUMBA_CACHE_DIR`` if that is set, otherwise in ``__pycache__`` beside the source, and where
+    Machine code is kept in ``NUMBA_CACHE_DIR`` if that is set, otherwise in ``__pycache__`` beside the source, and if
     that cannot be written in the user's cache folder, ``~/.cache/numba`` on Linux. Where nothing can be written each
     process compiles anew. Numba's parallel layer is not used: it does not survive a fork, and loaders fork.
 
