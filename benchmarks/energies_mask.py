@@ -4,8 +4,8 @@
 
 The truth was drawn by hand on the photograph alone, at five times its size, around the cup, the saucer and the spoon.
 The coarse mask is the truth shifted, with an outline that wanders, in blocks of sixteen pixels, and with specks. Ten
-are drawn; means are given, and in brackets the least. Boundary F is the harmonic mean of two shares: of the mask's outline
-that lies at most two pixels off the true one, and the reverse.
+are drawn; means are given, and in brackets the least. Boundary F is the harmonic mean of two shares: of the mask's
+outline that lies at most two pixels off the true one, and the reverse.
 """
 
 import argparse

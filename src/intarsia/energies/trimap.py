@@ -63,7 +63,8 @@ def trimap_of_mask(mask: Bool[np.ndarray, "H W"], band: float) -> Trimap:
         raise ArgumentError(f"`band` (={band}) must be a number of pixels from 0 on.")
     trimap = mask.astype(np.uint8)
     if mask.any() and not mask.all():
-        trimap[np.where(mask, distance_transform_edt(mask), distance_transform_edt(~mask)) <= band] |= 2
+        distances = [np.asarray(distance_transform_edt(side)) for side in (mask, ~mask)]  # to the other side; 0 on it
+        trimap[np.maximum(*distances) <= band] |= 2
     return trimap
 
 
