@@ -11,6 +11,7 @@ from intarsia.energies.matte import matte
 from intarsia.energies.max_flow import GridCut
 from intarsia.energies.mixtures import GaussianMixture, Mixtures
 from intarsia.energies.sparse_cut import SparseCut
+from intarsia.energies.trimap import trimap_of_mask
 
 __all__ = [
     "CRFSettings",
@@ -30,4 +31,5 @@ __all__ = [
     "grabcut",
     "graph_cut",
     "matte",
+    "trimap_of_mask",
 ]
