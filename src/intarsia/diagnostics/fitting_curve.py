@@ -2,7 +2,7 @@
 
 from itertools import accumulate
 
-from intarsia.diagnostics.explanation import standalone
+from intarsia.diagnostics.pages.explanation import standalone
 from intarsia.diagnostics.svg import Point, line_chart
 from intarsia.runs.refinement import Fit
 
