@@ -14,9 +14,9 @@ from intarsia.energies.crf_general import GeneralMeanField
 from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid
 from intarsia.energies.crf_kernels import FeatureKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
-from intarsia.energies.memory import require_memory
 from intarsia.errors import ArgumentError
 from intarsia.kernels.mean_field import Appearance, FastMeanField, Smoothness, is_fast
+from intarsia.kernels.memory import require_memory
 
 
 def dense_crf(
