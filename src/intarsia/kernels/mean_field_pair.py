@@ -14,11 +14,15 @@ from intarsia.kernels.vectors import (
     address_of,
     divide,
     exp,
+    gather,
     larger,
     load,
     multiply,
     read,
     read_index,
+    read_rows,
+    read_shares,
+    scatter,
     smaller,
     splat,
     store,
@@ -64,12 +68,10 @@ def sweep_pair(
             if not begins:
                 for i in range(0, 4 * count, 4):
                     cell = read_row + 4 * read_index(columns + here + i)
-                    message = read(across + here + i) * read(cell)
-                    message += read(across + here + i + 4 * width) * read(cell + 4)
-                    for r in range(len(corners)):
-                        at = r * distance + pixel + i
-                        message += read(weights + at) * read(values + 4 * read_index(rows + at))
-                    write(scratch + i, message)
+                    message = read(across + here + i) * read(cell) + read(across + here + i + 4 * width) * read(cell + 4)
+                    places = read_rows(corners, rows + pixel + i, distance, 4)
+                    shares = read_shares(corners, weights + pixel + i, distance)
+                    write(scratch + i, gather(values, places, shares, message))
             _decide(scratch, odds + pixel, begins, ends)
             for i in range(0, 4 * count, 4):
                 given = read(scratch + i)
@@ -79,10 +81,8 @@ def sweep_pair(
                     cell = written_row + 4 * read_index(columns + here + i)
                     write(cell, read(cell) + read(across + here + i) * given)
                     write(cell + 4, read(cell + 4) + read(across + here + i + 4 * width) * given)
-                    for r in range(len(corners)):
-                        at = r * distance + pixel + i
-                        corner = sums + 4 * read_index(rows + at)
-                        write(corner, read(corner) + read(weights + at) * given)
+                    places = read_rows(corners, rows + pixel + i, distance, 4)
+                    scatter(sums, places, read_shares(corners, weights + pixel + i, distance), given)
             pixel += 4 * count
         if not ends:
             accumulate(written_row, length, above, fields.grid_rows[upper])

@@ -53,7 +53,7 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     weights, keys = np.empty((channels + 3, count), np.float32), np.empty(count, np.int64)
     _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
     simplices, which = distinct(keys, count // 4)
-    found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, first=1)
+    found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, 1, channels + 3)
     corners = np.zeros((channels + 3)*count+16, np.int32)[:(channels+3)*count].reshape(channels + 3, count)
     _spread(which, rows.reshape(-1, channels + 3), corners)
     return ImageLattice(corners, weights, _chains(found, packing), len(found.keys))

@@ -58,7 +58,7 @@ def _operation(typed: Callable[..., Any]) -> Any:
 
 
 def _constant(shape: Any, value: float) -> Any:
-    return ir.Constant(shape, [value] * shape.count)
+    return ir.Constant(shape, [value] * shape.count if isinstance(shape, ir.VectorType) else value)
 
 
 @_operation
@@ -148,6 +148,8 @@ def fetch(typing, address):  # noqa: ANN001, ANN201
 
 
 def _splat(builder: Any, value: Any, shape: Any) -> Any:
+    if shape == _FLOAT:
+        return value
     one = builder.insert_element(ir.Constant(shape, ir.Undefined), value, ir.Constant(_INT, 0))
     everywhere = ir.Constant(ir.VectorType(_INT, shape.count), [0] * shape.count)
     return builder.shuffle_vector(one, ir.Constant(shape, ir.Undefined), everywhere)
@@ -342,7 +344,7 @@ def read_shares(typing, count, address, step):  # noqa: ANN001, ANN201
 
 @_operation
 def gather(typing, base, rows, shares, start):  # noqa: ANN001, ANN201
-    """`start` and all vectors at `base` plus one of `rows`, each times its share; in two sums that do not wait."""
+    """`start`, a vector or a float, and all at `base` plus one of `rows`, times its share; in two sums that do not wait."""
 
     def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
         base, rows, shares, start = arguments
@@ -359,7 +361,7 @@ def gather(typing, base, rows, shares, start):  # noqa: ANN001, ANN201
 
 @_operation
 def scatter(typing, base, rows, shares, vector):  # noqa: ANN001, ANN201
-    """Adds the vector, times its share, at `base` plus each of `rows`, which are all different."""
+    """Adds a vector or a float, times its share, at `base` plus each of `rows`, which are all different."""
 
     def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
         base, rows, shares, vector = arguments
