@@ -48,14 +48,14 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     """
     count, channels = levels.shape
     scales = np.array([1 / sxy, 1 / sxy] + [1 / srgb] * channels, np.float32)
-    lowest, highest = np.empty((2, channels), np.float32)
-    _range(levels, lowest, highest)
-    size = np.array([width - 1, count // width - 1, *(highest - lowest)], np.float32)
+    highest = np.empty(channels, np.float32)
+    _range(levels, highest)
+    size = np.array([width - 1, count // width - 1, *highest], np.float32)
     packing = packing_of(scales, size)
     if packing is None:
         return None
     weights, keys = np.empty((channels + 3, count), np.float32), np.empty(count, np.int64)
-    _embed_all(levels, width, lowest, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
+    _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
     simplices, which = distinct(keys, count // 4)
     found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, 1, channels + 3)
     corners = np.zeros((channels + 3) * count + AHEAD, np.int32)[:-AHEAD].reshape(channels + 3, count)
@@ -64,19 +64,19 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
 
 
 @in_place
-def _range(levels: Levels, lowest: Float32[np.ndarray, "C"], highest: Float32[np.ndarray, "C"]) -> None:
+def _range(levels: Levels, highest: Float32[np.ndarray, "C"]) -> None:
+    """Up from 0: another origin would place the image elsewhere in the lattice, which errs differently there."""
     for c in range(levels.shape[1]):
-        least = most = levels[0, c]
+        most = levels[0, c]
         for i in range(len(levels)):
-            least, most = min(least, levels[i, c]), max(most, levels[i, c])
-        lowest[c], highest[c] = least, most
+            most = max(most, levels[i, c])
+        highest[c] = most
 
 
 @in_place
 def _embed_all(
     levels: Levels,
     width: int,
-    lowest: Float32[np.ndarray, "C"],
     lift: Float32[np.ndarray, "D d"],
     packing: Packing,
     scratch: Scratch,
@@ -85,7 +85,7 @@ def _embed_all(
 ) -> None:
     for start in range(0, len(levels), BLOCK):
         count = min(BLOCK, len(levels) - start)
-        gather(levels, width, lowest, start, count, scratch.features)
+        gather(levels, width, start, count, scratch.features)
         embed(scratch, count, lift, packing, keys[start : start + count], weights[:, start : start + count])
 
 
