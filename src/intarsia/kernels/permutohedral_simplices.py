@@ -73,8 +73,8 @@ class Scratch(NamedTuple):
 
 def scratch_of(d: int) -> Scratch:
     """For features of d dimensions."""
-    planes = [np.zeros((n, BLOCK), np.float32) for n in (d, d + 1, d + 1)]
-    return Scratch(*planes, np.zeros((d + 1, BLOCK), np.int32), np.zeros(BLOCK, np.float32))
+    features, rests, bases = (np.zeros((n, BLOCK), np.float32) for n in (d, d + 1, d + 1))
+    return Scratch(features, rests, bases, np.zeros((d + 1, BLOCK), np.int32), np.zeros(BLOCK, np.float32))
 
 
 @in_place

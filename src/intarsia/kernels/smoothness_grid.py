@@ -22,7 +22,7 @@ class Line(NamedTuple):
     cells: Int32[np.ndarray, "n"]  # the first of two
     weights: Float32[np.ndarray, "2 n"]
     taps: Float32[np.ndarray, "t"]  # of the blur, the middle one for the cell itself
-    count: int  # m; there is a cell on either side of what the pixels need, or behind
+    length: int  # m; there is a cell on either side of what the pixels need, or behind
 
 
 def line_of(pixels: int, sigma: float, normalised: bool = True) -> Line:
