@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
+from intarsia.kernels.memory import require_memory
 from intarsia.kernels.vector_rows import fetch
 from intarsia.kernels.vectors import address_of
 
@@ -43,6 +44,7 @@ def distinct(
     place, used = _number(keys, period, 0, known, first, table, _shift(table), numbers)
     while place < len(keys):
         slots *= 2
+        require_memory(32 * slots, "A lattice of so many corners")  # slots, keys, and what is made of them
         known, table = np.concatenate([known, np.full(len(known), _FREE)]), np.full((slots, 2), _FREE)
         _insert(known, first, used, table, _shift(table))
         place, used = _number(keys, period, place, known, used, table, _shift(table), numbers)

@@ -13,6 +13,7 @@ from jaxtyping import Float32, UInt8
 from intarsia.kernels.class_blocks import BLOCK
 from intarsia.kernels.mean_field_lattice import normalise
 from intarsia.kernels.mean_field_passes import Passes, Work, crew
+from intarsia.kernels.memory import require_memory
 from intarsia.kernels.permutohedral_build import ImageLattice, image_lattice
 from intarsia.kernels.smoothness_grid import Line, line_of
 from intarsia.kernels.vectors import aligned
@@ -102,6 +103,7 @@ class FastMeanField:
         key = (lanes, corners, length, down.length, len(across.taps))
         if self._work is None or self._work[0] != key:
             self._work, threads, pixels = None, len(self._parts), self._size[0] * self._size[1]
+            require_memory(4 * corners * lanes * (1 + threads), f"A lattice of {corners:,} corners")
             work = Work(
                 rows=aligned(pixels + (BLOCK if lanes == 1 else 0), lanes),
                 values=aligned(corners, lanes),
