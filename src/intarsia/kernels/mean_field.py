@@ -1,8 +1,8 @@
 """Mean field of a dense CRF on images, where speed matters: which settings it serves, what it keeps, who does what.
 
-An iteration is one sweep over the pixels, shared out by rows, and a blur of what the sweep summed, shared out by classes
-and rows. Threads are Python's, and the kernels release its lock; no thread outlives a call, so that processes may fork.
-Sums of floats depend on how rows were shared out, in their last digits.
+An iteration is one sweep over the pixels, shared out by rows, and a blur of what the sweep summed, shared out by
+classes and rows. Threads are Python's, and the kernels release its lock; no thread outlives a call, so that processes
+may fork. Sums of floats depend on how rows were shared out, in their last digits.
 """
 
 from typing import NamedTuple

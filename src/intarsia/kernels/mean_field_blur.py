@@ -69,7 +69,7 @@ def blur_lattice(values: Float32[np.ndarray, "V C"], chains: Int32[np.ndarray, "
 
 @step
 def _follow(like, values, chains, block):
-    """One block of classes. Row 0, which ends chains, goes through the same steps, but takes nothing from neighbours."""
+    """One block of classes. Row 0, which ends chains, goes through the same steps and takes nothing."""
     row, stride, links = address_of(values) + block, 4 * values.shape[1], address_of(chains)
     place, before, here, share = row, multiply(like, like), multiply(like, like), _ZERO
     for at in range(links, links + 4 * len(chains) - _AHEAD, 4):

@@ -1,8 +1,8 @@
 # ruff: noqa: ANN001, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
 """Mean field of two classes: only the difference D = Q_1 - Q_0 is filtered, one float a pixel, corner and cell.
 
-With odds o = p_1 / p_0 and the difference m of both messages, which is the filtered D, Q_1 = o e^m / (1 + o e^m). Sixteen
-pixels in a row gather one by one, take their exponentials together, and give one by one.
+With odds o = p_1 / p_0 and the difference m of both messages, which is the filtered D, Q_1 = o e^m / (1 + o e^m).
+Sixteen pixels in a row gather one by one, take their exponentials together, and give one by one.
 """
 
 import numpy as np

@@ -22,7 +22,7 @@ Crew = Callable[[Callable[[int], None]], None]  # does a task in every thread
 
 
 class Work(NamedTuple):
-    """One call's arrays, kept for the next: T threads, R rows of the grid, C = 1 for two classes, else padded classes."""
+    """One call's arrays, kept for the next: T threads, R rows of the grid, C padded classes, or 1 for two."""
 
     rows: Float32[np.ndarray, "N C"]
     values: Float32[np.ndarray, "V C"]

@@ -1,9 +1,10 @@
-# ruff: noqa: ANN001, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
+# ruff: noqa: ANN001, ANN201, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
 """One iteration of mean field at all pixels, in one pass: slice, softmax, splat.
 
-A pixel gathers what its d + 1 corners of the lattice and four cells of the smoothness grid hold, classes side by side; its
-probabilities times e^gathered, divided by their sum, are its new ones, and go at once to where the next iteration starts
-from. So they are never stored, except in the last pass, and nothing but rows of a table is read twice.
+A pixel gathers what its d + 1 corners of the lattice and four cells of the smoothness grid hold, classes side by
+side; its probabilities times e^gathered, divided by their sum, are its new ones, and go at once to where the next
+iteration starts from. So they are never stored, except in the last pass, and nothing but rows of a table is read
+twice.
 
 Classes are padded with zeros to whole blocks: as many of 16 as fit, and one of 8. A padded class has probability 0 and
 keeps it. Rows of pixels interpolate the grid down first, then across; they leave their part in the same way.
@@ -206,6 +207,7 @@ def _scale(shape, factor, source, target):
 
 @step
 def clear(row, length):
+    """A row of whole wide blocks becomes 0."""
     for at in range(0, length, _WIDE):
         store(row + at, zeros16())
 
@@ -220,6 +222,7 @@ def blend(upper, length, above, below, result):
 
 @step
 def accumulate(row, length, factor, result):
+    """Adds a row, times a factor."""
     if factor != 0:  # a row that is not between two may have no second
         for at in range(0, length, _WIDE):
             store(result + at, multiply_add(factor, load(row + at, zeros16()), load(result + at, zeros16())))

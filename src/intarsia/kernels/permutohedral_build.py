@@ -1,8 +1,8 @@
-"""The permutohedral lattice of an image: which corners each pixel touches, how much, and which follow each other along the axes.
+"""The permutohedral lattice of an image: the corners that each pixel touches, and which follow each other along axes.
 
-Far fewer simplices than pixels are in use, and fewer corners than simplices. So simplices are told apart first, and only
-the corners of each are looked up. They are numbered as they appear, so that pixels near each other find theirs near
-each other. Number 0 is a corner without value, where chains of neighbours end.
+Far fewer simplices than pixels are in use, and fewer corners than simplices. So simplices are told apart first, and
+only the corners of each are looked up. They are numbered as they appear, so that pixels near each other find theirs
+near each other. Number 0 is a corner without value, where chains of neighbours end.
 """
 
 from typing import NamedTuple
@@ -102,7 +102,7 @@ def _corners_of(
     corners: Int64[np.ndarray, "S D"],
     drops: Int64[np.ndarray, "8"],
 ) -> None:
-    """From one corner of a simplex to the next r grows, and u shrinks at the axis whose turn it is: smallest rest first."""
+    """From one corner of a simplex to the next r grows, and u shrinks at one axis: smallest rest first."""
     dimensions = len(packing.shifts)
     for s in range(len(simplices)):
         corner, ranks = simplices[s] & ((1 << packing.ranks) - 1), simplices[s] >> packing.ranks

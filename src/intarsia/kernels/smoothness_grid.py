@@ -1,9 +1,10 @@
 """A Gaussian over pixels as three short steps: to a coarser grid, a blur of it, and back.
 
-From σ = 2 on, the grid has half the pixels' rows and columns, and its cells' centres lie between pixels: a pixel gives ¾ to
-one cell and ¼ to the next, and takes in the same way. Either way adds a variance of ¾, at every pixel alike, and the taps
-between take what remains of σ². Below 2 the grid is that of the pixels. All of it is separable, so are the sums of the rows
-of the kernel, and the normalisation by them is folded into the pixels' weights, one axis at a time.
+From σ = 2 on, the grid has half the pixels' rows and columns, and its cells' centres lie between pixels: a pixel
+gives ¾ to one cell and ¼ to the next, and takes in the same way. Either way adds a variance of ¾, at every pixel
+alike, and the taps between take what remains of σ². Below 2 the grid is that of the pixels. All of it is separable,
+so are the sums of the rows of the kernel, and the normalisation by them is folded into the pixels' weights, one axis
+at a time.
 """
 
 from typing import NamedTuple

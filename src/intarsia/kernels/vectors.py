@@ -1,12 +1,14 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - Numba calls all of these, with types and with LLVM's values
 """Vectors of 8 or 16 floats inside kernels: what the compiler does not find by itself in a loop over 21 classes.
 
-A vector is a value of Numba's that LLVM knows as ``<16 x float>``. It cuts an operation into as many instructions as the
-machine needs (one with AVX-512, two with AVX2, four with NEON), so that nothing here depends on the machine. Vectors
-live in kernels only; they are read from and written to addresses, which Numba does not check for negative numbers as it
-does with indices: whoever calls a kernel answers for what lies there. `like` is a vector that says how wide a result is.
+A vector is a value of Numba's that LLVM knows as ``<16 x float>``. It cuts an operation into as many instructions as
+the machine needs (one with AVX-512, two with AVX2, four with NEON), so that nothing here depends on the machine.
+Vectors live in kernels only; they are read from and written to addresses, which Numba does not check for negative
+numbers as it does with indices: whoever calls a kernel answers for what lies there. `like` is a vector that says how
+wide a result is.
 
-Each operation is typed by Numba's types of its arguments, and returns what its result is and the function that builds it.
+Each operation is typed by Numba's types of its arguments, and returns what its result is and the function that builds
+it.
 """
 
 import inspect
