@@ -1,9 +1,9 @@
-"""Draws docs/pictures/dense_crf.png: a photograph, what a coarse network may say of it, and that after the dense CRF.
+"""Draws docs/pictures/dense_crf.png: a photograph, what a coarse network may say of it, and what the CRF makes of that.
 
     python benchmarks/dense_crf_picture.py --out docs/pictures/dense_crf.png
 
-The classes are drawn by hand as ellipses and polygons, blurred, sampled at every 16th pixel, made uncertain by noise, and
-interpolated, as a network of output stride 16 does it.
+The classes are drawn by hand as ellipses and polygons, blurred, sampled at every 16th pixel, made uncertain by noise,
+and interpolated, as a network of output stride 16 does it.
 """
 
 import argparse

@@ -1,12 +1,11 @@
 """What the dense CRF is given, checked, and as it reads it: log probabilities and features of each position."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
 from intarsia.energies.levels import Levels, levels_of
 from intarsia.errors import ArgumentError
+from intarsia.kernels.probabilities import are_probabilities
 
 _LEAST = np.float32(1e-5)  # a probability below it is taken for this, as pydensecrf does: a network's 0 is no proof
 _SUM_TOLERANCE = 0.01  # half floats of 255 classes are off by less; scores that were never normalised by more
@@ -48,46 +47,46 @@ def check_shapes(probabilities: Shaped[np.ndarray, "..."], size: Size | None) ->
         )
 
 
-def log_probabilities(probabilities: Float[np.ndarray, "K *size"], result: Float32[np.ndarray, "N K"]) -> None:
-    """Written to `result`, position by position, clipped at 1e-5.
+def checked_planes(probabilities: Float[np.ndarray, "K *size"]) -> Float32[np.ndarray, "K *size"]:
+    """Themselves if they are float32 side by side and can be written to (which nobody does), or a copy that is.
 
     Raises:
         ArgumentError: one is not finite or negative, or they do not sum to one within 0.01.
     """
-    filled = 0
-    for first, rows in _portions(probabilities):
-        columns = rows.reshape(len(rows), -1)
-        _check_values(columns, first * (columns.shape[1] // rows.shape[1]), probabilities.shape[1:])
-        part = result[filled : filled + columns.shape[1]]
-        np.clip(columns.T, _LEAST, 1, out=part, casting="same_kind")
-        np.log(part, out=part)
-        filled += columns.shape[1]
+    planes = np.require(probabilities, np.float32, ["C", "W"])
+    if not are_probabilities(planes.reshape(len(planes), -1), np.float32(_SUM_TOLERANCE)):
+        _refuse(probabilities)
+    return planes
 
 
-def _portions(probabilities: Float[np.ndarray, "K *size"]) -> Iterator[tuple[int, Float[np.ndarray, "K rows *rest"]]]:
-    """Some rows at a time, so that no copy of the whole is made; with the number of the first."""
-    positions = int(np.prod(probabilities.shape[2:]))
-    step = max(1, _AT_ONCE // positions)
-    for first in range(0, probabilities.shape[1], step):
-        yield first, probabilities[:, first : first + step]
-
-
-def _check_values(columns: Float[np.ndarray, "K n"], first: int, size: Size) -> None:
-    sums = columns.sum(axis=0, dtype=np.float64)
-    if columns.min() >= 0 and np.abs(sums - 1).max() <= _SUM_TOLERANCE:  # both are false for NaN
-        return
-    wrong = ~(np.isfinite(columns) & (columns >= 0))
+def _refuse(probabilities: Float[np.ndarray, "K *size"]) -> None:
+    """Name the first position that is wrong."""
+    size = probabilities.shape[1:]
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        wrong = ~(np.isfinite(probabilities) & (probabilities >= 0))
+        sums = probabilities.sum(axis=0, dtype=np.float64)
     if wrong.any():
-        position, k = np.argwhere(wrong.T)[0]
+        index = int(wrong.any(axis=0).argmax())
+        k = int(wrong.reshape(len(wrong), -1)[:, index].argmax())
+        value = probabilities[(k, *np.unravel_index(index, size))]
         raise ArgumentError(
-            f"`probabilities` are {columns[k, position]} for class {k} at {place_of(first + position, size)}; they "
-            "must be finite and not negative: pass the softmax of logits, and clip what was interpolated."
+            f"`probabilities` are {value} for class {k} at {place_of(index, size)}; they must be finite and not "
+            "negative: pass the softmax of logits, and clip what was interpolated."
         )
-    position = int((np.abs(sums - 1) > _SUM_TOLERANCE).argmax())
+    index = int((np.abs(sums - 1)).argmax())
     raise ArgumentError(
-        f"`probabilities` sum to {sums[position]:.4g} at {place_of(first + position, size)}; they must sum to 1 within "
-        f"{_SUM_TOLERANCE}: divide them by their sum over the classes, where it is 0 by 1 / K each."
+        f"`probabilities` sum to {sums.flat[index]:.4g} at {place_of(index, size)}; they must sum to 1 within "
+        f"{_SUM_TOLERANCE}: divide them by their sum over the classes; where it is 0, give 1 / K each."
     )
+
+
+def log_probabilities(planes: Float32[np.ndarray, "K *size"], result: Float32[np.ndarray, "N K"]) -> None:
+    """Written to `result`, position by position, clipped at 1e-5; some at a time, for there may be many."""
+    columns = planes.reshape(len(planes), -1)
+    for first in range(0, len(result), _AT_ONCE):
+        part = result[first : first + _AT_ONCE]
+        np.clip(columns[:, first : first + _AT_ONCE].T, _LEAST, 1, out=part)
+        np.log(part, out=part)
 
 
 def place_of(index: int, size: Size) -> str:

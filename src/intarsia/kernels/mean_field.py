@@ -61,6 +61,10 @@ class FastMeanField:
         self._lattice: tuple[tuple[float, float], ImageLattice | None] | None = None
         self._work: tuple[tuple[int, ...], Work] | None = None
 
+    def next_image(self, levels: Levels) -> None:
+        """Of the same size; buffers are kept."""
+        self._levels, self._lattice = levels, None
+
     def prepare(self, appearance: Appearance) -> bool:
         """Build the lattice unless it is that of the call before; False if its keys do not fit."""
         if self._levels is None or not appearance.weight:
@@ -114,4 +118,5 @@ class FastMeanField:
 
 
 def _without_appearance(pixels: int) -> ImageLattice:
-    return ImageLattice(np.zeros((0, pixels), np.int32), np.zeros((0, pixels), np.float32), np.zeros((0, 2, 1), np.int32))
+    nothing = np.zeros((0, pixels), np.int32)
+    return ImageLattice(nothing, nothing.astype(np.float32), np.zeros(0, np.int32), 1)

@@ -8,73 +8,71 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place, step
+from intarsia.kernels.mean_field_sweep import clear
 from intarsia.kernels.vectors import (
     add,
     address_of,
+    fetch,
     load,
     multiply,
     multiply_add,
     read,
     read_index,
-    splat,
     store,
     zeros8,
     zeros16,
 )
 
+_AHEAD = 4 * 24
 _WIDE = 64  # bytes of a block of 16
-_HALF = np.float32(0.5)
+_ZERO, _HALF = np.float32(0), np.float32(0.5)
 
 
 @in_place
-def blur_lattice(
-    first: Float32[np.ndarray, "V C"],
-    second: Float32[np.ndarray, "V C"],
-    neighbours: Int32[np.ndarray, "D 2 V"],
-    begin: int,
-    end: int,
-    factor: np.float32,
+def collect(
+    values: Float32[np.ndarray, "V C"], sums: Float32[np.ndarray, "V C"], begin: int, end: int, factor: float, adds: bool
 ) -> None:
-    """Along each axis a row becomes itself and half of either neighbour (Adams et al., section 3), from array to array.
+    """Moves `factor` times the sums of one thread to `values`, or `adds` them; the sums become 0.
 
-    For the bytes from `begin` to `end` of each row. After an even number of axes the result lies in `first`, else in
-    `second`; the other becomes 0. `factor` multiplies the result.
+    For the bytes from `begin` to `end` of each row.
     """
-    source, target, stride = address_of(first), address_of(second), 4 * first.shape[1]
-    count, axes = len(first), len(neighbours)
-    for axis in range(axes):
-        before = address_of(neighbours) + 8 * axis * count
-        scale = factor if axis == axes - 1 else np.float32(1)
-        for row in range(1, count):
-            down, up = stride * read_index(before + 4 * row), stride * read_index(before + 4 * (row + count))
-            at = stride * row
-            block = begin
-            while block + _WIDE <= end:
-                _blur_block(zeros16(), source + block, target + block, at, down, up, scale)
-                block += _WIDE
-            if block < end:
-                _blur_block(zeros8(), source + block, target + block, at, down, up, scale)
-        source, target = target, source
-    for row in range(1, count):
-        for block in range(begin, end, _WIDE // 2):
-            store(target + stride * row + block, zeros8())
+    stride, scale = 4 * values.shape[1], np.float32(factor)
+    target, source = address_of(values), address_of(sums)
+    for row in range(0, stride * len(sums), stride):
+        for at in range(row + begin, row + end, _WIDE // 2):
+            before = load(target + at, zeros8()) if adds else zeros8()
+            store(target + at, multiply_add(scale, load(source + at, zeros8()), before))
+            store(source + at, zeros8())
+
+
+@in_place
+def blur_lattice(values: Float32[np.ndarray, "V C"], chains: Int32[np.ndarray, " n"], begin: int, end: int) -> None:
+    """Along each axis a row becomes itself and half of either neighbour (Adams et al., section 3).
+
+    For the bytes from `begin` to `end` of each row. What was a row before is kept for the next of its chain, so that all
+    happens in place, and rows without neighbours are not touched.
+    """
+    block = begin
+    while block + _WIDE <= end:
+        _follow(zeros16(), values, chains, block)
+        block += _WIDE
+    if block < end:
+        _follow(zeros8(), values, chains, block)
 
 
 @step
-def _blur_block(like, source, target, at, down, up, scale):  # noqa: ANN001, ANN202
-    sides = add(load(source + down, like), load(source + up, like))
-    store(target + at, multiply(splat(scale, like), multiply_add(_HALF, sides, load(source + at, like))))
-
-
-@in_place
-def join(sums: Float32[np.ndarray, "V C"], others: Float32[np.ndarray, "V C"], begin: int, end: int) -> None:
-    """Adds another thread's sums, which become 0, for the bytes from `begin` to `end` of each row."""
-    stride = 4 * sums.shape[1]
-    target, source = address_of(sums), address_of(others)
-    for start in range(stride, stride * len(sums), stride):
-        for at in range(start + begin, start + end, _WIDE // 2):
-            store(target + at, add(load(target + at, zeros8()), load(source + at, zeros8())))
-            store(source + at, zeros8())
+def _follow(like, values, chains, block):  # noqa: ANN001, ANN202
+    """One block of classes. Row 0, which ends chains, goes through the same steps, but takes no part of its neighbours."""
+    row, stride, links = address_of(values) + block, 4 * values.shape[1], address_of(chains)
+    place, before, here, share = row, multiply(like, like), multiply(like, like), _ZERO
+    for at in range(links, links + 4 * len(chains) - _AHEAD, 4):
+        link = read_index(at)
+        fetch(row + stride * read_index(at + _AHEAD))
+        following = row + stride * link
+        after = load(following, like)
+        store(place, multiply_add(share, add(before, after), here))
+        place, before, here = following, here, after
+        share = _HALF if link else _ZERO
 
 
 @in_place
@@ -90,7 +88,8 @@ def blur_grid(
 ) -> None:
     """Rows from `start` to `stop`, whose cells are `stride` bytes apart.
 
-    `room` is a row with zeros for as many cells on either side as the taps `across` reach.
+    `room` is a row with zeros for as many cells on either side as the taps `across` reach. Sums that no other rows need
+    become 0 while they are at hand: all but the first and last few, as many as the taps `down` reach.
     """
     length, reach, margin = 4 * sums.shape[1], len(down) // 2, stride * (len(across) // 2)
     source, target, middle = address_of(sums), address_of(result), address_of(room)
@@ -101,6 +100,8 @@ def blur_grid(
             _taps(address_of(down) + 4 * (top - y + reach), bottom + 1 - top, row + at, length, middle + margin + at)
         for at in range(0, length, 4 * _WIDE):
             _taps(address_of(across), len(across), middle + at, stride, target + y * length + at)
+        if y - reach >= start + reach:
+            clear(source + (y - reach) * length, length)
 
 
 @in_place

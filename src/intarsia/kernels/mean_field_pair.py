@@ -14,11 +14,15 @@ from intarsia.kernels.vectors import (
     address_of,
     divide,
     exp,
+    gather,
     larger,
     load,
     multiply,
     read,
     read_index,
+    read_rows,
+    read_shares,
+    scatter,
     smaller,
     splat,
     store,
@@ -27,7 +31,7 @@ from intarsia.kernels.vectors import (
 )
 
 _BLOCK = 16  # pixels
-_LEAST, _ONE = np.float32(1e-5), np.float32(1)
+_LEAST, _ZERO, _ONE = np.float32(1e-5), np.float32(0), np.float32(1)
 _MOST = np.float32(75)  # e^75 times the largest odds, 1e5, is still a float32; D is 1 long before
 _HALF = np.float32(0.5)
 
@@ -64,12 +68,10 @@ def sweep_pair(
             if not begins:
                 for i in range(0, 4 * count, 4):
                     cell = read_row + 4 * read_index(columns + here + i)
-                    message = read(across + here + i) * read(cell)
-                    message += read(across + here + i + 4 * width) * read(cell + 4)
-                    for r in range(len(corners)):
-                        at = r * distance + pixel + i
-                        message += read(weights + at) * read(values + 4 * read_index(rows + at))
-                    write(scratch + i, message)
+                    message = read(across + here + i) * read(cell) + read(across + here + i + 4 * width) * read(cell + 4)
+                    places = read_rows(corners, rows + pixel + i, distance, 4)
+                    shares = read_shares(corners, weights + pixel + i, distance)
+                    write(scratch + i, gather(values, places, shares, message))
             _decide(scratch, odds + pixel, begins, ends)
             for i in range(0, 4 * count, 4):
                 given = read(scratch + i)
@@ -79,10 +81,8 @@ def sweep_pair(
                     cell = written_row + 4 * read_index(columns + here + i)
                     write(cell, read(cell) + read(across + here + i) * given)
                     write(cell + 4, read(cell + 4) + read(across + here + i + 4 * width) * given)
-                    for r in range(len(corners)):
-                        at = r * distance + pixel + i
-                        corner = sums + 4 * read_index(rows + at)
-                        write(corner, read(corner) + read(weights + at) * given)
+                    places = read_rows(corners, rows + pixel + i, distance, 4)
+                    scatter(sums, places, read_shares(corners, weights + pixel + i, distance), given)
             pixel += 4 * count
         if not ends:
             accumulate(written_row, length, above, fields.grid_rows[upper])
@@ -101,28 +101,22 @@ def _decide(scratch, odds, begins, ends):  # noqa: ANN001, ANN202
 
 
 @in_place
-def blur_pair(
-    first: Float32[np.ndarray, "V 1"],
-    second: Float32[np.ndarray, "V 1"],
-    neighbours: Int32[np.ndarray, "D 2 V"],
-    factor: np.float32,
-) -> None:
-    """As `blur_lattice`."""
-    source, target, count = address_of(first), address_of(second), len(first)
-    for axis in range(len(neighbours)):
-        before = address_of(neighbours) + 8 * axis * count
-        scale = factor if axis == len(neighbours) - 1 else _ONE
-        for at in range(4, 4 * count, 4):
-            sides = read(source + 4 * read_index(before + at)) + read(source + 4 * read_index(before + at + 4 * count))
-            write(target + at, scale * (read(source + at) + _HALF * sides))
-        source, target = target, source
-    for at in range(4, 4 * count, 4):
-        write(target + at, np.float32(0))
+def collect_pair(values: Float32[np.ndarray, "V 1"], sums: Float32[np.ndarray, "V 1"], factor: float, adds: bool) -> None:
+    """As `collect`."""
+    scale = np.float32(factor)
+    for row in range(len(sums)):
+        values[row, 0] = scale * sums[row, 0] + (values[row, 0] if adds else _ZERO)
+        sums[row, 0] = 0
 
 
 @in_place
-def join_pair(sums: Float32[np.ndarray, "V 1"], others: Float32[np.ndarray, "V 1"], begin: int, end: int) -> None:
-    """As `join`."""
-    for row in range(len(sums)):
-        sums[row, 0] += others[row, 0]
-        others[row, 0] = 0
+def blur_pair(values: Float32[np.ndarray, "V 1"], chains: Int32[np.ndarray, " n"]) -> None:
+    """As `blur_lattice`."""
+    row, links = address_of(values), address_of(chains)
+    place, before, here, share = row, _ZERO, _ZERO, _ZERO
+    for at in range(links, links + 4 * len(chains), 4):
+        link = read_index(at)
+        after = read(row + 4 * link)
+        write(place, here + share * (before + after))
+        place, before, here = row + 4 * link, here, after
+        share = _HALF if link else _ZERO

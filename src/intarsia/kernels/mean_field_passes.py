@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from intarsia.kernels.class_blocks import to_planes, to_rows
-from intarsia.kernels.mean_field_blur import blur_grid, blur_lattice, join, mix
+from intarsia.kernels.mean_field_blur import blur_grid, blur_lattice, collect, mix
 from intarsia.kernels.mean_field_lattice import blur_factor
-from intarsia.kernels.mean_field_pair import blur_pair, join_pair, sweep_pair, to_odds
+from intarsia.kernels.mean_field_pair import blur_pair, collect_pair, sweep_pair, to_odds
 from intarsia.kernels.mean_field_sweep import Fields, Pixels, Shape, sweep
 from intarsia.kernels.permutohedral_build import ImageLattice
 from intarsia.kernels.smoothness_grid import Line
@@ -60,7 +60,6 @@ class Passes:
     ) -> None:
         self._work, self._parts, self._lattice, self._across, self._down = work, parts, lattice, across, down
         self._lanes = work.rows.shape[1]
-        self._values, self._sums = work.values, work.sums.copy()
         for zeroed in (*work.sums, work.grid_sums, work.halos):
             zeroed[:] = 0
         weights = lattice.weights
@@ -80,13 +79,13 @@ class Passes:
     ) -> Float32[np.ndarray, "K H W"]:
         """Probabilities in, probabilities out."""
         planes = probabilities.reshape(len(probabilities), -1)
-        factor = np.float32(weight * blur_factor(len(self._lattice.neighbours) - 1))
+        factor = weight * blur_factor(len(self._lattice.corners))
         share(lambda thread: self._read(thread, planes))
         share(lambda thread: self._sweep(thread, begins=True, ends=iterations == 0))
         for left in range(iterations - 1, -1, -1):
             self._join_halos()
             share(lambda thread: self._blur(thread, factor))
-            self._exchange()
+            self._clear_seams()
             if compatibility is not None:
                 matrix = self._matrix(compatibility)
                 share(lambda thread: self._mix(thread, matrix))  # noqa: B023 - called at once
@@ -133,34 +132,38 @@ class Passes:
     def _sweep(self, thread: int, begins: bool, ends: bool) -> None:
         lines, tile = self._work.lines[thread], self._work.tiles[thread]
         fields = Fields(
-            self._values, self._sums[thread], self._work.grid, self._addresses[thread], lines[0], lines[1], tile
+            self._work.values, self._work.sums[thread], self._work.grid, self._addresses[thread], lines[0], lines[1], tile
         )
         if self._lanes == 1:
             sweep_pair(self._pixels, fields, self._shape.corners, *self._parts[thread], begins, ends)
         else:
             sweep(self._pixels, fields, self._shape, *self._parts[thread], begins, ends)
 
-    def _blur(self, thread: int, factor: np.float32) -> None:
-        threads, own = len(self._parts), self._sums[0]
+    def _blur(self, thread: int, factor: float) -> None:
+        threads, values, pair = len(self._parts), self._work.values, self._lanes == 1
         units = -(-4 * self._lanes // _UNIT)
         begin, end = (_UNIT * (units * t // threads) for t in (thread, thread + 1))
-        if begin < end and len(self._lattice.neighbours):
-            for other in self._sums[1:]:
-                (join_pair if self._lanes == 1 else join)(own, other, begin, end)
-            if self._lanes == 1:
-                blur_pair(own, self._values, self._lattice.neighbours, factor)
+        if begin < end:
+            for place, sums in enumerate(self._work.sums):
+                if pair:
+                    collect_pair(values, sums, factor, place > 0)
+                else:
+                    collect(values, sums, begin, end, factor, place > 0)
+            if pair:
+                blur_pair(values, self._lattice.chains)
             else:
-                blur_lattice(own, self._values, self._lattice.neighbours, begin, end, factor)
+                blur_lattice(values, self._lattice.chains, begin, end)
         rows = len(self._work.grid)
         first, last = rows * thread // threads, rows * (thread + 1) // threads
         taps, room = (self._down.taps, self._across.taps), self._work.rooms[thread]
         blur_grid(self._work.grid_sums, self._work.grid, *taps, 4 * self._lanes, room, first, last)
 
-    def _exchange(self) -> None:
-        """The lattice's result is to be read, and what became 0 is to be written."""
-        self._work.grid_sums[:] = 0
-        if len(self._lattice.neighbours) % 2 == 0:
-            self._values, self._sums[0] = self._sums[0], self._values
+    def _clear_seams(self) -> None:
+        """Sums that a thread left for its neighbours, see `blur_grid`."""
+        sums, reach, threads = self._work.grid_sums, len(self._down.taps) // 2, len(self._parts)
+        for t in range(threads + 1):
+            seam = len(sums) * t // threads
+            sums[max(seam - 2 * reach, 0) : seam + reach] = 0
 
     def _matrix(self, compatibility: Float32[np.ndarray, "K K"]) -> Float32[np.ndarray, "C C"]:
         K = len(compatibility)
@@ -170,6 +173,6 @@ class Passes:
 
     def _mix(self, thread: int, matrix: Float32[np.ndarray, "C C"]) -> None:
         threads, room = len(self._parts), self._work.tiles[thread]
-        for field, cells in ((self._values, 1), (self._work.grid, self._across.count)):
+        for field, cells in ((self._work.values, 1), (self._work.grid, self._across.count)):
             first, last = (len(field) * t // threads for t in (thread, thread + 1))
             mix(field, matrix, cells, room, first, last)

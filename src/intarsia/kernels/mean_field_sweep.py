@@ -18,13 +18,17 @@ from intarsia.kernels.vectors import (
     add,
     address_of,
     exp,
+    fetch,
     folded,
-    greatest,
+    gather,
     load,
     multiply,
     multiply_add,
     read,
     read_index,
+    read_rows,
+    read_shares,
+    scatter,
     splat,
     store,
     total,
@@ -32,6 +36,7 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
+AHEAD = 6
 _WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
@@ -94,15 +99,16 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
             column = stride * read_index(columns + 4 * x)
             left, right = read(across + 4 * x), read(across + 4 * (x + width))
             source, inverse = pixel, _ONE
+            rows = read_rows(shape.corners, corners, corner_step, stride)
+            shares = read_shares(shape.corners, weights, corner_step)
             if not begins:
-                inverse = _infer(
-                    shape, pixel, scratch, read_row + column, left, right, corners, weights, corner_step, values
-                )
+                _ask(shape, corners + 4 * AHEAD, corner_step, values)
+                inverse = _infer(shape, pixel, scratch, read_row + column, left, right, rows, shares, values)
                 source = scratch
             if ends:
                 _scale(shape, inverse, source, pixel)
             else:
-                _give(shape, inverse, source, written_row + column, left, right, corners, weights, corner_step, sums)
+                _give(shape, inverse, source, written_row + column, left, right, rows, shares, sums)
             pixel += stride
             corners, weights = corners + 4, weights + 4
         if not ends:
@@ -116,82 +122,80 @@ def _stride(shape):  # noqa: ANN001, ANN202
 
 
 @step
-def _infer(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+def _ask(shape, corners, corner_step, values):  # noqa: ANN001, ANN202
+    for r in range(len(shape.corners)):
+        row = values + _stride(shape) * read_index(corners + r * corner_step)
+        for at in range(0, _stride(shape), _WIDE):
+            fetch(row + at)
+
+
+@step
+def _infer(shape, pixel, scratch, cell, left, right, rows, shares, values):  # noqa: ANN001, ANN202
     """The pixel's new probabilities, but for a factor, to `scratch`; and that factor."""
-    whole = _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, _ZERO)
+    whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, _ZERO)
     if whole > _MUCH or whole < _LITTLE:  # messages too large for e^x as they are: their greatest is taken off
-        most = _greatest(shape, cell, left, right, corners, weights, corner_step, values)
-        whole = _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, most)
+        most = _greatest(shape, cell, left, right, rows, shares, values)
+        whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most)
     return _ONE / whole
 
 
 @step
-def _weigh(shape, pixel, scratch, cell, left, right, corners, weights, corner_step, values, most):  # noqa: ANN001, ANN202
+def _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most):  # noqa: ANN001, ANN202
     """Probabilities times e^(message - most), to `scratch`, and their sum."""
-    stride, like, like8, tail = _stride(shape), zeros16(), zeros8(), _WIDE * len(shape.wide)
+    like, like8, tail = zeros16(), zeros8(), _WIDE * len(shape.wide)
     sums, sums8 = zeros16(), zeros8()
     for b in range(len(shape.wide)):
         message = _message(
-            shape, like, most, _WIDE * b, stride, cell, left, right, corners, weights, corner_step, values
+            shape, like, most, _WIDE * b, cell, left, right, rows, shares, values
         )
         product = multiply(load(pixel + _WIDE * b, like), exp(message))
         store(scratch + _WIDE * b, product)
         sums = add(sums, product)
     for _ in range(len(shape.narrow)):
-        message8 = _message(shape, like8, most, tail, stride, cell, left, right, corners, weights, corner_step, values)
+        message8 = _message(shape, like8, most, tail, cell, left, right, rows, shares, values)
         sums8 = multiply(load(pixel + tail, like8), exp(message8))
         store(scratch + tail, sums8)
     return total(add(folded(sums), sums8))
 
 
 @step
-def _greatest(shape, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
+def _greatest(shape, cell, left, right, rows, shares, values):  # noqa: ANN001, ANN202
     """The greatest message, in the order of a plain loop: it is rarely asked for."""
     most, stride = np.float32(-np.inf), _stride(shape)
     for at in range(0, stride, 4):
         message = left * read(cell + at) + right * read(cell + stride + at)
         for r in range(len(shape.corners)):
-            row = values + stride * read_index(corners + r * corner_step)
-            message += read(weights + r * corner_step) * read(row + at)
+            message += shares[r] * read(values + rows[r] + at)
         most = max(most, message)
     return most
 
 
 @step
-def _message(shape, like, most, block, stride, cell, left, right, corners, weights, corner_step, values):  # noqa: ANN001, ANN202
-    """What corners and cells hold for a block of classes, less `most`, in two sums that do not wait for each other."""
-    even = multiply_add(left, load(cell + block, like), splat(-most, like))
-    odd = multiply(splat(right, like), load(cell + stride + block, like))
-    for r in range(len(shape.corners)):
-        row = values + stride * read_index(corners + r * corner_step) + block
-        weight = read(weights + r * corner_step)
-        if r % 2:
-            odd = multiply_add(weight, load(row, like), odd)
-        else:
-            even = multiply_add(weight, load(row, like), even)
-    return add(even, odd)
+def _message(shape, like, most, block, cell, left, right, rows, shares, values):  # noqa: ANN001, ANN202
+    """What corners and cells hold for a block of classes, less `most`."""
+    start = multiply_add(left, load(cell + block, like), splat(-most, like))
+    start = multiply_add(right, load(cell + _stride(shape) + block, like), start)
+    return gather(values + block, rows, shares, start)
 
 
 @step
-def _give(shape, factor, source, cell, left, right, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
+def _give(shape, factor, source, cell, left, right, rows, shares, sums):  # noqa: ANN001, ANN202
     """Adds a pixel's probabilities to its corners and cells."""
-    stride, tail = _stride(shape), _WIDE * len(shape.wide)
     for b in range(len(shape.wide)):
         given = multiply(splat(factor, zeros16()), load(source + _WIDE * b, zeros16()))
-        _give_block(shape, given, _WIDE * b, stride, cell, left, right, corners, weights, corner_step, sums)
+        _give_block(shape, given, _WIDE * b, cell, left, right, rows, shares, sums)
     for _ in range(len(shape.narrow)):
+        tail = _WIDE * len(shape.wide)
         given8 = multiply(splat(factor, zeros8()), load(source + tail, zeros8()))
-        _give_block(shape, given8, tail, stride, cell, left, right, corners, weights, corner_step, sums)
+        _give_block(shape, given8, tail, cell, left, right, rows, shares, sums)
 
 
 @step
-def _give_block(shape, given, block, stride, cell, left, right, corners, weights, corner_step, sums):  # noqa: ANN001, ANN202
-    for r in range(len(shape.corners)):
-        row = sums + stride * read_index(corners + r * corner_step) + block
-        store(row, multiply_add(read(weights + r * corner_step), given, load(row, given)))
+def _give_block(shape, given, block, cell, left, right, rows, shares, sums):  # noqa: ANN001, ANN202
+    scatter(sums + block, rows, shares, given)
     cell += block
     store(cell, multiply_add(left, given, load(cell, given)))
-    cell += stride
+    cell += _stride(shape)
     store(cell, multiply_add(right, given, load(cell, given)))
 
 

@@ -1,14 +1,14 @@
-"""The permutohedral lattice of an image: which corners each pixel touches, how much, and which corners are neighbours.
+"""The permutohedral lattice of an image: which corners each pixel touches, how much, and which follow each other along the axes.
 
 Far fewer simplices than pixels are in use, and fewer corners than simplices. So simplices are told apart first, and only
 the corners of each are looked up. They are numbered as they appear, so that pixels near each other find theirs near
-each other. Number 0 is a corner without value, which stands for neighbours that no pixel touches.
+each other. Number 0 is a corner without value, where chains of neighbours end.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.distinct import Distinct, distinct, look_up
@@ -33,12 +33,8 @@ class ImageLattice(NamedTuple):
 
     corners: Int32[np.ndarray, "D N"]
     weights: Float32[np.ndarray, "D N"]  # of each pixel, with the sum 1
-    neighbours: Int32[np.ndarray, "D 2 V"]  # along each axis, on both sides
-
-    @property
-    def rows(self) -> int:
-        """Of values: the corners and row 0."""
-        return self.neighbours.shape[2]
+    chains: Int32[np.ndarray, "n"]  # of neighbours along one axis after the other, each with a 0 at its end
+    rows: int  # of values: the corners and row 0
 
 
 def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageLattice | None:
@@ -48,35 +44,35 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     """
     count, channels = levels.shape
     scales = np.array([1 / sxy, 1 / sxy] + [1 / srgb] * channels, np.float32)
-    lowest, highest = np.empty((2, channels), np.float32)
-    _range(levels, lowest, highest)
-    size = np.array([width - 1, count // width - 1, *(highest - lowest)], np.float32)
+    highest = np.empty(channels, np.float32)
+    _range(levels, highest)
+    size = np.array([width - 1, count // width - 1, *highest], np.float32)
     packing = packing_of(scales, size)
     if packing is None:
         return None
     weights, keys = np.empty((channels + 3, count), np.float32), np.empty(count, np.int64)
-    _embed_all(levels, width, lowest, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
-    simplices, which = distinct(keys)
-    found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), first=1)
-    corners = np.empty((channels + 3, count), np.int32)
+    _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
+    simplices, which = distinct(keys, count // 4)
+    found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, 1, channels + 3)
+    corners = np.zeros((channels + 3)*count+16, np.int32)[:(channels+3)*count].reshape(channels + 3, count)
     _spread(which, rows.reshape(-1, channels + 3), corners)
-    return ImageLattice(corners, weights, _neighbours(found, packing))
+    return ImageLattice(corners, weights, _chains(found, packing), len(found.keys))
 
 
 @in_place
-def _range(levels: Levels, lowest: Float32[np.ndarray, "C"], highest: Float32[np.ndarray, "C"]) -> None:
+def _range(levels: Levels, highest: Float32[np.ndarray, "C"]) -> None:
+    """Up from 0: another origin would place the image elsewhere in the lattice, which errs differently there."""
     for c in range(levels.shape[1]):
-        least = most = levels[0, c]
+        most = levels[0, c]
         for i in range(len(levels)):
-            least, most = min(least, levels[i, c]), max(most, levels[i, c])
-        lowest[c], highest[c] = least, most
+            most = max(most, levels[i, c])
+        highest[c] = most
 
 
 @in_place
 def _embed_all(
     levels: Levels,
     width: int,
-    lowest: Float32[np.ndarray, "C"],
     lift: Float32[np.ndarray, "D d"],
     packing: Packing,
     scratch: Scratch,
@@ -85,7 +81,7 @@ def _embed_all(
 ) -> None:
     for start in range(0, len(levels), BLOCK):
         count = min(BLOCK, len(levels) - start)
-        gather(levels, width, lowest, start, count, scratch.features)
+        gather(levels, width, start, count, scratch.features)
         embed(scratch, count, lift, packing, keys[start : start + count], weights[:, start : start + count])
 
 
@@ -126,17 +122,40 @@ def _spread(
             corners[r, i] = rows[simplex, r]
 
 
-def _neighbours(found: Distinct, packing: Packing) -> Int32[np.ndarray, "D 2 V"]:
+def _chains(found: Distinct, packing: Packing) -> Int32[np.ndarray, "n"]:
     """A step along axis j adds 1 to all coordinates but j, from which it takes d.
 
     In (r, u) that is r + 1 and one u less at j; where r + 1 is d + 1, all u but that of j grow and r begins again.
     """
     dimensions, keys = len(packing.shifts), found.keys[1:]
     units = [*(1 << packing.shifts), 0]  # the last axis is not stored
-    onwards = np.where(keys & _MOST == dimensions, np.int64(sum(units) - dimensions), np.int64(1))
-    result = np.zeros((dimensions + 1, 2, len(found.keys)), np.int32)
-    for axis, unit in zip(result, units, strict=True):
-        axis[0, 1:] = look_up(found, keys + onwards - unit)
-        axis[1, axis[0]] = np.arange(len(found.keys))
-        axis[:, 0] = 0
-    return result
+    onwards = keys + np.where(keys & _MOST == dimensions, np.int64(sum(units) - dimensions), np.int64(1))
+    following, led = np.zeros(len(found.keys), np.int32), np.zeros(len(found.keys), np.bool_)
+    room = np.empty(2 * len(found.keys), np.int32)  # a chain has two corners at least, and an end
+    axes = []
+    for unit in units:
+        following[1:] = look_up(found, onwards - unit)
+        axes.append(room[: _follow(following, led, room)].copy())
+    return np.concatenate([*axes, np.zeros(24, np.int32)])
+
+
+@in_place
+def _follow(following: Int32[np.ndarray, "V"], led: Bool[np.ndarray, "V"], chains: Int32[np.ndarray, "n"]) -> int:
+    """Chains from the corner after which comes each corner, or 0; how long they are together."""
+    for corner in range(len(led)):
+        led[corner] = False
+    for corner in range(len(led)):
+        led[following[corner]] = True
+    length = 0
+    for first in range(1, len(led)):
+        corner = following[first]
+        if corner and not led[first]:
+            chains[length] = first
+            length += 1
+            while corner:
+                chains[length] = corner
+                length += 1
+                corner = following[corner]
+            chains[length] = 0
+            length += 1
+    return length

@@ -81,12 +81,11 @@ def scratch_of(d: int) -> Scratch:
 def gather(
     levels: Levels,
     width: int,
-    lowest: Float32[np.ndarray, "C"],
     start: int,
     count: int,
     features: Float32[np.ndarray, "d n"],
 ) -> None:
-    """The features x, y and levels above the lowest, of `count` pixels from `start` on, in rows of `width`."""
+    """The features x, y and levels, of `count` pixels from `start` on, in rows of `width`."""
     columns, rows = features[0], features[1]
     y, x = start // width, start % width
     for i in range(count):
@@ -95,9 +94,9 @@ def gather(
         if x == width:
             x, y = 0, y + 1
     for c in range(levels.shape[1]):
-        plane, darkest = features[2 + c], lowest[c]
+        plane = features[2 + c]
         for i in range(count):
-            plane[i] = levels[start + i, c] - darkest
+            plane[i] = levels[start + i, c]
 
 
 @in_place

@@ -58,7 +58,7 @@ def _operation(typed: Callable[..., Any]) -> Any:
 
 
 def _constant(shape: Any, value: float) -> Any:
-    return ir.Constant(shape, [value] * shape.count)
+    return ir.Constant(shape, [value] * shape.count if isinstance(shape, ir.VectorType) else value)
 
 
 @_operation
@@ -132,7 +132,24 @@ def write(typing, address, value):  # noqa: ANN001, ANN201
     return types.void(types.int64, types.float32), build
 
 
+@_operation
+def fetch(typing, address):  # noqa: ANN001, ANN201
+    """Asks for the cache line at an address, which need not be anybody's, before it is read."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        hints = [ir.Constant(_INT, hint) for hint in (0, 3, 1)]  # to read, near, data
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), build
+
+
 def _splat(builder: Any, value: Any, shape: Any) -> Any:
+    if shape == _FLOAT:
+        return value
     one = builder.insert_element(ir.Constant(shape, ir.Undefined), value, ir.Constant(_INT, 0))
     everywhere = ir.Constant(ir.VectorType(_INT, shape.count), [0] * shape.count)
     return builder.shuffle_vector(one, ir.Constant(shape, ir.Undefined), everywhere)
@@ -291,3 +308,70 @@ def transpose(typing, source, source_step, target, target_step, like):  # noqa: 
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, types.int64, like), build
+
+
+@_operation
+def read_rows(typing, count, address, step, stride):  # noqa: ANN001, ANN201
+    """As many int32 as the tuple `count` has members, `step` bytes apart, times `stride`: a tuple of int64."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        _, address, step, stride = arguments
+        rows = []
+        for i in range(count.count):
+            place = builder.add(address, builder.mul(step, ir.Constant(ir.IntType(64), i)))
+            index = builder.load(builder.inttoptr(place, _INT.as_pointer()), align=4)
+            rows.append(builder.mul(builder.sext(index, ir.IntType(64)), stride))
+        return context.make_tuple(builder, signature.return_type, rows)
+
+    result = types.UniTuple(types.int64, count.count)
+    return result(count, types.int64, types.int64, types.int64), build
+
+
+@_operation
+def read_shares(typing, count, address, step):  # noqa: ANN001, ANN201
+    """As many floats as the tuple `count` has members, `step` bytes apart."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        _, address, step = arguments
+        shares = []
+        for i in range(count.count):
+            place = builder.add(address, builder.mul(step, ir.Constant(ir.IntType(64), i)))
+            shares.append(builder.load(builder.inttoptr(place, _FLOAT.as_pointer()), align=4))
+        return context.make_tuple(builder, signature.return_type, shares)
+
+    return types.UniTuple(types.float32, count.count)(count, types.int64, types.int64), build
+
+
+@_operation
+def gather(typing, base, rows, shares, start):  # noqa: ANN001, ANN201
+    """`start`, a vector or a float, and all at `base` plus one of `rows`, times its share; in two sums that do not wait."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        base, rows, shares, start = arguments
+        sums = [start, _constant(start.type, 0.0)]
+        for i in range(signature.args[1].count):
+            place = builder.inttoptr(builder.add(base, builder.extract_value(rows, i)), start.type.as_pointer())
+            share = _splat(builder, builder.extract_value(shares, i), start.type)
+            product = builder.fmul(share, builder.load(place, align=4), flags=_FUSED)
+            sums[(i + 1) % 2] = builder.fadd(product, sums[(i + 1) % 2], flags=_FUSED)
+        return builder.fadd(*sums)
+
+    return start(types.int64, rows, shares, start), build
+
+
+@_operation
+def scatter(typing, base, rows, shares, vector):  # noqa: ANN001, ANN201
+    """Adds a vector or a float, times its share, at `base` plus each of `rows`, which are all different."""
+
+    def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        base, rows, shares, vector = arguments
+        changed = []
+        for i in range(signature.args[1].count):
+            place = builder.inttoptr(builder.add(base, builder.extract_value(rows, i)), vector.type.as_pointer())
+            product = builder.fmul(_splat(builder, builder.extract_value(shares, i), vector.type), vector, flags=_FUSED)
+            changed.append((builder.fadd(product, builder.load(place, align=4), flags=_FUSED), place))
+        for value, place in changed:
+            builder.store(value, place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, rows, shares, vector), build
