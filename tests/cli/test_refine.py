@@ -103,9 +103,7 @@ def test_evaluate_and_predict_apply_it(run: Path, discs: Path, tmp_path: Path, c
     image = discs / "images" / "disc_0.png"
     for flag, segmenter in (("--refine", load(run)), ("--no-refine", load(run, refine=False))):
         assert main(["predict", str(run), str(image), "--out", str(tmp_path / flag), flag]) == 0
-        np.testing.assert_array_equal(
-            np.asarray(Image.open(tmp_path / flag / "disc_0.png")), segmenter.predict(image).mask
-        )
+        np.testing.assert_array_equal(mask(tmp_path / flag / "disc_0.png"), segmenter.predict(image).mask)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +148,7 @@ def test_an_unknown_setting_of_a_run(run: Path, capsys: Capture) -> None:
 
 @pytest.fixture
 def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """Images a and b, and their probabilities, in the current folder: a of three classes in an array, b of one plane."""
+    """Images a and b, and their probabilities, in the current folder: three classes in an array, and one plane."""
     generator = np.random.default_rng(0)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images").mkdir()
@@ -166,7 +164,7 @@ def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndar
     return given
 
 
-def mask(path: str) -> np.ndarray:
+def mask(path: str | Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 

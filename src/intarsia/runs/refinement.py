@@ -49,7 +49,11 @@ class Refinement:
     def protocol(self) -> str:
         """What it does, in one sentence; it is printed beside the scores."""
         s = self.settings
-        chosen = "set by hand" if self.fit is None else f"chosen on {len(self.fit.images)} images of {self.fit.data}"
+        if self.fit is None:
+            chosen = "set by hand"
+        else:
+            count = len(self.fit.images)
+            chosen = f"chosen on {count} image{'s' * (count != 1)} of {self.fit.data}"
         return (
             f"Refined by a dense CRF of {s.iterations} iterations: smoothness {s.smoothness_weight:.3g} at "
             f"{s.smoothness_sxy:.3g} pixels, appearance {s.appearance_weight:.3g} at {s.appearance_sxy:.3g} pixels and "

@@ -117,6 +117,7 @@ class Loop:
         if is_best:
             state.best_score = self.task.score(scores)
             save_tensors(self.run.weights_path, self.task.weights(net))
+            self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
         figures = self.task.figures(scores)
         state.history.append(_record(epoch, state, loss, self.recipe, self.batches, figures))
         self.run.write_history(state.history)
