@@ -15,6 +15,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from intarsia.files import write_text
 from intarsia.inference import Result, load
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.models import create_model
+from intarsia.models.refined import CRF
 from intarsia.training import train
 
 SEEDS, EPOCHS, MORE_EPOCHS, CROP, BATCH = (0, 1, 2), 5, 2, 128, 8
+RATE = 1e-4  # of the second training: at the default rate a network comes to lean on its refiner, and generalises less
 CHOOSE, SCORE = 8, 48  # mosaics
 TRAINED_ON = {"train": 320, "val": 16}
 SETTINGS: dict[str, Any] = {
@@ -52,8 +55,7 @@ ROWS = {
     "longer": "trained on",
     "default": "… with `dense_crf` behind it, its defaults",
     "chosen": "… with `dense_crf` behind it, chosen settings",
-    "refined": "trained on with the refiner, from the defaults",
-    "refined_chosen": "trained on with the refiner, from the chosen settings",
+    "refined": "trained on with the refiner, from the chosen settings",
 }
 
 
@@ -63,16 +65,22 @@ def measure(seed: int, work: Path) -> None:
     found: dict[str, Any] = {}
     first = folder / "first"
     trained(first, data=data, seed=seed, epochs=EPOCHS, **SETTINGS)
-    on: dict[str, Any] = {**SETTINGS, "seed": seed + 100, "epochs": MORE_EPOCHS, "weights": str(first)}
+    on: dict[str, Any] = {
+        **SETTINGS,
+        "seed": seed + 100,
+        "epochs": MORE_EPOCHS,
+        "weights": str(first),
+        "learning_rate": RATE,
+    }
     found["seconds"] = {"longer": trained(folder / "longer", data=data, **on)}
     found["first"], found["longer"] = (score(folder / run) for run in ("first", "longer"))
     chosen = choose(folder / "longer")
     found["settings"] = {name: value for name, value in vars(chosen).items() if value is not None}
     found["default"], found["chosen"] = (score(folder / "longer", s) for s in (CRFSettings(), chosen))
-    for name, begin in (("refined", CRFSettings()), ("refined_chosen", chosen)):
-        options = {key: value for key, value in vars(begin).items() if "weight" in key or "_s" in key}
-        found["seconds"][name] = trained(folder / name, data=data, refiner="crf", refiner_options=options, **on)
-        found[name] = score(folder / name)
+    begin = {key: value for key, value in vars(chosen).items() if key in {f.name for f in fields(CRF)} - {"iterations"}}
+    on |= {"refiner": "crf", "refiner_options": begin}
+    found["seconds"]["refined"] = trained(folder / "refined", data=data, **on)
+    found["refined"] = score(folder / "refined")
     write_text(work / f"{seed}.json", json.dumps(found, indent=2) + "\n")
 
 
@@ -173,15 +181,12 @@ def spread(values: list[float], sign: str = "") -> str:
 
 def verdict(seeds: list[dict[str, Any]]) -> str:
     """The comparison that was asked for: the same settings, learned with and put behind."""
-    sentences, pairs = [], {"refined": ("default", "the defaults"), "refined_chosen": ("chosen", "the chosen settings")}
-    for learned, (behind, words) in pairs.items():
-        gains = [100 * (found[learned] - found[behind]) for found in seeds]
-        wins = sum(gain > 0 for gain in gains)
-        sentences.append(
-            f"From {words}, training with the refiner is {spread(gains, '+')} points against the same CRF put behind a "
-            f"network that was trained as long; it is ahead for {wins} of {len(seeds)} seeds."
-        )
-    return "\n".join(sentences)
+    gains = [100 * (found["refined"] - found["chosen"]) for found in seeds]
+    wins = sum(gain > 0 for gain in gains)
+    return (
+        f"Training with the refiner is {spread(gains, '+')} points against the same CRF put behind a network that was\n"
+        f"trained as long; it is ahead for {wins} of {len(seeds)} seeds."
+    )
 
 
 def told(settings: dict[str, Any]) -> str:
