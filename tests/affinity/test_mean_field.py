@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from torch import Tensor, nn
 
 import intarsia
-from intarsia.affinity import Lattice, MeanField, filters, iterations
+from intarsia.affinity import MeanField, filters, iterations
 from intarsia.affinity.filters import Appearance, Smoothness
 from intarsia.affinity.iterations import Sigmas, mean_field
 from intarsia.energies import CRFSettings, DenseCRF
@@ -51,7 +51,7 @@ def learned(tensors: list[Tensor]) -> list[Tensor]:
 def _lattice(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a CPU takes, and what any other device takes."""
     if request.param == "pytorch":
-        monkeypatch.setattr(filters, "_compiled", lambda features: Lattice(features).filter)
+        monkeypatch.setattr(filters, "_compiled", filters._in_pytorch)
 
 
 @pytest.mark.usefixtures("_lattice")
