@@ -39,7 +39,8 @@ class Settings(BaseModel):
     )
     auxiliary: bool = Field(default=False, description="Train with the model's auxiliary heads as well.")
     refiner: Literal["crf"] | None = Field(
-        default=None, description="crf puts a dense CRF behind the model, which is trained with it."
+        default=None,
+        description="crf puts a dense CRF behind the model, which is trained with it, at a rate of its own.",
     )
     refiner_options: Annotated[dict[str, Any], SELDOM] = Field(
         default_factory=dict, description="How the refiner begins, such as its standard deviations."
