@@ -61,6 +61,9 @@ def blur_lattice(values: Float32[np.ndarray, "V C"], chains: Int32[np.ndarray, "
     """
     block = begin
     while block + _WIDE <= end:
+        if block + _WIDE + _WIDE // 2 == end:
+            _follow_both(zeros16(), zeros8(), values, chains, block)  # a row's cache lines are brought but once
+            return
         _follow(zeros16(), values, chains, block)
         block += _WIDE
     if block < end:
@@ -79,6 +82,24 @@ def _follow(like, values, chains, block):
         after = load(following, like)
         store(place, multiply_add(share, add(before, after), here))
         place, before, here = following, here, after
+        share = _HALF if link else _ZERO
+
+
+@step
+def _follow_both(like, like8, values, chains, block):
+    """`_follow` for a block of 16 classes and the 8 behind it."""
+    row, stride, links = address_of(values) + block, 4 * values.shape[1], address_of(chains)
+    place, share = row, _ZERO
+    before, here, before8, here8 = zeros16(), zeros16(), zeros8(), zeros8()
+    for at in range(links, links + 4 * len(chains) - _AHEAD, 4):
+        link, asked = read_index(at), row + stride * read_index(at + _AHEAD)
+        fetch(asked)
+        fetch(asked + _WIDE)
+        following = row + stride * link
+        after, after8 = load(following, like), load(following + _WIDE, like8)
+        store(place, multiply_add(share, add(before, after), here))
+        store(place + _WIDE, multiply_add(share, add(before8, after8), here8))
+        place, before, here, before8, here8 = following, here, after, here8, after8
         share = _HALF if link else _ZERO
 
 
