@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import intarsia
-from intarsia.energies import CRFSettings, DenseCRF, FeatureKernel, dense_crf, memory
+from intarsia.energies import CRFSettings, DenseCRF, FeatureKernel, dense_crf
 from intarsia.errors import ArgumentError
+from intarsia.kernels import memory
 
 pytestmark = pytest.mark.usefixtures("unchecked_shapes")
 
@@ -184,22 +185,6 @@ def test_a_lattice_without_room_is_refused(monkeypatch):
         ArgumentError, match=r"`features` of 2000 points need more than .* take larger σs, or fewer points"
     ):
         dense_crf(halves(2, 40, 50), image, appearance_srgb=1.0, normalisation="after")
-
-
-def test_what_is_free_is_what_the_system_says(tmp_path, monkeypatch):
-    whole = memory.free_memory()
-    assert whole is not None
-    assert whole > 1 << 20
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    monkeypatch.setattr(memory, "_CONTROL_GROUP", tmp_path)
-    assert memory.free_memory() == 3000  # of a container
-    (tmp_path / "memory.max").write_text("max\n")
-    monkeypatch.setattr(memory, "_MACHINE", tmp_path / "none")
-    assert memory.free_memory() == memory.os.sysconf("SC_PHYS_PAGES") * memory.os.sysconf("SC_PAGE_SIZE")
-    monkeypatch.delattr(memory.os, "sysconf")
-    assert memory.free_memory() is None
-    memory.require_memory(1 << 60, "Anything")
 
 
 def test_settings_can_be_compared_and_kept():

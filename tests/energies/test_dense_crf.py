@@ -25,8 +25,13 @@ def path(request, monkeypatch):
     return request.param
 
 
+@pytest.fixture
+def near(path):
+    """How far smoothness alone may be from all pairs after ten iterations: one has half as many rows and columns."""
+    return {"images": 4e-3, "general": 2e-4}[path]
+
+
 SMOOTH_ALONE = {"appearance_weight": 0.0}
-EXACT = 2e-4  # what the smoothness kernel leaves out beyond 4 σ, after ten iterations
 
 
 def probabilities_of(classes, *size, seed=0, contrast=1.5):
@@ -78,20 +83,20 @@ def test_the_same_map_as_pydensecrf():
 
 @pytest.mark.parametrize("size", [(40,), (12, 17), (5, 6, 7), (1, 1), (1, 30), (30, 1)])
 @pytest.mark.parametrize("normalisation", ["symmetric", "before", "after", "none"])
-def test_smoothness_alone_is_that_of_all_pairs(size, normalisation):
+def test_smoothness_alone_is_that_of_all_pairs(size, normalisation, near):
     probabilities = probabilities_of(4, *size)
     options = {"smoothness_weight": 0.4 if normalisation == "none" else 3.0, "smoothness_sxy": 1.7}
     found = dense_crf(probabilities, normalisation=normalisation, **options)
     K = kernel(smoothness(size, 1.7), normalisation)
-    np.testing.assert_allclose(found, mean_field(probabilities, [(K, options["smoothness_weight"])]), atol=EXACT)
+    np.testing.assert_allclose(found, mean_field(probabilities, [(K, options["smoothness_weight"])]), atol=near)
 
 
-def test_a_compatibility_matrix_is_used_as_it_is():
+def test_a_compatibility_matrix_is_used_as_it_is(near):
     size, mu = (14, 11), np.array([[0.0, 2.0, 0.3], [0.5, 0.1, 1.0], [-0.2, 1.5, 0.0]])
     probabilities = probabilities_of(3, *size)
     found = dense_crf(probabilities, compatibility=mu, **SMOOTH_ALONE)
     K = kernel(smoothness(size, 3.0))
-    np.testing.assert_allclose(found, mean_field(probabilities, [(K, 3.0)], compatibility=mu), atol=EXACT)
+    np.testing.assert_allclose(found, mean_field(probabilities, [(K, 3.0)], compatibility=mu), atol=near)
 
 
 def test_potts_is_a_penalty_of_one_for_other_classes():
@@ -200,10 +205,10 @@ def test_memory_of_any_kind_is_read_and_none_is_changed():
 
 
 @pytest.mark.parametrize("classes", [2, 255])
-def test_the_fewest_and_the_most_classes(classes):
+def test_the_fewest_and_the_most_classes(classes, near):
     probabilities = probabilities_of(classes, 8, 9)
     found = dense_crf(probabilities, **SMOOTH_ALONE)
-    np.testing.assert_allclose(found, mean_field(probabilities, [(kernel(smoothness((8, 9), 3.0)), 3.0)]), atol=EXACT)
+    np.testing.assert_allclose(found, mean_field(probabilities, [(kernel(smoothness((8, 9), 3.0)), 3.0)]), atol=near)
 
 
 def test_an_object_called_again_is_the_function():
@@ -223,7 +228,7 @@ def test_an_object_called_again_is_the_function():
         np.testing.assert_array_equal(found, dense_crf(probabilities, image, kernels=kernels, **options))
 
 
-def test_divergences_are_those_of_the_formula_and_end_the_iterations():
+def test_divergences_are_those_of_the_formula_and_end_the_iterations(near):
     size, probabilities = (12, 15), probabilities_of(3, 12, 15)
     crf, settings = DenseCRF(size=size), CRFSettings(smoothness_weight=1.0)
     every = crf(probabilities, settings, tolerance=0)
@@ -237,7 +242,7 @@ def test_divergences_are_those_of_the_formula_and_end_the_iterations():
     early = crf(probabilities, settings, tolerance=1e-5)
     assert 2 < len(crf.divergences) < 10
     assert crf.divergences[-2] - crf.divergences[-1] < 1e-5 * 12 * 15 < crf.divergences[-3] - crf.divergences[-2]
-    np.testing.assert_allclose(early, mean_field(probabilities, kernels, len(crf.divergences)), atol=EXACT)
+    np.testing.assert_allclose(early, mean_field(probabilities, kernels, len(crf.divergences)), atol=near)
     assert 0 < np.abs(early - every).max() < 1e-2
     assert crf(probabilities, settings) is not None
     assert crf.divergences == ()

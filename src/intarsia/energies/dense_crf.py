@@ -14,9 +14,9 @@ from intarsia.energies.crf_general import GeneralMeanField
 from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid
 from intarsia.energies.crf_kernels import FeatureKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
-from intarsia.energies.memory import require_memory
 from intarsia.errors import ArgumentError
 from intarsia.kernels.mean_field import Appearance, FastMeanField, Smoothness, is_fast
+from intarsia.kernels.memory import require_memory
 
 
 def dense_crf(
@@ -124,7 +124,7 @@ class DenseCRF:
         self.size = tuple(size) if size is not None else np.asarray(image).shape[:2]
         self._channels = 0
         self._general = GeneralMeanField(self.size)
-        self._fast = FastMeanField(None, self.size, n_threads)  # which `is_fast` keeps from other grids
+        self._fast = FastMeanField(None, self.size, n_threads) if len(self.size) == 2 else None
         if image is not None:
             self.next_image(image)
 
@@ -137,7 +137,8 @@ class DenseCRF:
         levels = levels_on_grid(np.array(image), self.size)
         self._channels = levels.values.shape[2]
         self._general.next_image(levels)
-        self._fast.next_image(levels.values)
+        if self._fast:
+            self._fast.next_image(levels.values)
         return self
 
     def __call__(
@@ -163,28 +164,16 @@ class DenseCRF:
         check_shapes(probabilities, self.size)
         _check(settings, kernels, len(probabilities), self.size)
         K, what = len(probabilities), f"A CRF of {math.prod(self.size):,} positions and {len(probabilities)} classes"
-        fast = tolerance is None and not kernels and is_fast(self.size, self._channels, settings.normalisation)
+        plain = tolerance is None and not kernels and is_fast(self.size, self._channels, settings.normalisation)
+        fast = self._fast if plain else None
         require_memory(self._fast_bytes(K) if fast else self._general.bytes(K), what)
         planes = checked_planes(probabilities)
-        if fast and (result := self._run_fast(planes, settings)) is not None:
+        if fast and (result := _run_fast(fast, planes, settings)) is not None:
             self.divergences = ()
             return result
         result = self._general.run(planes, settings, kernels, tolerance)
         self.divergences = tuple(self._general.divergences)
         return result
-
-    def _run_fast(
-        self, planes: Float32[np.ndarray, "K H W"], settings: CRFSettings
-    ) -> Float32[np.ndarray, "K H W"] | None:
-        """By the kernels that know images only; None if the lattice is too wide for them."""
-        if not self._fast.prepare(appearance := _appearance(settings)):
-            return None
-        # A kernel without weight is computed all the same; σ = 2 is the quickest.
-        sxy = settings.smoothness_sxy if settings.smoothness_weight else 2.0
-        matrix = None if settings.compatibility is None else np.array(settings.compatibility, np.float32)
-        return self._fast.run(
-            planes, settings.iterations, Smoothness(settings.smoothness_weight, sxy), appearance, matrix
-        )
 
     def _fast_bytes(self, K: int) -> int:
         """The probabilities as they are read, classes in rows and in the answer, corners and weights."""
@@ -193,8 +182,17 @@ class DenseCRF:
         return math.prod(self.size) * (4 * (2 * K + 2 * lanes) + 8 * corners + 16)
 
 
-def _appearance(settings: CRFSettings) -> Appearance:
-    return Appearance(settings.appearance_weight, settings.appearance_sxy, settings.appearance_srgb)
+def _run_fast(
+    fast: FastMeanField, planes: Float32[np.ndarray, "K H W"], settings: CRFSettings
+) -> Float32[np.ndarray, "K H W"] | None:
+    """By the kernels that know images only; None if the lattice is too wide for them."""
+    appearance = Appearance(settings.appearance_weight, settings.appearance_sxy, settings.appearance_srgb)
+    if not fast.prepare(appearance):
+        return None
+    # A kernel without weight is computed all the same; σ = 2 is the quickest.
+    smoothness = Smoothness(settings.smoothness_weight, settings.smoothness_sxy if settings.smoothness_weight else 2.0)
+    matrix = None if settings.compatibility is None else np.array(settings.compatibility, np.float32)
+    return fast.run(planes, settings.iterations, smoothness, appearance, matrix)
 
 
 def _check(settings: CRFSettings, kernels: Sequence[FeatureKernel], K: int, size: Size) -> None:

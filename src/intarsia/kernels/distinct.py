@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.vectors import address_of, fetch
+from intarsia.kernels.memory import require_memory
+from intarsia.kernels.vector_rows import fetch
+from intarsia.kernels.vectors import address_of
 
 _FREE = -1
 _SPREAD = 0x1E3779B97F4A7C15  # odd and without pattern: the top bits of a product with it depend on all bits of a key
@@ -26,11 +28,11 @@ class Distinct(NamedTuple):
 
 
 def distinct(
-    keys: Int64[np.ndarray, "N"], guess: int = 0, first: int = 0
+    keys: Int64[np.ndarray, "N"], guess: int = 0, first: int = 0, period: int = 1
 ) -> tuple[Distinct, Int32[np.ndarray, "N"]]:
     """The distinct ones of `keys`, none below 0, and the number of each key, `first` or more.
 
-    The table begins with room for a `guess` of how many there are.
+    The table begins with room for a `guess` of how many there are. A key is compared first with that `period` before.
 
     >>> found, numbers = distinct(np.array([70, 70, 30, 70, 50]))
     >>> found.keys, numbers
@@ -39,12 +41,13 @@ def distinct(
     numbers = np.empty(len(keys), np.int32)
     slots = max(_SMALLEST, 1 << (2 * guess).bit_length())
     known, table = np.full(slots // 2, _FREE), np.full((slots, 2), _FREE)
-    place, used = _number(keys, 0, known, first, table, _shift(table), numbers)
+    place, used = _number(keys, period, 0, known, first, table, _shift(table), numbers)
     while place < len(keys):
         slots *= 2
+        require_memory(32 * slots, "A lattice of so many corners")  # slots, keys, and what is made of them
         known, table = np.concatenate([known, np.full(len(known), _FREE)]), np.full((slots, 2), _FREE)
         _insert(known, first, used, table, _shift(table))
-        place, used = _number(keys, place, known, used, table, _shift(table), numbers)
+        place, used = _number(keys, period, place, known, used, table, _shift(table), numbers)
     return Distinct(known[:used], table), numbers
 
 
@@ -78,6 +81,7 @@ def _ask(table: Int64[np.ndarray, "m 2"], shift: int, key: int) -> None:
 @in_place
 def _number(
     keys: Int64[np.ndarray, "N"],
+    period: int,
     start: int,
     known: Int64[np.ndarray, "n"],
     used: int,
@@ -86,26 +90,25 @@ def _number(
     numbers: Int32[np.ndarray, "N"],
 ) -> tuple[int, int]:
     """From `start` on, until the table is half full; where it stopped, and how many are known."""
-    last, number, room = np.int64(_FREE), np.int32(0), len(known)
+    room = len(known)
     for i in range(start, len(keys)):
-        key = keys[i]
+        key, before = keys[i], i - period
         _ask(table, shift, keys[min(i + _AHEAD, len(keys) - 1)])
-        if key != last:  # often the key of the one before
-            slot = _slot(table, shift, key)
-            if table[slot, 0] == _FREE:
-                if used == room:
-                    return i, used
-                table[slot, 0], table[slot, 1], known[used] = key, used, key
-                used += 1
-            last, number = key, np.int32(table[slot, 1])
-        numbers[i] = number
+        if before >= 0 and key == keys[before]:
+            numbers[i] = numbers[before]
+            continue
+        slot = _slot(table, shift, key)
+        if table[slot, 0] == _FREE:
+            if used == room:
+                return i, used
+            table[slot, 0], table[slot, 1], known[used] = key, used, key
+            used += 1
+        numbers[i] = table[slot, 1]
     return len(keys), used
 
 
 @in_place
-def _insert(
-    known: Int64[np.ndarray, "n"], first: int, used: int, table: Int64[np.ndarray, "m 2"], shift: int
-) -> None:
+def _insert(known: Int64[np.ndarray, "n"], first: int, used: int, table: Int64[np.ndarray, "m 2"], shift: int) -> None:
     for number in range(first, used):
         slot = _slot(table, shift, known[number])
         table[slot, 0], table[slot, 1] = known[number], number
