@@ -90,7 +90,7 @@ def test_rows_are_gathered_and_scattered(count):
 
 
 def test_arrays_begin_on_a_cache_line_and_are_zero():
-    for shape in ((1,), (3, 5), (0, 4), (100, 24)):
+    for shape in ((1,), (3, 5), (100, 24)):
         array = v.aligned(*shape)
         assert array.ctypes.data % v.LINE == 0
         assert array.shape == shape
