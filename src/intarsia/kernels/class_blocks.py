@@ -1,3 +1,4 @@
+# ruff: noqa: ANN001, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
 """Between probabilities as planes, one a class, and as rows, one a pixel with its classes side by side.
 
 Blocks of pixels go by a tile of planes in the first cache, where squares of 16 or 8 pixels and classes are turned in
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from intarsia.kernels.compiled import in_place, step
+from intarsia.kernels.vector_rows import transpose
 from intarsia.kernels.vectors import (
     add,
     address_of,
@@ -18,7 +20,6 @@ from intarsia.kernels.vectors import (
     smaller,
     splat,
     store,
-    transpose,
     zeros8,
     zeros16,
 )
@@ -84,7 +85,7 @@ def to_planes(
 
 
 @step
-def _turn(source, source_step, source_next, target, target_step, target_next, stride):  # noqa: ANN001, ANN202
+def _turn(source, source_step, source_next, target, target_step, target_next, stride):
     """Eight pixels, all classes, eight at a time."""
     for _ in range(0, stride, _NARROW):
         transpose(source, source_step, target, target_step, zeros8())

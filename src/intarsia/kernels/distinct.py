@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.vectors import address_of, fetch
+from intarsia.kernels.memory import require_memory
+from intarsia.kernels.vector_rows import fetch
+from intarsia.kernels.vectors import address_of
 
 _FREE = -1
 _SPREAD = 0x1E3779B97F4A7C15  # odd and without pattern: the top bits of a product with it depend on all bits of a key
@@ -30,7 +32,7 @@ def distinct(
 ) -> tuple[Distinct, Int32[np.ndarray, "N"]]:
     """The distinct ones of `keys`, none below 0, and the number of each key, `first` or more.
 
-    The table begins with room for a `guess` of how many there are. A key is first compared with that `period` before it.
+    The table begins with room for a `guess` of how many there are. A key is compared first with that `period` before.
 
     >>> found, numbers = distinct(np.array([70, 70, 30, 70, 50]))
     >>> found.keys, numbers
@@ -42,6 +44,7 @@ def distinct(
     place, used = _number(keys, period, 0, known, first, table, _shift(table), numbers)
     while place < len(keys):
         slots *= 2
+        require_memory(32 * slots, "A lattice of so many corners")  # slots, keys, and what is made of them
         known, table = np.concatenate([known, np.full(len(known), _FREE)]), np.full((slots, 2), _FREE)
         _insert(known, first, used, table, _shift(table))
         place, used = _number(keys, period, place, known, used, table, _shift(table), numbers)
@@ -105,9 +108,7 @@ def _number(
 
 
 @in_place
-def _insert(
-    known: Int64[np.ndarray, "n"], first: int, used: int, table: Int64[np.ndarray, "m 2"], shift: int
-) -> None:
+def _insert(known: Int64[np.ndarray, "n"], first: int, used: int, table: Int64[np.ndarray, "m 2"], shift: int) -> None:
     for number in range(first, used):
         slot = _slot(table, shift, known[number])
         table[slot, 0], table[slot, 1] = known[number], number

@@ -1,8 +1,8 @@
 """Mean field of a dense CRF on images, where speed matters: which settings it serves, what it keeps, who does what.
 
-An iteration is one sweep over the pixels, shared out by rows, and a blur of what the sweep summed, shared out by classes and
-rows. Threads are Python's, and the kernels release its lock; no thread outlives a call, so that processes may fork.
-Sums of floats depend on how rows were shared out, in their last digits.
+An iteration is one sweep over the pixels, shared out by rows, and a blur of what the sweep summed, shared out by
+classes and rows. Threads are Python's, and the kernels release its lock; no thread outlives a call, so that processes
+may fork. Sums of floats depend on how rows were shared out, in their last digits.
 """
 
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from jaxtyping import Float32, UInt8
 from intarsia.kernels.class_blocks import BLOCK
 from intarsia.kernels.mean_field_lattice import normalise
 from intarsia.kernels.mean_field_passes import Passes, Work, crew
+from intarsia.kernels.memory import require_memory
 from intarsia.kernels.permutohedral_build import ImageLattice, image_lattice
 from intarsia.kernels.smoothness_grid import Line, line_of
 from intarsia.kernels.vectors import aligned
@@ -39,7 +40,7 @@ class Smoothness(NamedTuple):
 
 
 def is_fast(size: tuple[int, ...], channels: int, normalisation: str) -> bool:
-    """Whether `FastMeanField` serves a grid; all else, and a lattice whose keys overflow, is for the general lattice."""
+    """Whether `FastMeanField` serves it; all else, and a lattice whose keys overflow, is for the general lattice."""
     many_enough = len(size) == 2 and size[0] * size[1] >= BLOCK
     return many_enough and channels <= _MOST_CHANNELS and normalisation == "symmetric"
 
@@ -98,16 +99,17 @@ class FastMeanField:
             return passes.run(workers, probabilities, iterations, appearance.weight, compatibility)
 
     def _room(self, lanes: int, corners: int, across: Line, down: Line) -> Work:
-        length = -(-across.count * lanes // _GRID_LANES) * _GRID_LANES
-        key = (lanes, corners, length, down.count, len(across.taps))
+        length = -(-across.length * lanes // _GRID_LANES) * _GRID_LANES
+        key = (lanes, corners, length, down.length, len(across.taps))
         if self._work is None or self._work[0] != key:
             self._work, threads, pixels = None, len(self._parts), self._size[0] * self._size[1]
+            require_memory(4 * corners * lanes * (1 + threads), f"A lattice of {corners:,} corners")
             work = Work(
                 rows=aligned(pixels + (BLOCK if lanes == 1 else 0), lanes),
                 values=aligned(corners, lanes),
                 sums=[aligned(corners, lanes) for _ in range(threads)],
-                grid=aligned(down.count, length),
-                grid_sums=aligned(down.count, length),
+                grid=aligned(down.length, length),
+                grid_sums=aligned(down.length, length),
                 halos=aligned(threads, 2, length),
                 lines=[aligned(2, length) for _ in range(threads)],
                 tiles=[aligned(lanes, BLOCK) for _ in range(threads)],

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN001, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
 """What lies between two sweeps: sums of all threads joined, the lattice blurred along its axes, the grid along its own.
 
 Each kernel does a part that no other touches: a range of classes of the lattice (whose axes follow each other, so that
@@ -9,10 +10,11 @@ from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place, step
 from intarsia.kernels.mean_field_sweep import clear
+from intarsia.kernels.permutohedral_build import END
+from intarsia.kernels.vector_rows import fetch
 from intarsia.kernels.vectors import (
     add,
     address_of,
-    fetch,
     load,
     multiply,
     multiply_add,
@@ -23,14 +25,19 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
-_AHEAD = 4 * 24
+_AHEAD = 4 * END  # bytes of a list of chains
 _WIDE = 64  # bytes of a block of 16
 _ZERO, _HALF = np.float32(0), np.float32(0.5)
 
 
 @in_place
 def collect(
-    values: Float32[np.ndarray, "V C"], sums: Float32[np.ndarray, "V C"], begin: int, end: int, factor: float, adds: bool
+    values: Float32[np.ndarray, "V C"],
+    sums: Float32[np.ndarray, "V C"],
+    begin: int,
+    end: int,
+    factor: float,
+    adds: bool,
 ) -> None:
     """Moves `factor` times the sums of one thread to `values`, or `adds` them; the sums become 0.
 
@@ -49,8 +56,8 @@ def collect(
 def blur_lattice(values: Float32[np.ndarray, "V C"], chains: Int32[np.ndarray, " n"], begin: int, end: int) -> None:
     """Along each axis a row becomes itself and half of either neighbour (Adams et al., section 3).
 
-    For the bytes from `begin` to `end` of each row. What was a row before is kept for the next of its chain, so that all
-    happens in place, and rows without neighbours are not touched.
+    For the bytes from `begin` to `end` of each row. What was a row before is kept for the next of its chain, so that
+    all happens in place, and rows without neighbours are not touched.
     """
     block = begin
     while block + _WIDE <= end:
@@ -61,8 +68,8 @@ def blur_lattice(values: Float32[np.ndarray, "V C"], chains: Int32[np.ndarray, "
 
 
 @step
-def _follow(like, values, chains, block):  # noqa: ANN001, ANN202
-    """One block of classes. Row 0, which ends chains, goes through the same steps, but takes no part of its neighbours."""
+def _follow(like, values, chains, block):
+    """One block of classes. Row 0, which ends chains, goes through the same steps and takes nothing."""
     row, stride, links = address_of(values) + block, 4 * values.shape[1], address_of(chains)
     place, before, here, share = row, multiply(like, like), multiply(like, like), _ZERO
     for at in range(links, links + 4 * len(chains) - _AHEAD, 4):
@@ -113,7 +120,7 @@ def mix(
     start: int,
     stop: int,
 ) -> None:
-    """Each of the first `cells` vectors of the rows from `start` to `stop`, times the matrix: what labels cost each other.
+    """Each of the first `cells` vectors of the rows from `start` to `stop`, times the matrix of what labels cost.
 
     Messages are sums of what lies here, so the matrix may come before those sums, where there are fewer vectors.
     """
@@ -132,7 +139,7 @@ def mix(
 
 
 @step
-def _taps(taps, count, place, distance, result):  # noqa: ANN001, ANN202
+def _taps(taps, count, place, distance, result):
     """Four blocks at once, whose sums do not wait for each other."""
     first, second, third, fourth = zeros16(), zeros16(), zeros16(), zeros16()
     for k in range(count):

@@ -1,4 +1,4 @@
-"""The lattice of an image with its normalisation: what a pixel reads and writes is divided by the root of its row sum."""
+"""The lattice of an image, normalised: what a pixel reads and writes is divided by the root of its row sum."""
 
 import numpy as np
 from jaxtyping import Float32, Int32

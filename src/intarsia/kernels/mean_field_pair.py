@@ -1,7 +1,8 @@
+# ruff: noqa: ANN001, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
 """Mean field of two classes: only the difference D = Q_1 - Q_0 is filtered, one float a pixel, corner and cell.
 
-With odds o = p_1 / p_0 and the difference m of both messages, which is the filtered D, Q_1 = o e^m / (1 + o e^m). Sixteen
-pixels in a row gather one by one, take their exponentials together, and give one by one.
+With odds o = p_1 / p_0 and the difference m of both messages, which is the filtered D, Q_1 = o e^m / (1 + o e^m).
+Sixteen pixels in a row gather one by one, take their exponentials together, and give one by one.
 """
 
 import numpy as np
@@ -9,20 +10,17 @@ from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place, step
 from intarsia.kernels.mean_field_sweep import Fields, Pixels, accumulate, blend, clear
+from intarsia.kernels.vector_rows import gather, read_rows, read_shares, scatter
 from intarsia.kernels.vectors import (
     add,
     address_of,
     divide,
     exp,
-    gather,
     larger,
     load,
     multiply,
     read,
     read_index,
-    read_rows,
-    read_shares,
-    scatter,
     smaller,
     splat,
     store,
@@ -51,7 +49,11 @@ def sweep_pair(
     """As `sweep`, with odds instead of probabilities; the last pass leaves Q_1 in their place."""
     width = len(pixels.columns)
     columns, across = address_of(pixels.columns), address_of(pixels.across)
-    read_row, written_row, length = address_of(fields.read_row), address_of(fields.written_row), 4 * len(fields.read_row)
+    read_row, written_row, length = (
+        address_of(fields.read_row),
+        address_of(fields.written_row),
+        4 * len(fields.read_row),
+    )
     values, sums, scratch = address_of(fields.values), address_of(fields.sums), address_of(fields.scratch)
     distance, pixel = 4 * pixels.corners.shape[1], 4 * start * width
     odds = address_of(pixels.probabilities)
@@ -68,7 +70,9 @@ def sweep_pair(
             if not begins:
                 for i in range(0, 4 * count, 4):
                     cell = read_row + 4 * read_index(columns + here + i)
-                    message = read(across + here + i) * read(cell) + read(across + here + i + 4 * width) * read(cell + 4)
+                    message = read(across + here + i) * read(cell) + read(across + here + i + 4 * width) * read(
+                        cell + 4
+                    )
                     places = read_rows(corners, rows + pixel + i, distance, 4)
                     shares = read_shares(corners, weights + pixel + i, distance)
                     write(scratch + i, gather(values, places, shares, message))
@@ -90,7 +94,7 @@ def sweep_pair(
 
 
 @step
-def _decide(scratch, odds, begins, ends):  # noqa: ANN001, ANN202
+def _decide(scratch, odds, begins, ends):
     """From sixteen messages to as many D, or Q_1 at the end."""
     ratio, one = load(odds, zeros16()), splat(_ONE, zeros16())
     if not begins:
@@ -101,7 +105,9 @@ def _decide(scratch, odds, begins, ends):  # noqa: ANN001, ANN202
 
 
 @in_place
-def collect_pair(values: Float32[np.ndarray, "V 1"], sums: Float32[np.ndarray, "V 1"], factor: float, adds: bool) -> None:
+def collect_pair(
+    values: Float32[np.ndarray, "V 1"], sums: Float32[np.ndarray, "V 1"], factor: float, adds: bool
+) -> None:
     """As `collect`."""
     scale = np.float32(factor)
     for row in range(len(sums)):

@@ -22,7 +22,7 @@ Crew = Callable[[Callable[[int], None]], None]  # does a task in every thread
 
 
 class Work(NamedTuple):
-    """One call's arrays, kept for the next: T threads, R rows of the grid, C = 1 for two classes, else padded classes."""
+    """One call's arrays, kept for the next: T threads, R rows of the grid, C padded classes, or 1 for two."""
 
     rows: Float32[np.ndarray, "N C"]
     values: Float32[np.ndarray, "V C"]
@@ -132,7 +132,13 @@ class Passes:
     def _sweep(self, thread: int, begins: bool, ends: bool) -> None:
         lines, tile = self._work.lines[thread], self._work.tiles[thread]
         fields = Fields(
-            self._work.values, self._work.sums[thread], self._work.grid, self._addresses[thread], lines[0], lines[1], tile
+            self._work.values,
+            self._work.sums[thread],
+            self._work.grid,
+            self._addresses[thread],
+            lines[0],
+            lines[1],
+            tile,
         )
         if self._lanes == 1:
             sweep_pair(self._pixels, fields, self._shape.corners, *self._parts[thread], begins, ends)
@@ -173,6 +179,6 @@ class Passes:
 
     def _mix(self, thread: int, matrix: Float32[np.ndarray, "C C"]) -> None:
         threads, room = len(self._parts), self._work.tiles[thread]
-        for field, cells in ((self._work.values, 1), (self._work.grid, self._across.count)):
+        for field, cells in ((self._work.values, 1), (self._work.grid, self._across.length)):
             first, last = (len(field) * t // threads for t in (thread, thread + 1))
             mix(field, matrix, cells, room, first, last)

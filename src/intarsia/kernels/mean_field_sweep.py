@@ -1,8 +1,10 @@
+# ruff: noqa: ANN001, ANN201, ANN202 - steps take addresses, vectors and tuples, which have no types outside of kernels
 """One iteration of mean field at all pixels, in one pass: slice, softmax, splat.
 
-A pixel gathers what its d + 1 corners of the lattice and four cells of the smoothness grid hold, classes side by side; its
-probabilities times e^gathered, divided by their sum, are its new ones, and go at once to where the next iteration starts
-from. So they are never stored, except in the last pass, and nothing but rows of a table is read twice.
+A pixel gathers what its d + 1 corners of the lattice and four cells of the smoothness grid hold, classes side by
+side; its probabilities times e^gathered, divided by their sum, are its new ones, and go at once to where the next
+iteration starts from. So they are never stored, except in the last pass, and nothing but rows of a table is read
+twice.
 
 Classes are padded with zeros to whole blocks: as many of 16 as fit, and one of 8. A padded class has probability 0 and
 keeps it. Rows of pixels interpolate the grid down first, then across; they leave their part in the same way.
@@ -14,21 +16,18 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
+from intarsia.kernels.permutohedral_build import AHEAD
+from intarsia.kernels.vector_rows import fetch, gather, read_rows, read_shares, scatter
 from intarsia.kernels.vectors import (
     add,
     address_of,
     exp,
-    fetch,
     folded,
-    gather,
     load,
     multiply,
     multiply_add,
     read,
     read_index,
-    read_rows,
-    read_shares,
-    scatter,
     splat,
     store,
     total,
@@ -36,7 +35,6 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
-AHEAD = 6
 _WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
@@ -82,7 +80,11 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
     """
     width, stride = len(pixels.columns), _stride(shape)
     columns, across = address_of(pixels.columns), address_of(pixels.across)
-    read_row, written_row, length = address_of(fields.read_row), address_of(fields.written_row), 4 * len(fields.read_row)
+    read_row, written_row, length = (
+        address_of(fields.read_row),
+        address_of(fields.written_row),
+        4 * len(fields.read_row),
+    )
     scratch = address_of(fields.scratch)
     corner_step, place = 4 * pixels.corners.shape[1], 4 * start * width
     corners = address_of(pixels.corners) + place
@@ -117,12 +119,12 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
 
 
 @step
-def _stride(shape):  # noqa: ANN001, ANN202
+def _stride(shape):
     return _WIDE * len(shape.wide) + _NARROW * len(shape.narrow)
 
 
 @step
-def _ask(shape, corners, corner_step, values):  # noqa: ANN001, ANN202
+def _ask(shape, corners, corner_step, values):
     for r in range(len(shape.corners)):
         row = values + _stride(shape) * read_index(corners + r * corner_step)
         for at in range(0, _stride(shape), _WIDE):
@@ -130,7 +132,7 @@ def _ask(shape, corners, corner_step, values):  # noqa: ANN001, ANN202
 
 
 @step
-def _infer(shape, pixel, scratch, cell, left, right, rows, shares, values):  # noqa: ANN001, ANN202
+def _infer(shape, pixel, scratch, cell, left, right, rows, shares, values):
     """The pixel's new probabilities, but for a factor, to `scratch`; and that factor."""
     whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, _ZERO)
     if whole > _MUCH or whole < _LITTLE:  # messages too large for e^x as they are: their greatest is taken off
@@ -140,14 +142,12 @@ def _infer(shape, pixel, scratch, cell, left, right, rows, shares, values):  # n
 
 
 @step
-def _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most):  # noqa: ANN001, ANN202
+def _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most):
     """Probabilities times e^(message - most), to `scratch`, and their sum."""
     like, like8, tail = zeros16(), zeros8(), _WIDE * len(shape.wide)
     sums, sums8 = zeros16(), zeros8()
     for b in range(len(shape.wide)):
-        message = _message(
-            shape, like, most, _WIDE * b, cell, left, right, rows, shares, values
-        )
+        message = _message(shape, like, most, _WIDE * b, cell, left, right, rows, shares, values)
         product = multiply(load(pixel + _WIDE * b, like), exp(message))
         store(scratch + _WIDE * b, product)
         sums = add(sums, product)
@@ -159,7 +159,7 @@ def _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most)
 
 
 @step
-def _greatest(shape, cell, left, right, rows, shares, values):  # noqa: ANN001, ANN202
+def _greatest(shape, cell, left, right, rows, shares, values):
     """The greatest message, in the order of a plain loop: it is rarely asked for."""
     most, stride = np.float32(-np.inf), _stride(shape)
     for at in range(0, stride, 4):
@@ -171,7 +171,7 @@ def _greatest(shape, cell, left, right, rows, shares, values):  # noqa: ANN001, 
 
 
 @step
-def _message(shape, like, most, block, cell, left, right, rows, shares, values):  # noqa: ANN001, ANN202
+def _message(shape, like, most, block, cell, left, right, rows, shares, values):
     """What corners and cells hold for a block of classes, less `most`."""
     start = multiply_add(left, load(cell + block, like), splat(-most, like))
     start = multiply_add(right, load(cell + _stride(shape) + block, like), start)
@@ -179,7 +179,7 @@ def _message(shape, like, most, block, cell, left, right, rows, shares, values):
 
 
 @step
-def _give(shape, factor, source, cell, left, right, rows, shares, sums):  # noqa: ANN001, ANN202
+def _give(shape, factor, source, cell, left, right, rows, shares, sums):
     """Adds a pixel's probabilities to its corners and cells."""
     for b in range(len(shape.wide)):
         given = multiply(splat(factor, zeros16()), load(source + _WIDE * b, zeros16()))
@@ -191,7 +191,7 @@ def _give(shape, factor, source, cell, left, right, rows, shares, sums):  # noqa
 
 
 @step
-def _give_block(shape, given, block, cell, left, right, rows, shares, sums):  # noqa: ANN001, ANN202
+def _give_block(shape, given, block, cell, left, right, rows, shares, sums):
     scatter(sums + block, rows, shares, given)
     cell += block
     store(cell, multiply_add(left, given, load(cell, given)))
@@ -200,19 +200,20 @@ def _give_block(shape, given, block, cell, left, right, rows, shares, sums):  # 
 
 
 @step
-def _scale(shape, factor, source, target):  # noqa: ANN001, ANN202
+def _scale(shape, factor, source, target):
     for at in range(0, _stride(shape), _NARROW):
         store(target + at, multiply(splat(factor, zeros8()), load(source + at, zeros8())))
 
 
 @step
-def clear(row, length):  # noqa: ANN001, ANN202
+def clear(row, length):
+    """A row of whole wide blocks becomes 0."""
     for at in range(0, length, _WIDE):
         store(row + at, zeros16())
 
 
 @step
-def blend(upper, length, above, below, result):  # noqa: ANN001, ANN202
+def blend(upper, length, above, below, result):
     """Between two rows of the grid, whose length is whole wide blocks."""
     for at in range(0, length, _WIDE):
         first = multiply(splat(above, zeros16()), load(upper + at, zeros16()))
@@ -220,7 +221,8 @@ def blend(upper, length, above, below, result):  # noqa: ANN001, ANN202
 
 
 @step
-def accumulate(row, length, factor, result):  # noqa: ANN001, ANN202
+def accumulate(row, length, factor, result):
+    """Adds a row, times a factor."""
     if factor != 0:  # a row that is not between two may have no second
         for at in range(0, length, _WIDE):
             store(result + at, multiply_add(factor, load(row + at, zeros16()), load(result + at, zeros16())))

@@ -1,8 +1,8 @@
-"""The permutohedral lattice of an image: which corners each pixel touches, how much, and which follow each other along the axes.
+"""The permutohedral lattice of an image: the corners that each pixel touches, and which follow each other along axes.
 
-Far fewer simplices than pixels are in use, and fewer corners than simplices. So simplices are told apart first, and only
-the corners of each are looked up. They are numbered as they appear, so that pixels near each other find theirs near
-each other. Number 0 is a corner without value, where chains of neighbours end.
+Far fewer simplices than pixels are in use, and fewer corners than simplices. So simplices are told apart first, and
+only the corners of each are looked up. They are numbered as they appear, so that pixels near each other find theirs
+near each other. Number 0 is a corner without value, where chains of neighbours end.
 """
 
 from typing import NamedTuple
@@ -25,6 +25,8 @@ from intarsia.kernels.permutohedral_simplices import (
     scratch_of,
 )
 
+AHEAD = 6  # pixels whose corners a sweep asks for ahead: so many more must be there to be read
+END = 24  # corners of chains that a blur asks for ahead
 _MOST = (1 << RANK_BITS) - 1  # the largest r or rank
 
 
@@ -33,7 +35,9 @@ class ImageLattice(NamedTuple):
 
     corners: Int32[np.ndarray, "D N"]
     weights: Float32[np.ndarray, "D N"]  # of each pixel, with the sum 1
-    chains: Int32[np.ndarray, "n"]  # of neighbours along one axis after the other, each with a 0 at its end
+    chains: Int32[
+        np.ndarray, "n"
+    ]  # of neighbours along one axis after the other, each with a 0 at its end; some more 0 behind
     rows: int  # of values: the corners and row 0
 
 
@@ -54,7 +58,7 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
     simplices, which = distinct(keys, count // 4)
     found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, 1, channels + 3)
-    corners = np.zeros((channels + 3)*count+16, np.int32)[:(channels+3)*count].reshape(channels + 3, count)
+    corners = np.zeros((channels + 3) * count + AHEAD, np.int32)[:-AHEAD].reshape(channels + 3, count)
     _spread(which, rows.reshape(-1, channels + 3), corners)
     return ImageLattice(corners, weights, _chains(found, packing), len(found.keys))
 
@@ -98,7 +102,7 @@ def _corners_of(
     corners: Int64[np.ndarray, "S D"],
     drops: Int64[np.ndarray, "8"],
 ) -> None:
-    """From one corner of a simplex to the next r grows, and u shrinks at the axis whose turn it is: smallest rest first."""
+    """From one corner of a simplex to the next r grows, and u shrinks at one axis: smallest rest first."""
     dimensions = len(packing.shifts)
     for s in range(len(simplices)):
         corner, ranks = simplices[s] & ((1 << packing.ranks) - 1), simplices[s] >> packing.ranks
@@ -113,9 +117,7 @@ def _corners_of(
 
 
 @in_place
-def _spread(
-    which: Int32[np.ndarray, "N"], rows: Int32[np.ndarray, "S D"], corners: Int32[np.ndarray, "D N"]
-) -> None:
+def _spread(which: Int32[np.ndarray, "N"], rows: Int32[np.ndarray, "S D"], corners: Int32[np.ndarray, "D N"]) -> None:
     for i in range(len(which)):
         simplex = which[i]
         for r in range(len(corners)):
@@ -136,7 +138,7 @@ def _chains(found: Distinct, packing: Packing) -> Int32[np.ndarray, "n"]:
     for unit in units:
         following[1:] = look_up(found, onwards - unit)
         axes.append(room[: _follow(following, led, room)].copy())
-    return np.concatenate([*axes, np.zeros(24, np.int32)])
+    return np.concatenate([*axes, np.zeros(END, np.int32)])
 
 
 @in_place

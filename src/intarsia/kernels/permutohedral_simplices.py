@@ -1,8 +1,8 @@
-"""Where points lie in the permutohedral lattice: the simplex around each, as one number, and the weights of its corners.
+"""Where points lie in the permutohedral lattice: the simplex around each, as a number, and the weights of its corners.
 
-Adams, Baek & Davis 2010, section 3. A point with d coordinates is lifted to d + 1 coordinates whose sum is 0. Rounded to
-multiples of d + 1 they are `base` (here divided by d + 1: v); the order of the rests, largest first, is `rank`. Together
-they say which simplex. Its corner r, of d + 1, has coordinates (d + 1) u + r with u = v - [rank > d - r].
+Adams, Baek & Davis 2010, section 3. A point with d coordinates is lifted to d + 1 coordinates whose sum is 0. Rounded
+to multiples of d + 1 they are `base` (here divided by d + 1: v); the order of the rests, largest first, is `rank`.
+Together they say which simplex. Its corner r, of d + 1, has coordinates (d + 1) u + r with u = v - [rank > d - r].
 
 Blocks of pixels go through each step together, one plane of memory a coordinate, so that loops become vector
 instructions: orders come from comparing all pairs, weights from a network that sorts all pixels in the same way.
@@ -73,8 +73,8 @@ class Scratch(NamedTuple):
 
 def scratch_of(d: int) -> Scratch:
     """For features of d dimensions."""
-    planes = [np.zeros((n, BLOCK), np.float32) for n in (d, d + 1, d + 1)]
-    return Scratch(*planes, np.zeros((d + 1, BLOCK), np.int32), np.zeros(BLOCK, np.float32))
+    features, rests, bases = (np.zeros((n, BLOCK), np.float32) for n in (d, d + 1, d + 1))
+    return Scratch(features, rests, bases, np.zeros((d + 1, BLOCK), np.int32), np.zeros(BLOCK, np.float32))
 
 
 @in_place

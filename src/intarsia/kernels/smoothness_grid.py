@@ -1,9 +1,10 @@
 """A Gaussian over pixels as three short steps: to a coarser grid, a blur of it, and back.
 
-From σ = 2 on, the grid has half the pixels' rows and columns, and its cells' centres lie between pixels: a pixel gives ¾ to
-one cell and ¼ to the next, and takes in the same way. Either way adds a variance of ¾, at every pixel alike, and the taps
-between take what remains of σ². Below 2 the grid is that of the pixels. All of it is separable, so are the sums of the rows
-of the kernel, and the normalisation by them is folded into the pixels' weights, one axis at a time.
+From σ = 2 on, the grid has half the pixels' rows and columns, and its cells' centres lie between pixels: a pixel
+gives ¾ to one cell and ¼ to the next, and takes in the same way. Either way adds a variance of ¾, at every pixel
+alike, and the taps between take what remains of σ². Below 2 the grid is that of the pixels. All of it is separable,
+so are the sums of the rows of the kernel, and the normalisation by them is folded into the pixels' weights, one axis
+at a time.
 """
 
 from typing import NamedTuple
@@ -22,7 +23,7 @@ class Line(NamedTuple):
     cells: Int32[np.ndarray, "n"]  # the first of two
     weights: Float32[np.ndarray, "2 n"]
     taps: Float32[np.ndarray, "t"]  # of the blur, the middle one for the cell itself
-    count: int  # m; there is a cell on either side of what the pixels need, or behind
+    length: int  # m; there is a cell on either side of what the pixels need, or behind
 
 
 def line_of(pixels: int, sigma: float, normalised: bool = True) -> Line:
