@@ -87,6 +87,8 @@ def test_both_give_one_answer(size, channels, classes, threads, general, ways):
         {"smoothness_sxy": 2.0},
         {"smoothness_sxy": 9.0},
         {"smoothness_sxy": 500.0},
+        {"smoothness_sxy": 1e6},  # the grid's taps reach no further than the image
+        {"smoothness_sxy": 1e300, "appearance_sxy": 1e300},
         {"smoothness_weight": 0.0},
         {"appearance_weight": 0.0},
         {"appearance_sxy": 3.0, "appearance_srgb": 4.0},

@@ -10,6 +10,7 @@ from intarsia.kernels.probabilities import are_probabilities
 _LEAST = np.float32(1e-5)  # a probability below it is taken for this, as pydensecrf does: a network's 0 is no proof
 _SUM_TOLERANCE = 0.01  # half floats of 255 classes are off by less; scores that were never normalised by more
 _AT_ONCE = 1 << 16  # positions
+_FLAT = 1e30  # a σ from here on makes features 0 beside each other; float32 ends at 3e38
 
 Size = tuple[int, ...]
 
@@ -124,6 +125,7 @@ def appearance_features(levels: Levels, size: Size, sxy: float, srgb: float) -> 
     The last axis comes first, as in pydensecrf: the lattice is not the same along all axes, and so it errs alike.
     """
     pixels, axes = levels.pixels, len(size)
+    sxy, srgb = min(sxy, _FLAT), min(srgb, _FLAT)
     features = np.empty((len(pixels), axes + pixels.shape[1]), np.float32)
     grid = features.reshape(*size, -1)
     for axis in range(axes):
