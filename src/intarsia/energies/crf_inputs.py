@@ -1,5 +1,8 @@
 """What the dense CRF is given, checked, and as it reads it: log probabilities and features of each position."""
 
+from collections.abc import Iterable
+from numbers import Integral
+
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
@@ -13,6 +16,31 @@ _AT_ONCE = 1 << 16  # positions
 _FLAT = 1e30  # a σ from here on makes features 0 beside each other; float32 ends at 3e38
 
 Size = tuple[int, ...]
+
+
+def size_of(size: object, image: Shaped[np.ndarray, "..."] | None) -> Size:
+    """Of the grid: as it is given, or the image's rows and columns.
+
+    Raises:
+        ArgumentError: neither is given, or one is no size.
+
+    >>> size_of(None, np.zeros((4, 6, 3)))
+    (4, 6)
+    """
+    if size is None:
+        if image is None:
+            raise ArgumentError("Neither `image` nor `size` is given; pass the image, or the grid's size for none.")
+        if not np.shape(image) or 0 in np.shape(image):
+            raise ArgumentError(
+                f"`image` has the shape {np.shape(image)}; it must be (H, W) or (H, W, C), none of them 0."
+            )
+        return np.shape(image)[:2]
+    lengths = tuple(size) if isinstance(size, Iterable) else ()
+    if not 1 <= len(lengths) <= 3 or not all(isinstance(length, Integral) and length >= 1 for length in lengths):
+        raise ArgumentError(
+            f"`size` (={size}) must be one, two or three whole numbers from 1 on, such as (height, width)."
+        )
+    return tuple(int(length) for length in lengths)
 
 
 def check_shapes(probabilities: Shaped[np.ndarray, "..."], size: Size | None) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
 from intarsia.energies.crf_general import GeneralMeanField
-from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid
+from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid, size_of
 from intarsia.energies.crf_kernels import FeatureKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
 from intarsia.errors import ArgumentError
@@ -117,11 +117,9 @@ class DenseCRF:
     def __init__(
         self, image: Shaped[np.ndarray, "..."] | None = None, size: Size | None = None, n_threads: int = 1
     ) -> None:
-        if image is None and size is None:
-            raise ArgumentError("Neither `image` nor `size` is given; pass the image, or the grid's size for none.")
+        self.size = size_of(size, image)
         if not isinstance(n_threads, Integral) or n_threads < 1:
             raise ArgumentError(f"`n_threads` (={n_threads}) must be at least 1.")
-        self.size = tuple(size) if size is not None else np.asarray(image).shape[:2]
         self._channels = 0
         self._general = GeneralMeanField(self.size)
         self._fast = FastMeanField(None, self.size, n_threads) if len(self.size) == 2 else None
@@ -162,6 +160,11 @@ class DenseCRF:
             ArgumentError: An argument breaks a rule, or memory does not suffice.
         """
         check_shapes(probabilities, self.size)
+        if tolerance is not None and not 0 <= tolerance < math.inf:
+            raise ArgumentError(
+                f"`tolerance` (={tolerance}) must be finite and not negative; 1e-4 is usual, 0 only keeps "
+                "`divergences`."
+            )
         _check(settings, kernels, len(probabilities), self.size)
         K, what = len(probabilities), f"A CRF of {math.prod(self.size):,} positions and {len(probabilities)} classes"
         plain = tolerance is None and not kernels and is_fast(self.size, self._channels, settings.normalisation)
