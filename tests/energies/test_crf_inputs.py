@@ -1,5 +1,8 @@
 """What the dense CRF refuses, each in one sentence that says where and what to do instead."""
 
+import sys
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -213,21 +216,42 @@ def test_an_object_needs_its_grid_and_keeps_it():
         crf(halves(2, 6, 4))
 
 
-@pytest.mark.parametrize(
-    ("size", "classes", "needs"),
-    [
-        (
-            (7000, 7200),
-            21,
-            r"A CRF of 50,400,000 positions and 21 classes needs ..\.. GB of memory, and 8\.0 GB are free",
-        )
-    ],
-)
-def test_fifty_megapixels_are_refused_before_memory_is_taken(size, classes, needs, monkeypatch):
-    monkeypatch.setattr(memory, "free_memory", lambda: 8_000_000_000)
-    probabilities = np.broadcast_to(np.float32(1 / classes), (classes, *size))  # no memory
-    with pytest.raises(ArgumentError, match=f"{needs}; make the image smaller, or go through it in parts that overlap"):
-        dense_crf(probabilities)
+@pytest.mark.parametrize(("classes", "needs"), [(2, r"3\.9"), (21, r"17\.3")])
+def test_fifty_megapixels_are_refused_before_memory_is_taken(classes, needs, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 3_000_000_000)
+    probabilities = np.broadcast_to(np.float32(1 / classes), (classes, 7000, 7200))  # no memory
+    with pytest.raises(
+        ArgumentError,
+        match=rf"A CRF of 50,400,000 positions and {classes} classes needs {needs} GB of memory, and 3\.0 GB are free; "
+        "make the image smaller, or go through it in parts that overlap",
+    ):
+        dense_crf(probabilities, np.zeros((7000, 7200), np.uint8))
+
+
+@pytest.mark.parametrize("grain", [0, 15])  # without it an image has few corners
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 21])
+def test_what_is_asked_for_is_what_is_taken(classes, dtype, grain, monkeypatch):
+    generator = np.random.default_rng(0)
+    image = np.sin(np.arange(200 * 300 * 3) / 9000).reshape(200, 300, 3) * 80 + 128
+    image = (image + generator.normal(0, grain, image.shape)).clip(0, 255).astype(np.uint8)
+    probabilities = np.full((classes, 200, 300), 1 / classes, dtype)
+    asked = []
+
+    def ask(needed, what):
+        asked.append(tracemalloc.get_traced_memory()[0] + needed)
+
+    for module in ("energies.dense_crf", "kernels.mean_field", "kernels.distinct", "kernels.permutohedral_build"):
+        monkeypatch.setattr(sys.modules[f"intarsia.{module}"], "require_memory", ask)
+    dense_crf(probabilities, image)  # kernels are compiled
+    crf = DenseCRF(image)
+    asked.clear()
+    tracemalloc.start()
+    crf(probabilities)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.95 * peak < max(asked) < 1.4 * peak
+    assert asked[0] > (0.6 if grain else 0.9) * peak
 
 
 def test_a_lattice_without_room_is_refused(monkeypatch):

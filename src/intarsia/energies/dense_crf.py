@@ -169,20 +169,30 @@ class DenseCRF:
         K, what = len(probabilities), f"A CRF of {math.prod(self.size):,} positions and {len(probabilities)} classes"
         plain = tolerance is None and not kernels and is_fast(self.size, self._channels, settings.normalisation)
         fast = self._fast if plain else None
-        require_memory(self._fast_bytes(K) if fast else self._general.bytes(K), what)
+        require_memory(self._fast_bytes(probabilities, settings) if fast else self._general.bytes(K), what)
         planes = checked_planes(probabilities)
-        if fast and (result := _run_fast(fast, planes, settings)) is not None:
-            self.divergences = ()
-            return result
+        if fast:
+            if (result := _run_fast(fast, planes, settings)) is not None:
+                self.divergences = ()
+                return result
+            require_memory(self._general.bytes(K), what)
         result = self._general.run(planes, settings, kernels, tolerance)
         self.divergences = tuple(self._general.divergences)
         return result
 
-    def _fast_bytes(self, K: int) -> int:
-        """The probabilities as they are read, classes in rows and in the answer, corners and weights."""
-        lanes = 1 if K == 2 else -(-K // 8) * 8
-        corners = self._channels + 3 if self._channels else 0
-        return math.prod(self.size) * (4 * (2 * K + 2 * lanes) + 8 * corners + 16)
+    def _fast_bytes(self, probabilities: Float[np.ndarray, "K *size"], settings: CRFSettings) -> int:
+        """What a call takes before it knows the lattice's corners: while that is built, or while it is used.
+
+        A pixel has corners and weights; first keys, and its part of the tables where they are looked up; then rows of
+        classes, two sums of the grid, and the answer. Probabilities are copied unless they lie as they are read.
+        """
+        K, flags = len(probabilities), probabilities.flags
+        lanes = 1 if K == 2 and settings.compatibility is None else -(-K // 8) * 8
+        lattice = 8 * (self._channels + 3) if self._channels and settings.appearance_weight else 0
+        cells = 1 if settings.smoothness_weight and settings.smoothness_sxy < 2 else 1 / 4  # of the grid, for a pixel
+        used = 4 * (K + lanes + 2 * math.ceil(lanes * cells))
+        copied = 0 if probabilities.dtype == np.float32 and flags.c_contiguous and flags.writeable else 4 * K
+        return math.prod(self.size) * (copied + lattice + max(37 if lattice else 0, used))
 
 
 def _run_fast(
