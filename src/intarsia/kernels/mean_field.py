@@ -103,7 +103,8 @@ class FastMeanField:
         key = (lanes, corners, length, down.length, len(across.taps))
         if self._work is None or self._work[0] != key:
             self._work, threads, pixels = None, len(self._parts), self._size[0] * self._size[1]
-            require_memory(4 * corners * lanes * (1 + threads), f"A lattice of {corners:,} corners")
+            floats = corners * lanes * (1 + threads) + 2 * down.length * length + pixels * (lanes + max(lanes, 2))
+            require_memory(4 * floats, f"A lattice of {corners:,} corners")  # with the answer
             work = Work(
                 rows=aligned(pixels + (BLOCK if lanes == 1 else 0), lanes),
                 values=aligned(corners, lanes),

@@ -60,7 +60,7 @@ class Passes:
     ) -> None:
         self._work, self._parts, self._lattice, self._across, self._down = work, parts, lattice, across, down
         self._lanes = work.rows.shape[1]
-        for zeroed in (*work.sums, work.grid_sums, work.halos):
+        for zeroed in (*work.sums, work.grid_sums, work.halos, *work.tiles):  # a call before may have had more classes
             zeroed[:] = 0
         weights = lattice.weights
         lines = (across.cells, across.weights, down.cells, down.weights)

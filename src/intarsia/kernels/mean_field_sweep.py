@@ -136,7 +136,7 @@ def _infer(shape, pixel, scratch, cell, left, right, rows, shares, values):
     """The pixel's new probabilities, but for a factor, to `scratch`; and that factor."""
     whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, _ZERO)
     if whole > _MUCH or whole < _LITTLE:  # messages too large for e^x as they are: their greatest is taken off
-        most = _greatest(shape, cell, left, right, rows, shares, values)
+        most = _greatest(shape, pixel, cell, left, right, rows, shares, values)
         whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most)
     return _ONE / whole
 
@@ -159,14 +159,15 @@ def _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most)
 
 
 @step
-def _greatest(shape, cell, left, right, rows, shares, values):
-    """The greatest message, in the order of a plain loop: it is rarely asked for."""
+def _greatest(shape, pixel, cell, left, right, rows, shares, values):
+    """The greatest message of a class that is there, in the order of a plain loop: it is rarely asked for."""
     most, stride = np.float32(-np.inf), _stride(shape)
     for at in range(0, stride, 4):
         message = left * read(cell + at) + right * read(cell + stride + at)
         for r in range(len(shape.corners)):
             message += shares[r] * read(values + rows[r] + at)
-        most = max(most, message)
+        if read(pixel + at) > 0:  # 0 is a padded class
+            most = max(most, message)
     return most
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.distinct import Distinct, distinct, look_up
+from intarsia.kernels.memory import require_memory
 from intarsia.kernels.permutohedral_simplices import (
     BLOCK,
     RANK_BITS,
@@ -56,8 +57,11 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
         return None
     weights, keys = np.empty((channels + 3, count), np.float32), np.empty(count, np.int64)
     _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
-    simplices, which = distinct(keys, count // 4)
-    found, rows = distinct(_corners(simplices.keys, packing).reshape(-1), count // 16, 1, channels + 3)
+    known, which = distinct(keys, count // 4)
+    simplices = known.keys
+    del known, keys  # the table and the names of simplices are large, and not needed any more
+    require_memory(12 * (channels + 3) * len(simplices), f"A lattice of {len(simplices):,} simplices")
+    found, rows = distinct(_corners(simplices, packing).reshape(-1), count // 16, 1, channels + 3)
     corners = np.zeros((channels + 3) * count + AHEAD, np.int32)[:-AHEAD].reshape(channels + 3, count)
     _spread(which, rows.reshape(-1, channels + 3), corners)
     return ImageLattice(corners, weights, _chains(found, packing), len(found.keys))
