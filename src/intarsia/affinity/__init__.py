@@ -1,0 +1,5 @@
+"""Layers that let pixels speak to each other: what a pixel is depends on what it lies beside."""
+
+from intarsia.affinity.spatial_propagation import SpatialPropagation, spatial_propagation
+
+__all__ = ["SpatialPropagation", "spatial_propagation"]
