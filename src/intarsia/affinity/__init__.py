@@ -1,5 +1,6 @@
 """Layers that let pixels speak to each other: what a pixel is depends on what it lies beside."""
 
+from intarsia.affinity.convolutional_propagation import convolutional_propagation
 from intarsia.affinity.spatial_propagation import SpatialPropagation, spatial_propagation
 
-__all__ = ["SpatialPropagation", "spatial_propagation"]
+__all__ = ["SpatialPropagation", "convolutional_propagation", "spatial_propagation"]
