@@ -130,7 +130,8 @@ def _diffuse(
         lay_out_weights(stencil, guides[b], shifted, absolute, frees[b, 0], free is not None, weights_[b])
 
     def work(first: int, last: int) -> None:
-        room = np.empty(0 if kept else sizes_of(*h0.shape[2:], kernel_size, 3, h0.itemsize)[1], weights_.dtype)
+        size = 0 if kept else sizes_of(*h0.shape[2:], kernel_size, slots_of(steps, kept=False), h0.itemsize)[1]
+        room = h0.new_empty(size).numpy()
         for b, c in (divmod(place, channels) for place in range(first, last)):
             maps = states_[b, c] if kept else room
             begin(stencil, weights_[b], own, firsts[b, c], adds[b, c], added is not None, maps)
@@ -186,21 +187,22 @@ def _diffuse_back(
     grad_guidance = guidance.new_zeros(guidance.shape)
     grads, guides, frees = _array(grad), _array(guidance), _array(grad if free is None else free)
     firsts, adds, weights_, states_ = grad_first.numpy(), grad_added.numpy(), weights.numpy(), states.numpy()
-    found: list[np.ndarray] = []
+    found: list[Tensor] = []
 
     def work(first: int, last: int) -> None:
-        grad_weights, adjoints = np.zeros_like(weights_), np.empty_like(states_[0, 0])
+        total, adjoints = torch.zeros_like(weights), torch.empty_like(states[0, 0]).numpy()
+        grad_weights = total.numpy()
         for b, c in (divmod(place, channels) for place in range(first, last)):
             begin(stencil, weights_[b], True, grads[b, c], grads[b, c], False, adjoints)
             diffuse(stencil, weights_[b], True, adjoints)
             gather_gradients(
                 stencil, weights_[b], own, states_[b, c], adjoints, grad_weights[b], firsts[b, c], adds[b, c]
             )
-        found.append(grad_weights)
+        found.append(total)
 
     in_parts(work, batch * channels, torch.get_num_threads())
-    grad_weights = found[0] if len(found) == 1 else np.add(found[0], found[1:])
-    room = np.empty(stencil.lines * stencil.stride, weights_.dtype)
+    grad_weights = (found[0] if len(found) == 1 else torch.stack(found).sum(0)).numpy()
+    room = weights.new_empty(stencil.lines * stencil.stride).numpy()
     for b in range(batch):
         guidance_gradient(
             stencil, guides[b], shifted, absolute, frees[b, 0], free is not None, grad_weights[b], room,

@@ -16,11 +16,10 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import LINE, filled, load, store
+from intarsia.kernels.lanes import LINE, Flat, copy_line, filled, load, store
 
 _CACHE = 1 << 19  # bytes of the lines that wait for a later step: half of a core's second cache
 
-Flat = Float[np.ndarray, " size"]
 Map = Float[np.ndarray, "H W"]
 
 
@@ -43,6 +42,11 @@ class Stencil(NamedTuple):
     lines: int
     down: Int64[np.ndarray, " lines"]
     right: Int64[np.ndarray, " lines"]
+    to_state: Int64[np.ndarray, " lines"]
+    """From a state to the neighbour's."""
+    to_weight: Int64[np.ndarray, "2 lines"]
+    """From a row's first weight to the one that a neighbour is multiplied by; and in the second row to the one by which
+    the pixel itself is multiplied for the neighbour on the other side."""
     together: int
     """Steps that run through the rows at once."""
 
@@ -56,6 +60,8 @@ def stencil_of(
     sign = -1 if shifted else 1
     steps_to = [(sign * down, sign * right) for down in around for right in around if down or right] + [(0, 0)]
     stride = stride_of(width, itemsize)
+    down, right = (np.array(list(part)) for part in zip(*steps_to, strict=True))
+    slots, places = slots_of(steps, kept=kept), np.arange(len(steps_to)) * stride
     waiting = radius * (len(steps_to) + 3) * stride * itemsize
     return Stencil(
         height=height,
@@ -63,11 +69,13 @@ def stencil_of(
         radius=radius,
         stride=stride,
         steps=steps,
-        slots=slots_of(steps, kept=kept),
+        slots=slots,
         taps=len(steps_to) - (0 if own else 1),
         lines=len(steps_to),
-        down=np.array([down for down, _ in steps_to]),
-        right=np.array([right for _, right in steps_to]),
+        down=down,
+        right=right,
+        to_state=down * slots * stride + right,
+        to_weight=np.stack([places, places - down * len(steps_to) * stride - right]),
         together=max(1, min(steps, _CACHE // waiting)),
     )
 
@@ -108,11 +116,9 @@ def begin(stencil: Stencil, weights: Flat, own: bool, first: Map, added: Map, wi
             for k in range(0, block, lanes):
                 store(states, line + k, filled(states, 0.0))
             continue
-        for k in range(stencil.width):
-            states[line + lanes + k] = first[row, k]
+        copy_line(first[row], 0, stencil.width, states, line + lanes)
         if with_added:
-            for k in range(stencil.width):
-                states[plus + lanes + k] = added[row, k]
+            copy_line(added[row], 0, stencil.width, states, plus + lanes)
         if not own:
             weight = (row + stencil.radius) * stencil.lines * stride + (stencil.lines - 1) * stride
             for k in range(lanes, stride, lanes):
@@ -125,31 +131,38 @@ def begin(stencil: Stencil, weights: Flat, own: bool, first: Map, added: Map, wi
 def diffuse(stencil: Stencil, weights: Flat, backwards: bool, states: Flat) -> None:
     """All steps; backwards weights go the other way and nothing is added."""
     stride, radius, slots, steps = stencil.stride, stencil.radius, stencil.slots, stencil.steps
-    lanes, kept = LINE // states.itemsize, slots > 3 or steps < 2
+    kept = slots > 3 or steps < 2
     for start in range(0, steps, stencil.together):
         count = min(stencil.together, steps - start)
         for front in range(stencil.height + (count - 1) * radius):
             for number in range(count):
                 row = front - number * radius
-                if not 0 <= row < stencil.height:
-                    continue
-                step = start + number
-                source, target = (step, step + 1) if kept else (step % 2, (step + 1) % 2)
-                line = (row + radius) * slots * stride
-                store(states, line + target * stride, filled(states, 0.0))
-                store(states, line + (target + 1) * stride, filled(states, 0.0))
-                weight = (row + radius) * stencil.lines * stride
-                plus = line + (slots - 1) * stride
-                for k in range(lanes, stride, lanes):
-                    total = load(states, plus + k)
-                    for tap in range(stencil.taps):
-                        to = stencil.down[tap] * slots * stride + stencil.right[tap]
-                        at = weight + tap * stride
-                        if backwards:
-                            at -= stencil.down[tap] * stencil.lines * stride + stencil.right[tap]
-                            to = -to
-                        total = total + load(weights, at + k) * load(states, line + source * stride + to + k)
-                    store(states, line + target * stride + k, total)
+                if 0 <= row < stencil.height:
+                    step = start + number
+                    source, target = (step, step + 1) if kept else (step % 2, (step + 1) % 2)
+                    line = (row + radius) * slots * stride
+                    _mix(stencil, weights, row, backwards, states, line + source * stride, line + target * stride)
+
+
+@in_place
+def _mix(
+    stencil: Stencil, weights: Flat, row: int, backwards: bool, states: Flat, source: int, target: int
+) -> None:
+    """One step of one row, two vectors at a time: without the zeros in front a line is an even number of them."""
+    stride, lanes = stencil.stride, LINE // states.itemsize
+    weight = (row + stencil.radius) * stencil.lines * stride
+    plus = ((row + stencil.radius + 1) * stencil.slots - 1) * stride
+    to_weight, to_state, sign = stencil.to_weight[1 if backwards else 0], stencil.to_state, -1 if backwards else 1
+    store(states, target, filled(states, 0.0))
+    store(states, target + stride, filled(states, 0.0))
+    for k in range(lanes, stride, 2 * lanes):
+        total, beside = load(states, plus + k), load(states, plus + k + lanes)
+        for tap in range(stencil.taps):
+            at, of = weight + to_weight[tap] + k, source + sign * to_state[tap] + k
+            total = total + load(weights, at) * load(states, of)
+            beside = beside + load(weights, at + lanes) * load(states, of + lanes)
+        store(states, target + k, total)
+        store(states, target + k + lanes, beside)
 
 
 @in_place
@@ -158,8 +171,7 @@ def take(stencil: Stencil, states: Flat, slot: int, result: Map) -> None:
     lanes = LINE // states.itemsize
     for row in range(stencil.height):
         line = ((row + stencil.radius) * stencil.slots + slot) * stencil.stride + lanes
-        for k in range(stencil.width):
-            result[row, k] = states[line + k]
+        copy_line(states, line, stencil.width, result[row], 0)
 
 
 @in_place
@@ -178,18 +190,42 @@ def gather_gradients(
             for step in range(steps):
                 total = total + load(adjoints, line + step * stride + k)
             store(adjoints, plus + k, total)
-            for tap in range(stencil.taps):
-                to = line + stencil.down[tap] * slots * stride + stencil.right[tap] + k
-                found = load(grad_weights, weight + tap * stride + k)
+            newest = line + (steps - 1) * stride + k
+            for tap in range(0, stencil.taps - 3, 4):
+                _gather_four(stencil, states, line + k, adjoints, newest, grad_weights, weight + k, tap)
+            for tap in range(stencil.taps // 4 * 4, stencil.taps):
+                place, of = weight + tap * stride + k, line + stencil.to_state[tap] + k
+                found = load(grad_weights, place)
                 for step in range(steps):
-                    arriving = load(adjoints, line + (steps - 1 - step) * stride + k)
-                    found = found + arriving * load(states, to + step * stride)
-                store(grad_weights, weight + tap * stride + k, found)
+                    found = found + load(adjoints, newest - step * stride) * load(states, of + step * stride)
+                store(grad_weights, place, found)
             if not own:
                 last = weight + (stencil.lines - 1) * stride + k
                 store(grad_weights, last, load(grad_weights, last) + total * load(states, line + k))
                 reached = line + steps * stride + k
                 store(adjoints, reached, load(adjoints, reached) + total * load(weights, last))
-        for k in range(stencil.width):
-            grad_first[row, k] = adjoints[line + steps * stride + lanes + k]
-            grad_added[row, k] = adjoints[plus + lanes + k]
+        copy_line(adjoints, line + steps * stride + lanes, stencil.width, grad_first[row], 0)
+        copy_line(adjoints, plus + lanes, stencil.width, grad_added[row], 0)
+
+
+@in_place
+def _gather_four(
+    stencil: Stencil, states: Flat, line: int, adjoints: Flat, newest: int, grad_weights: Flat, weight: int, tap: int
+) -> None:
+    """Gradients of the weights of four neighbours at once, which share what they read and do not wait for each other."""
+    stride = stencil.stride
+    of0, of1 = line + stencil.to_state[tap], line + stencil.to_state[tap + 1]
+    of2, of3 = line + stencil.to_state[tap + 2], line + stencil.to_state[tap + 3]
+    place = weight + tap * stride
+    found0, found1 = load(grad_weights, place), load(grad_weights, place + stride)
+    found2, found3 = load(grad_weights, place + 2 * stride), load(grad_weights, place + 3 * stride)
+    for step in range(stencil.steps):
+        arriving, later = load(adjoints, newest - step * stride), step * stride
+        found0 = found0 + arriving * load(states, of0 + later)
+        found1 = found1 + arriving * load(states, of1 + later)
+        found2 = found2 + arriving * load(states, of2 + later)
+        found3 = found3 + arriving * load(states, of3 + later)
+    store(grad_weights, place, found0)
+    store(grad_weights, place + stride, found1)
+    store(grad_weights, place + 2 * stride, found2)
+    store(grad_weights, place + 3 * stride, found3)

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.diffusion import Flat, Map, Stencil
-from intarsia.kernels.lanes import LINE, filled, load, store, where_at_least, with_sign_of
+from intarsia.kernels.diffusion import Map, Stencil
+from intarsia.kernels.lanes import LINE, Flat, copy_line, filled, load, store, where_at_least, with_sign_of
 
 _LEAST = 1e-20  # sums of sizes below it divide nothing: guidance of zero means weights of zero
 
@@ -25,10 +25,14 @@ def lay_out_weights(
     block = stencil.lines * stride
     for row in range(-stencil.radius, stencil.height + stencil.radius):
         line = (row + stencil.radius) * block
-        for k in range(0, block, lanes):
-            store(weights, line + k, filled(weights, 0.0))
         if not 0 <= row < stencil.height:
+            for k in range(0, block, lanes):
+                store(weights, line + k, filled(weights, 0.0))
             continue
+        for tap in range(stencil.lines):
+            store(weights, line + tap * stride, filled(weights, 0.0))
+        for k in range(line + taps * stride, line + block, lanes):
+            store(weights, k, filled(weights, 0.0))
         _read(stencil, guidance, shifted, row, line, weights)
         own = line + taps * stride
         for k in range(stencil.width):
@@ -94,20 +98,13 @@ def _read(stencil: Stencil, guidance: Guidance, shifted: bool, row: int, line: i
     lanes = LINE // weights.itemsize
     for tap in range(stencil.lines - 1):
         down, right = stencil.down[tap], stencil.right[tap]
-        place = line + tap * stencil.stride + lanes
-        if not 0 <= row + down < stencil.height:
-            for k in range(stencil.width):
-                weights[place + k] = 0
-            continue
-        first, last = max(0, -right), min(stencil.width, stencil.width - right)
-        source = guidance[tap, row + down if shifted else row]
-        offset = right if shifted else 0
-        for k in range(first):
-            weights[place + k] = 0
-        for k in range(first, last):
-            weights[place + k] = source[k + offset]
-        for k in range(max(0, last), stencil.width):
-            weights[place + k] = 0
+        place = line + tap * stencil.stride
+        for k in range(lanes, stencil.stride, lanes):
+            store(weights, place + k, filled(weights, 0.0))
+        first, count = max(0, -right), stencil.width - abs(right)
+        if 0 <= row + down < stencil.height and count > 0:
+            source = guidance[tap, row + down if shifted else row]
+            copy_line(source, first + (right if shifted else 0), count, weights, place + lanes + first)
 
 
 @in_place
@@ -115,9 +112,8 @@ def _write(stencil: Stencil, room: Flat, shifted: bool, row: int, grad_guidance:
     lanes = LINE // room.itemsize
     for tap in range(stencil.lines - 1):
         down, right = stencil.down[tap], stencil.right[tap]
-        if not 0 <= row + down < stencil.height:
-            continue
-        target = grad_guidance[tap, row + down if shifted else row]
-        offset = right if shifted else 0
-        for k in range(max(0, -right), min(stencil.width, stencil.width - right)):
-            target[k + offset] = room[tap * stencil.stride + lanes + k]
+        first, count = max(0, -right), stencil.width - abs(right)
+        if 0 <= row + down < stencil.height and count > 0:
+            target = grad_guidance[tap, row + down if shifted else row]
+            place = tap * stencil.stride + lanes + first
+            copy_line(room, place, count, target, first + (right if shifted else 0))

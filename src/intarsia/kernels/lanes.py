@@ -18,7 +18,11 @@ from numba.core import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
 
+from intarsia.kernels.compiled import in_place
+
 LINE = 64  # bytes
+
+Flat = Float[np.ndarray, " size"]
 
 _INDEX = ir.IntType(32)
 _FUSED = ("contract", "nsz")
@@ -192,3 +196,13 @@ overload(operator.sub)(lambda a, b: (lambda a, b: _difference(a, b)) if _are_vec
 overload(operator.mul)(lambda a, b: (lambda a, b: _product(a, b)) if _are_vectors(a, b) else None)
 overload(operator.truediv)(lambda a, b: (lambda a, b: _ratio(a, b)) if _are_vectors(a, b) else None)
 overload(abs)(lambda a: (lambda a: _absolute(a)) if _are_vectors(a) else None)
+
+
+@in_place
+def copy_line(source: Flat, place: int, count: int, target: Flat, to: int) -> None:
+    """So many numbers of one array go to another."""
+    lanes = LINE // source.itemsize
+    for k in range(0, count - lanes + 1, lanes):
+        store(target, to + k, load(source, place + k))
+    for k in range(count // lanes * lanes, count):
+        target[to + k] = source[place + k]

@@ -14,13 +14,12 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import LINE, aligned, filled, load, store, turn, where_at_least, with_sign_of
+from intarsia.kernels.lanes import LINE, Flat, aligned, copy_line, filled, load, store, turn, where_at_least, with_sign_of
 
 _CACHE = 1 << 19  # bytes that a strip's maps may take: half of a core's second cache
 
 Maps = Float[np.ndarray, "B C H W"]
 Gates = Float[np.ndarray, "B ways C H W"]
-Flat = Float[np.ndarray, " size"]
 
 
 class Sweep(NamedTuple):
@@ -250,12 +249,8 @@ def _bring_out(sweep: Sweep, place: int, left: int, held: int, add: bool, plane:
 def _copied(
     source: Flat, place: int, stride: int, rows: int, columns: int, target: Flat, to: int, target_stride: int
 ) -> None:
-    lanes = LINE // source.itemsize
     for row in range(rows):
-        for k in range(0, columns - lanes + 1, lanes):
-            store(target, to + row * target_stride + k, load(source, place + row * stride + k))
-        for k in range(columns // lanes * lanes, columns):
-            target[to + row * target_stride + k] = source[place + row * stride + k]
+        copy_line(source, place + row * stride, columns, target, to + row * target_stride)
 
 
 @in_place
