@@ -14,9 +14,10 @@ from torch import Tensor
 
 from intarsia.affinity.refusals import check_finite, check_floating, exact_dtype
 from intarsia.errors import ArgumentError
-from intarsia.kernels.diffusion import begin, diffuse, gather_gradients, sizes_of, slots_of, stencil_of, take
+from intarsia.kernels.diffusion import begin, diffuse, gather_gradients, take
 from intarsia.kernels.diffusion_weights import guidance_gradient, lay_out_weights
 from intarsia.kernels.parts import in_parts
+from intarsia.kernels.stencil import sizes_of, slots_of, stencil_of
 
 KERNEL_SIZES = (3, 5, 7)
 

@@ -131,6 +131,22 @@ def with_sign_of(typing, value, a):  # noqa: ANN001, ANN201
     return a(a, a), build
 
 
+def _neighbour(before: bool) -> Any:
+    def typed(typing, a, b):  # noqa: ANN001, ANN202
+        def build(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+            first = a.lanes - 1 if before else 1
+            mask = ir.Constant(ir.VectorType(_INDEX, a.lanes), list(range(first, first + a.lanes)))
+            return builder.shuffle_vector(*arguments, mask)
+
+        return a(a, a), build
+
+    return _operation(typed)
+
+
+one_right = _neighbour(before=True)  # (before, here): what stands in the lane before, of two vectors in a row
+one_left = _neighbour(before=False)  # (here, behind): what stands in the lane behind
+
+
 @_operation
 def turn(typing, source, place, stride, target, target_place, target_stride):  # noqa: ANN001, ANN201
     """A square of as many lines as a line has lanes, mirrored at its diagonal: rows of the source are columns."""
