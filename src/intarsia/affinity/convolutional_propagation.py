@@ -14,10 +14,10 @@ from torch import Tensor
 
 from intarsia.affinity.refusals import check_finite, check_floating, exact_dtype
 from intarsia.errors import ArgumentError
-from intarsia.kernels.diffusion import begin, diffuse, gather_gradients, take
+from intarsia.kernels.diffusion import diffuse, diffuse_back
 from intarsia.kernels.diffusion_weights import guidance_gradient, lay_out_weights
 from intarsia.kernels.parts import in_parts
-from intarsia.kernels.stencil import sizes_of, slots_of, stencil_of
+from intarsia.kernels.stencil import Stencil, sizes_of, stencil_of
 
 KERNEL_SIZES = (3, 5, 7)
 
@@ -54,8 +54,8 @@ def convolutional_propagation(
         measured: what a measured pixel is after each step: "kept" is h0, as in the published code, "replaced" the
             measurement, as the paper writes (section 3.3), "blended" the mean of the measurement and the step's result.
 
-    For a backward pass the map after each step is kept, `steps` maps of the size of h0, and weights once; nothing is
-    computed twice. Half precision is computed in float32. Second derivatives are not defined.
+    No step is kept for the backward pass: steps are computed again, a few rows at a time. Half precision is computed in
+    float32. Second derivatives are not defined.
 
     Raises:
         ArgumentError: shapes do not fit, a tensor holds whole numbers, or guidance is not finite.
@@ -77,13 +77,12 @@ def convolutional_propagation(
         if value not in words:
             raise ArgumentError(f"`{name}` (={value!r}) must be one of {', '.join(words)}.")
     exact = exact_dtype(h0, guidance)
-    kept = torch.is_grad_enabled() and any(t.requires_grad for t in (h0, guidance, sparse) if t is not None)
     start, added, free = h0.to(exact), None, None
     if sparse is not None:
         part = (sparse != 0).any(1, keepdim=True).to(exact) * (0.5 if measured == "blended" else 1.0)
         added, free = part * (start if measured == "kept" else sparse.to(exact)), 1 - part
-    options = (kernel_size, layout == "shifted", norm == "8sum_abs", centre == "current", kept)
-    return _diffuse(start, guidance.to(exact), added, free, steps, *options)[0].to(h0.dtype)
+    options = (kernel_size, layout == "shifted", norm == "8sum_abs", centre == "current")
+    return _diffuse(start, guidance.to(exact), added, free, steps, *options).to(h0.dtype)
 
 
 def _check(h0: Tensor, guidance: Tensor, steps: int, kernel_size: int, sparse: Tensor | None) -> None:
@@ -119,33 +118,42 @@ def _diffuse(
     shifted: bool,
     absolute: bool,
     own: bool,
-    kept: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The last map; and if they are kept the weights and the maps after all steps, as the kernels lay them out."""
-    stencil = stencil_of(*h0.shape[2:], kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=kept)
-    result, weights, states = _allocate(h0, steps, kernel_size, kept=True, stored=kept)
+) -> Tensor:
+    stencil = stencil_of(
+        *h0.shape[2:], kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=False
+    )
+    (batch, channels), (weights_size, states_size) = h0.shape[:2], sizes_of(stencil, h0.itemsize)
+    result = h0.new_empty(h0.shape)
+    weights = _weights(stencil, guidance, free, absolute)
     firsts, adds, results = _array(h0), _array(h0 if added is None else added), result.numpy()
-    weights_, states_, (batch, channels) = weights.numpy(), states.numpy(), h0.shape[:2]
-    guides, frees = _array(guidance), _array(h0 if free is None else free)
-    for b in range(batch):
-        lay_out_weights(stencil, guides[b], shifted, absolute, frees[b, 0], free is not None, weights_[b])
 
     def work(first: int, last: int) -> None:
-        size = 0 if kept else sizes_of(*h0.shape[2:], kernel_size, slots_of(steps, kept=False), h0.itemsize)[1]
-        room = h0.new_empty(size).numpy()
+        states = h0.new_empty(states_size).numpy()
         for b, c in (divmod(place, channels) for place in range(first, last)):
-            maps = states_[b, c] if kept else room
-            begin(stencil, weights_[b], own, firsts[b, c], adds[b, c], added is not None, maps)
-            diffuse(stencil, weights_[b], False, maps)
-            take(stencil, maps, steps if kept else steps % 2, results[b, c])
+            diffuse(stencil, weights[b], firsts[b, c], adds[b, c], added is not None, states, results[b, c])
 
     in_parts(work, batch * channels, torch.get_num_threads())
     check_finite(result, guidance=guidance)
-    return result, weights if kept else weights.new_empty(0), states
+    return result
+
+
+def _weights(stencil: Stencil, guidance: Tensor, free: Tensor | None, absolute: bool) -> np.ndarray:
+    """Of a whole batch."""
+    weights = guidance.new_empty(len(guidance), sizes_of(stencil, guidance.itemsize)[0]).numpy()
+    guides, frees = _array(guidance), _array(guidance if free is None else free)
+    for b in range(len(weights)):
+        lay_out_weights(stencil, guides[b], absolute, frees[b, 0], free is not None, weights[b])
+    return weights
 
 
 @_diffuse.register_fake
-def _like(
+def _like(h0: Tensor, *_: Any) -> Tensor:
+    return h0.new_empty(h0.shape)
+
+
+@torch.library.custom_op("intarsia::convolutional_propagation_backward", mutates_args=())
+def _diffuse_back(
+    grad: Tensor,
     h0: Tensor,
     guidance: Tensor,
     added: Tensor | None,
@@ -155,89 +163,52 @@ def _like(
     shifted: bool,
     absolute: bool,
     own: bool,
-    kept: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return _allocate(h0, steps, kernel_size, kept=kept, stored=kept)
-
-
-def _allocate(h0: Tensor, steps: int, kernel_size: int, *, kept: bool, stored: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """A result, weights if they are kept, and states if they are stored."""
-    batch, channels, height, width = h0.shape
-    sizes = sizes_of(height, width, kernel_size, slots_of(steps, kept=True), h0.itemsize)
-    weights = h0.new_empty(batch, sizes[0]) if kept else h0.new_empty(0)
-    return h0.new_empty(h0.shape), weights, h0.new_empty(batch, channels, sizes[1]) if stored else h0.new_empty(0)
-
-
-@torch.library.custom_op("intarsia::convolutional_propagation_backward", mutates_args=())
-def _diffuse_back(
-    grad: Tensor,
-    guidance: Tensor,
-    free: Tensor | None,
-    weights: Tensor,
-    states: Tensor,
-    steps: int,
-    kernel_size: int,
-    shifted: bool,
-    absolute: bool,
-    own: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of the first map, of the guidance, and of what is added in each step."""
     stencil = stencil_of(*grad.shape[2:], kernel_size, steps, grad.itemsize, shifted=shifted, own=own, kept=True)
-    batch, channels = grad.shape[:2]
-    grad_first, grad_added = (grad.new_empty(grad.shape) for _ in range(2))
-    grad_guidance = guidance.new_zeros(guidance.shape)
-    grads, guides, frees = _array(grad), _array(guidance), _array(grad if free is None else free)
-    firsts, adds, weights_, states_ = grad_first.numpy(), grad_added.numpy(), weights.numpy(), states.numpy()
-    found: list[Tensor] = []
+    (batch, channels), (weights_size, states_size) = h0.shape[:2], sizes_of(stencil, h0.itemsize)
+    grad_first, grad_added = h0.new_empty(h0.shape), h0.new_empty(h0.shape)
+    weights, firsts, adds = _weights(stencil, guidance, free, absolute), _array(h0), _array(h0 if added is None else added)
+    grads, outputs, found = _array(grad), (grad_first.numpy(), grad_added.numpy()), list[Tensor]()
 
     def work(first: int, last: int) -> None:
-        total, adjoints = torch.zeros_like(weights), torch.empty_like(states[0, 0]).numpy()
-        grad_weights = total.numpy()
+        total, rooms = h0.new_zeros(batch, weights_size), h0.new_empty(2, states_size).numpy()
         for b, c in (divmod(place, channels) for place in range(first, last)):
-            begin(stencil, weights_[b], True, grads[b, c], grads[b, c], False, adjoints)
-            diffuse(stencil, weights_[b], True, adjoints)
-            gather_gradients(
-                stencil, weights_[b], own, states_[b, c], adjoints, grad_weights[b], firsts[b, c], adds[b, c]
-            )
+            diffuse_back(
+                stencil, weights[b], grads[b, c], firsts[b, c], adds[b, c], added is not None, *rooms, total.numpy()[b],
+                *(output[b, c] for output in outputs),
+            )  # fmt: skip
         found.append(total)
 
     in_parts(work, batch * channels, torch.get_num_threads())
-    grad_weights = (found[0] if len(found) == 1 else torch.stack(found).sum(0)).numpy()
-    room = weights.new_empty(stencil.lines * stencil.stride).numpy()
-    for b in range(batch):
-        guidance_gradient(
-            stencil, guides[b], shifted, absolute, frees[b, 0], free is not None, grad_weights[b], room,
-            grad_guidance.numpy()[b],
-        )  # fmt: skip
-    return grad_first, grad_guidance, grad_added
+    total = found[0] if len(found) == 1 else torch.stack(found).sum(0)
+    return grad_first, _guidance_gradient(stencil, guidance, free, absolute, total), grad_added
+
+
+def _guidance_gradient(
+    stencil: Stencil, guidance: Tensor, free: Tensor | None, absolute: bool, grad_weights: Tensor
+) -> Tensor:
+    result, guides, frees = guidance.new_zeros(guidance.shape), _array(guidance), _array(guidance if free is None else free)
+    room = guidance.new_empty(stencil.lines * stencil.stride).numpy()
+    for b in range(len(guides)):
+        arriving, found = grad_weights.numpy()[b], result.numpy()[b]
+        guidance_gradient(stencil, guides[b], absolute, frees[b, 0], free is not None, arriving, room, found)
+    return result
 
 
 @_diffuse_back.register_fake
-def _like_all(
-    grad: Tensor,
-    guidance: Tensor,
-    free: Tensor | None,
-    weights: Tensor,
-    states: Tensor,
-    steps: int,
-    kernel_size: int,
-    shifted: bool,
-    absolute: bool,
-    own: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return grad.new_empty(grad.shape), guidance.new_empty(guidance.shape), grad.new_empty(grad.shape)
+def _like_all(grad: Tensor, h0: Tensor, guidance: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return h0.new_empty(h0.shape), guidance.new_empty(guidance.shape), h0.new_empty(h0.shape)
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    _, guidance, added, free, *ctx.options, _ = inputs
-    ctx.has_added = added is not None
-    ctx.save_for_backward(guidance, free, *output[1:])
-    ctx.mark_non_differentiable(*output[1:])
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    h0, guidance, added, free, *ctx.options = inputs
+    ctx.save_for_backward(h0, guidance, added, free)
 
 
-def _backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     first, guidance, added = _diffuse_back(grad, *ctx.saved_tensors, *ctx.options)
-    return first, guidance, added if ctx.has_added else None, *[None] * 7
+    return first, guidance, None if ctx.saved_tensors[2] is None else added, *[None] * 6
 
 
 _diffuse.register_autograd(_backward, setup_context=_keep)

@@ -7,24 +7,18 @@ shifted lines, the products are added up first and the sum is shifted.
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.lanes import LINE, Flat, filled, load, one_left, one_right, store
-from intarsia.kernels.stencil import Stencil
-
-
-@in_place
-def _order(stencil: Stencil) -> tuple[int, int]:
-    """Where the weights of the neighbour above left lie, and how far it is to the next in reading order."""
-    return (7 * stencil.stride, -stencil.stride) if stencil.down[0] > 0 else (0, stencil.stride)
+from intarsia.kernels.stencil import Stencil, order, states_at, weights_at
 
 
 @in_place
 def mix_three(stencil: Stencil, weights: Flat, row: int, states: Flat, source: int, target: int) -> None:
     """One step of one row."""
-    lanes, stride, block = LINE // states.itemsize, stencil.stride, stencil.slots * stencil.stride
-    first, to = _order(stencil)
-    w = (row + 1) * stencil.lines * stride + first
-    own = (row + 1) * stencil.lines * stride + 8 * stride
-    plus = (row + 3 - 1) * block - stride
-    above, here, below = source - block, source, source + block
+    lanes, stride = LINE // states.itemsize, stencil.stride
+    first, to = order(stencil)
+    w, own = weights_at(stencil, row) + first, weights_at(stencil, row) + 8 * stride
+    plus = states_at(stencil, row) + (stencil.slots - 1) * stride
+    above, here = states_at(stencil, row - 1) + source, states_at(stencil, row) + source
+    below = states_at(stencil, row + 1) + source
     a0, b0, c0 = filled(states, 0.0), filled(states, 0.0), filled(states, 0.0)
     a1, b1, c1 = load(states, above + lanes), load(states, here + lanes), load(states, below + lanes)
     for k in range(lanes, stride, lanes):
@@ -37,7 +31,7 @@ def mix_three(stencil: Stencil, weights: Flat, row: int, states: Flat, source: i
         total = total + load(weights, w + 5 * to + k) * one_right(c0, c1)
         beside = beside + load(weights, w + 6 * to + k) * c1
         total = total + load(weights, w + 7 * to + k) * one_left(c1, c2)
-        if stencil.taps == 9:
+        if stencil.own:
             beside = beside + load(weights, own + k) * b1
         store(states, target + k, total + beside)
         a0, b0, c0 = a1, b1, c1
@@ -47,25 +41,24 @@ def mix_three(stencil: Stencil, weights: Flat, row: int, states: Flat, source: i
 @in_place
 def mix_three_back(stencil: Stencil, weights: Flat, row: int, states: Flat, source: int, target: int) -> None:
     """One step of one row of the gradient: it comes from the rows below, here and above by the weights there."""
-    lanes, stride, block = LINE // states.itemsize, stencil.stride, stencil.slots * stencil.stride
-    first, to = _order(stencil)
-    rows = stencil.lines * stride
-    here, own = (row + 1) * rows + first, (row + 1) * rows + 8 * stride
-    below, above = here + rows, here - rows + 5 * to  # weights that lead up to this row, and down to it
+    lanes, stride = LINE // states.itemsize, stencil.stride
+    first, to = order(stencil)
+    here, own = weights_at(stencil, row) + first, weights_at(stencil, row) + 8 * stride
+    below, above = weights_at(stencil, row + 1) + first, weights_at(stencil, row - 1) + first + 5 * to
     left, right = below, below + 2 * to
-    sum0 = filled(states, 0.0)
-    a1, b1, c1 = load(states, source + block + lanes), load(states, source + lanes), load(states, source - block + lanes)
+    a_line, b_line = states_at(stencil, row + 1) + source, states_at(stencil, row) + source
+    c_line, sum0 = states_at(stencil, row - 1) + source, filled(states, 0.0)
+    a1, b1, c1 = load(states, a_line + lanes), load(states, b_line + lanes), load(states, c_line + lanes)
     to_left = load(weights, left + lanes) * a1
     to_left = to_left + load(weights, here + 3 * to + lanes) * b1 + load(weights, above + lanes) * c1
     for k in range(lanes, stride, lanes):
         to_right = load(weights, right + k) * a1
         to_right = to_right + load(weights, here + 4 * to + k) * b1 + load(weights, above + 2 * to + k) * c1
         straight = load(weights, below + to + k) * a1 + load(weights, above + to + k) * c1
-        if stencil.taps == 9:
+        if stencil.own:
             straight = straight + load(weights, own + k) * b1
         behind = k + lanes
-        a1, b1 = load(states, source + block + behind), load(states, source + behind)
-        c1 = load(states, source - block + behind)
+        a1, b1, c1 = load(states, a_line + behind), load(states, b_line + behind), load(states, c_line + behind)
         left_behind = load(weights, left + behind) * a1
         left_behind = left_behind + load(weights, here + 3 * to + behind) * b1 + load(weights, above + behind) * c1
         store(states, target + k, straight + one_right(sum0, to_right) + one_left(to_left, left_behind))
@@ -73,27 +66,22 @@ def mix_three_back(stencil: Stencil, weights: Flat, row: int, states: Flat, sour
 
 
 @in_place
-def gather_three(stencil: Stencil, states: Flat, line: int, adjoints: Flat, grad_weights: Flat, weight: int) -> None:
-    """Of one row; the sum of all gradients goes where what is added to a step lies.
-
-    Products are added up where the neighbour is, and written where its weight is.
-    """
-    lanes, stride, steps = LINE // states.itemsize, stencil.stride, stencil.steps
-    block, zero = stencil.slots * stride, filled(states, 0.0)
-    first, to = _order(stencil)
-    w = weight + first
+def gather_three(stencil: Stencil, row: int, states: Flat, adjoints: Flat, grad_weights: Flat) -> None:
+    """Gradients of one row's weights: products are added up where the neighbour is, and written where the pixel is."""
+    lanes, stride, steps, zero = LINE // states.itemsize, stencil.stride, stencil.steps, filled(states, 0.0)
+    first, to = order(stencil)
+    w, last = weights_at(stencil, row) + first, weights_at(stencil, row) + 8 * stride
+    above, here, below = states_at(stencil, row - 1), states_at(stencil, row), states_at(stencil, row + 1)
     for k in range(lanes, stride, lanes):
-        total, g0, g1, g2, g3, g4, g5, g6, g7, own = zero, zero, zero, zero, zero, zero, zero, zero, zero, zero
+        g0, g1, g2, g3, g4, g5, g6, g7, own = zero, zero, zero, zero, zero, zero, zero, zero, zero
         for step in range(steps):
-            at, of = line + (steps - 1 - step) * stride + k, line + step * stride + k
-            arriving = load(adjoints, at)
-            of_left, of_right = one_right(load(adjoints, at - lanes), arriving), one_left(arriving, load(adjoints, at + lanes))
-            a, b, c = load(states, of - block), load(states, of), load(states, of + block)
-            total = total + arriving
-            g0, g1, g2 = g0 + of_right * a, g1 + arriving * a, g2 + of_left * a
-            g3, own, g4 = g3 + of_right * b, own + arriving * b, g4 + of_left * b
-            g5, g6, g7 = g5 + of_right * c, g6 + arriving * c, g7 + of_left * c
-        store(adjoints, line + block - stride + k, total)
+            at, then = here + (steps - 1 - step) * stride + k, step * stride + k
+            straight, before, behind = load(adjoints, at), load(adjoints, at - lanes), load(adjoints, at + lanes)
+            left, right = one_left(straight, behind), one_right(before, straight)
+            a, b, c = load(states, above + then), load(states, here + then), load(states, below + then)
+            g0, g1, g2 = g0 + left * a, g1 + straight * a, g2 + right * a
+            g3, own, g4 = g3 + left * b, own + straight * b, g4 + right * b
+            g5, g6, g7 = g5 + left * c, g6 + straight * c, g7 + right * c
         _add(grad_weights, w + k + 1, g0)
         _add(grad_weights, w + to + k, g1)
         _add(grad_weights, w + 2 * to + k - 1, g2)
@@ -102,8 +90,8 @@ def gather_three(stencil: Stencil, states: Flat, line: int, adjoints: Flat, grad
         _add(grad_weights, w + 5 * to + k + 1, g5)
         _add(grad_weights, w + 6 * to + k, g6)
         _add(grad_weights, w + 7 * to + k - 1, g7)
-        if stencil.taps == 9:
-            _add(grad_weights, weight + 8 * stride + k, own)
+        if stencil.own:
+            _add(grad_weights, last + k, own)
 
 
 @in_place

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.diffusion import Map
 from intarsia.kernels.lanes import LINE, Flat, copy_line, filled, load, store, where_at_least, with_sign_of
-from intarsia.kernels.stencil import Stencil
+from intarsia.kernels.stencil import Stencil, weights_at
 
 _LEAST = 1e-20  # sums of sizes below it divide nothing: guidance of zero means weights of zero
 
@@ -15,7 +15,7 @@ Guidance = Float[np.ndarray, "G H W"]
 
 @in_place
 def lay_out_weights(
-    stencil: Stencil, guidance: Guidance, shifted: bool, absolute: bool, free: Map, with_free: bool, weights: Flat
+    stencil: Stencil, guidance: Guidance, absolute: bool, free: Map, with_free: bool, weights: Flat
 ) -> None:
     """Weights of all neighbours and, in the last line, of the pixel itself: what they leave of one.
 
@@ -25,7 +25,7 @@ def lay_out_weights(
     one, least = filled(weights, 1.0), filled(weights, _LEAST)
     block = stencil.lines * stride
     for row in range(-stencil.radius, stencil.height + stencil.radius):
-        line = (row + stencil.radius) * block
+        line = weights_at(stencil, row)
         if not 0 <= row < stencil.height:
             for k in range(0, block, lanes):
                 store(weights, line + k, filled(weights, 0.0))
@@ -34,7 +34,7 @@ def lay_out_weights(
             store(weights, line + tap * stride, filled(weights, 0.0))
         for k in range(line + taps * stride, line + block, lanes):
             store(weights, k, filled(weights, 0.0))
-        _read(stencil, guidance, shifted, row, line, weights)
+        _read(stencil, guidance, row, line, weights)
         own = line + taps * stride
         for k in range(stencil.width):
             weights[own + lanes + k] = free[row, k] if with_free else 1
@@ -53,7 +53,7 @@ def lay_out_weights(
 
 @in_place
 def guidance_gradient(
-    stencil: Stencil, guidance: Guidance, shifted: bool, absolute: bool, free: Map, with_free: bool,
+    stencil: Stencil, guidance: Guidance, absolute: bool, free: Map, with_free: bool,
     grad_weights: Flat, room: Flat, grad_guidance: Guidance,
 ) -> None:  # fmt: skip
     """Writes the gradient where guidance was read, and leaves the rest; `room` holds the weights of one row."""
@@ -62,8 +62,8 @@ def guidance_gradient(
     for k in range(0, len(room), lanes):
         store(room, k, zero)
     for row in range(stencil.height):
-        line = (row + stencil.radius) * stencil.lines * stride
-        _read(stencil, guidance, shifted, row, 0, room)
+        line = weights_at(stencil, row)
+        _read(stencil, guidance, row, 0, room)
         for k in range(stencil.width):
             room[taps * stride + lanes + k] = free[row, k] if with_free else 1
         for k in range(lanes, stride, lanes):
@@ -82,7 +82,7 @@ def guidance_gradient(
                 if absolute:
                     arriving = with_sign_of(arriving, g)
                 store(room, tap * stride + k, scale * (arriving - with_sign_of(common, g)))
-        _write(stencil, room, shifted, row, grad_guidance)
+        _write(stencil, room, row, grad_guidance)
 
 
 @in_place
@@ -94,27 +94,36 @@ def _scale(weights: Flat, place: int, stride: int, taps: int, one, least):  # no
 
 
 @in_place
-def _read(stencil: Stencil, guidance: Guidance, shifted: bool, row: int, line: int, weights: Flat) -> None:
+def _read(stencil: Stencil, guidance: Guidance, row: int, line: int, weights: Flat) -> None:
     """A row of each channel: at the pixel, or shifted, at the neighbour; what leads out of the image is zero."""
     lanes = LINE // weights.itemsize
     for tap in range(stencil.lines - 1):
-        down, right = stencil.down[tap], stencil.right[tap]
+        down, right = _neighbour(stencil, tap)
         place = line + tap * stencil.stride
         for k in range(lanes, stencil.stride, lanes):
             store(weights, place + k, filled(weights, 0.0))
         first, count = max(0, -right), stencil.width - abs(right)
         if 0 <= row + down < stencil.height and count > 0:
-            source = guidance[tap, row + down if shifted else row]
-            copy_line(source, first + (right if shifted else 0), count, weights, place + lanes + first)
+            source = guidance[tap, row + down if stencil.shifted else row]
+            copy_line(source, first + (right if stencil.shifted else 0), count, weights, place + lanes + first)
 
 
 @in_place
-def _write(stencil: Stencil, room: Flat, shifted: bool, row: int, grad_guidance: Guidance) -> None:
+def _write(stencil: Stencil, room: Flat, row: int, grad_guidance: Guidance) -> None:
     lanes = LINE // room.itemsize
     for tap in range(stencil.lines - 1):
-        down, right = stencil.down[tap], stencil.right[tap]
+        down, right = _neighbour(stencil, tap)
         first, count = max(0, -right), stencil.width - abs(right)
         if 0 <= row + down < stencil.height and count > 0:
-            target = grad_guidance[tap, row + down if shifted else row]
+            target = grad_guidance[tap, row + down if stencil.shifted else row]
             place = tap * stencil.stride + lanes + first
-            copy_line(room, place, count, target, first + (right if shifted else 0))
+            copy_line(room, place, count, target, first + (right if stencil.shifted else 0))
+
+
+@in_place
+def _neighbour(stencil: Stencil, tap: int) -> tuple[int, int]:
+    """How far it is down and to the right."""
+    number, size = stencil.lines - 2 - tap if stencil.shifted else tap, 2 * stencil.radius + 1
+    if number >= stencil.lines // 2:
+        number += 1  # the pixel itself
+    return number // size - stencil.radius, number % size - stencil.radius
