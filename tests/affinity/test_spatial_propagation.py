@@ -7,7 +7,6 @@ from reference.spatial_propagation import spatial_propagation as pixel_by_pixel
 from torch import Tensor, nn
 
 from intarsia.affinity import SpatialPropagation, spatial_propagation
-
 from intarsia.affinity.spatial_propagation import DIRECTIONS, Direction, Normalisation, _propagate, _propagate_backward
 from intarsia.errors import ArgumentError
 from intarsia.kernels import propagation
@@ -164,7 +163,11 @@ def test_guidance_with_another_number_of_gates_is_refused() -> None:
         (torch.zeros(2, 2, 4, 4), torch.zeros(1, 3, 2, 4, 4), r"must agree in batch, height and width"),
         (torch.zeros(1, 2, 4, 4), torch.zeros(1, 6, 4, 4), r"`gates` \(1, 6, 4, 4\) \(B, ways, C or 1, H, W\)"),
         (torch.zeros(1, 2, 4, 4).long(), torch.zeros(1, 3, 2, 4, 4), r"`x` holds torch.int64"),
-        (torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 2, 4, 4).int(), r"`gates` holds torch.int32 and must hold floating"),
+        (
+            torch.zeros(1, 2, 4, 4),
+            torch.zeros(1, 3, 2, 4, 4).int(),
+            r"`gates` holds torch.int32 and must hold floating",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(x: Tensor, gates: Tensor, sentence: str) -> None:

@@ -47,8 +47,8 @@ def convolutional_propagation(
         norm: "8sum" keeps signs, and results can leave the range of h0; "8sum_abs" takes sizes, and they cannot.
         centre: what the pixel's own weight multiplies: the "initial" map, as in the published code and the journal, or
             the "current" one, as the ECCV paper writes (equation 1).
-        layout: in the published code a channel of guidance is read at the neighbour, like the map, and channel 0 belongs
-            to the neighbour below right: "shifted", which fits published weights. The paper reads it at the
+        layout: in the published code a channel of guidance is read at the neighbour, like the map, and channel 0
+            belongs to the neighbour below right: "shifted", which fits published weights. The paper reads it at the
             pixel itself: "centred", with neighbours in reading order from above left.
         sparse: measurements, zero in all channels where there are none.
         measured: what a measured pixel is after each step: "kept" is h0, as in the published code, "replaced" the
@@ -92,16 +92,18 @@ def _check(h0: Tensor, guidance: Tensor, steps: int, kernel_size: int, sparse: T
     if steps < 1:
         raise ArgumentError(f"`steps` (={steps}) must be 1 or more; without a step the map is `h0`.")
     if h0.ndim != 4 or guidance.ndim != 4:
-        raise ArgumentError(f"`h0` {tuple(h0.shape)} and `guidance` {tuple(guidance.shape)} must be (B, channels, H, W).")
+        raise ArgumentError(
+            f"`h0` {tuple(h0.shape)} and `guidance` {tuple(guidance.shape)} must be (B, channels, H, W)."
+        )
     if guidance.shape[1] != kernel_size**2 - 1:
         raise ArgumentError(
-            f"`guidance` has {guidance.shape[1]} channels and must have {kernel_size**2 - 1}, one for each neighbour of a "
-            f"{kernel_size}×{kernel_size} kernel; its last convolution needs as many outputs."
+            f"`guidance` has {guidance.shape[1]} channels and must have {kernel_size**2 - 1}, one for each neighbour "
+            f"of a {kernel_size}×{kernel_size} kernel; its last convolution needs as many outputs."
         )
     if h0.shape[0] != guidance.shape[0] or h0.shape[2:] != guidance.shape[2:]:
         raise ArgumentError(
-            f"`h0` {tuple(h0.shape)} and `guidance` {tuple(guidance.shape)} must agree in batch, height and width; resize "
-            "one of them."
+            f"`h0` {tuple(h0.shape)} and `guidance` {tuple(guidance.shape)} must agree in batch, height and width; "
+            "resize one of them."
         )
     if sparse is not None and sparse.shape != h0.shape:
         raise ArgumentError(f"`sparse` {tuple(sparse.shape)} must have the shape of `h0`, {tuple(h0.shape)}.")
@@ -119,10 +121,9 @@ def _diffuse(
     absolute: bool,
     own: bool,
 ) -> Tensor:
-    stencil = stencil_of(
-        *h0.shape[2:], kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=False
-    )
-    (batch, channels), (weights_size, states_size) = h0.shape[:2], sizes_of(stencil, h0.itemsize)
+    batch, channels, height, width = h0.shape
+    stencil = stencil_of(height, width, kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=False)
+    states_size = sizes_of(stencil, h0.itemsize)[1]
     result = h0.new_empty(h0.shape)
     weights = _weights(stencil, guidance, free, absolute)
     firsts, adds, results = _array(h0), _array(h0 if added is None else added), result.numpy()
@@ -165,10 +166,15 @@ def _diffuse_back(
     own: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of the first map, of the guidance, and of what is added in each step."""
-    stencil = stencil_of(*grad.shape[2:], kernel_size, steps, grad.itemsize, shifted=shifted, own=own, kept=True)
-    (batch, channels), (weights_size, states_size) = h0.shape[:2], sizes_of(stencil, h0.itemsize)
+    batch, channels, height, width = h0.shape
+    stencil = stencil_of(height, width, kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=True)
+    weights_size, states_size = sizes_of(stencil, h0.itemsize)
     grad_first, grad_added = h0.new_empty(h0.shape), h0.new_empty(h0.shape)
-    weights, firsts, adds = _weights(stencil, guidance, free, absolute), _array(h0), _array(h0 if added is None else added)
+    weights, firsts, adds = (
+        _weights(stencil, guidance, free, absolute),
+        _array(h0),
+        _array(h0 if added is None else added),
+    )
     grads, outputs, found = _array(grad), (grad_first.numpy(), grad_added.numpy()), list[Tensor]()
 
     def work(first: int, last: int) -> None:
@@ -188,7 +194,11 @@ def _diffuse_back(
 def _guidance_gradient(
     stencil: Stencil, guidance: Tensor, free: Tensor | None, absolute: bool, grad_weights: Tensor
 ) -> Tensor:
-    result, guides, frees = guidance.new_zeros(guidance.shape), _array(guidance), _array(guidance if free is None else free)
+    result, guides, frees = (
+        guidance.new_zeros(guidance.shape),
+        _array(guidance),
+        _array(guidance if free is None else free),
+    )
     room = guidance.new_empty(stencil.lines * stencil.stride).numpy()
     for b in range(len(guides)):
         arriving, found = grad_weights.numpy()[b], result.numpy()[b]

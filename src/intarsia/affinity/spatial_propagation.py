@@ -1,7 +1,7 @@
 """Spatial propagation: each line of a map mixes with the line before it, as gates say (SPN).
 
-Liu et al., "Learning Affinity via Spatial Propagation Networks", NIPS 2017, arXiv:1710.01020, section 3. Gates are what a
-network makes of an image; a gate near one carries a value on, and a pixel whose gates are zero keeps its own.
+Liu et al., "Learning Affinity via Spatial Propagation Networks", NIPS 2017, arXiv:1710.01020, section 3. Gates are what
+a network makes of an image; a gate near one carries a value on, and a pixel whose gates are zero keeps its own.
 """
 
 from typing import Literal, get_args
@@ -32,8 +32,8 @@ def spatial_propagation(
 
     From left to right, with gates p read at the pixel itself and h[k, t] the output in row k and column t:
     ``h[k, t] = (1 - p0 - p1 - p2) x[k, t] + p0 h[k-1, t-1] + p1 h[k, t-1] + p2 h[k+1, t-1]``.
-    From top to bottom rows and columns change places; the other two start at the other end. A gate that leads out of the
-    image counts as zero, so that the first line is x itself.
+    From top to bottom rows and columns change places; the other two start at the other end. A gate that leads out of
+    the image counts as zero, so that the first line is x itself.
 
     Args:
         x: any map.
@@ -70,12 +70,13 @@ def _check_shapes(x: Tensor, gates: Tensor) -> None:
         )
     if gates.shape[1] not in (1, 3) or gates.shape[2] not in (1, x.shape[1]):
         raise ArgumentError(
-            f"`gates` {tuple(gates.shape)} have {gates.shape[1]} ways of {gates.shape[2]} channels: there must be 3 ways or "
-            f"1, with the {x.shape[1]} channels of `x` or 1; `unflatten(1, (3, {x.shape[1]}))` splits a guidance's."
+            f"`gates` {tuple(gates.shape)} have {gates.shape[1]} ways of {gates.shape[2]} channels: there must be 3 "
+            f"ways or 1, with the {x.shape[1]} channels of `x` or 1; `unflatten(1, (3, {x.shape[1]}))` splits guidance."
         )
     if gates.shape[0] != x.shape[0] or gates.shape[3:] != x.shape[2:]:
         raise ArgumentError(
-            f"`x` {tuple(x.shape)} and `gates` {tuple(gates.shape)} must agree in batch, height and width; resize one of them."
+            f"`x` {tuple(x.shape)} and `gates` {tuple(gates.shape)} must agree in batch, height and "
+            "width; resize one of them."
         )
 
 
@@ -126,9 +127,7 @@ def _like_both(
     return x.new_empty(x.shape), gates.new_empty(gates.shape)
 
 
-def _keep(
-    ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor, Tensor, str, float], output: Tensor
-) -> None:
+def _keep(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor, Tensor, str, float], output: Tensor) -> None:
     x, gates, ctx.direction, ctx.threshold = inputs  # type: ignore[attr-defined]
     ctx.save_for_backward(x, gates, output)
 
@@ -181,7 +180,9 @@ class SpatialPropagation(nn.Module):
         if merge == "learned":
             self.merge = nn.Conv2d(len(DIRECTIONS) * channels, channels, 1, bias=False)
             with torch.no_grad():
-                self.merge.weight.copy_(torch.eye(channels).repeat(1, len(DIRECTIONS))[:, :, None, None] / len(DIRECTIONS))
+                self.merge.weight.copy_(
+                    torch.eye(channels).repeat(1, len(DIRECTIONS))[:, :, None, None] / len(DIRECTIONS)
+                )
 
     def forward(self, x: Float[Tensor, "B C H W"], guidance: Float[Tensor, "B G H W"]) -> Float[Tensor, "B C H W"]:
         """Guidance holds the gates: directions in the order of `DIRECTIONS`, in each its ways, in each its channels."""

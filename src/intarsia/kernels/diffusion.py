@@ -115,9 +115,7 @@ def _step(stencil: Stencil, weights: Flat, step: int, row: int, backwards: bool,
 
 
 @in_place
-def _mix(
-    stencil: Stencil, weights: Flat, row: int, backwards: bool, states: Flat, source: int, target: int
-) -> None:
+def _mix(stencil: Stencil, weights: Flat, row: int, backwards: bool, states: Flat, source: int, target: int) -> None:
     """With any neighbours, two vectors at a time: without the zeros in front a line is an even number of them."""
     stride, lanes, radius, sign = stencil.stride, LINE // states.itemsize, stencil.radius, -1 if backwards else 1
     first, to_next = order(stencil)
@@ -143,9 +141,7 @@ def _mix(
 
 
 @in_place
-def _gather(
-    stencil: Stencil, weights: Flat, row: int, states: Flat, adjoints: Flat, grad_weights: Flat
-) -> None:
+def _gather(stencil: Stencil, weights: Flat, row: int, states: Flat, adjoints: Flat, grad_weights: Flat) -> None:
     """Gradients of one row's weights, and the sum of all gradients, which goes where what a step adds lies."""
     lanes, stride, steps = LINE // states.itemsize, stencil.stride, stencil.steps
     line, own = states_at(stencil, row), weights_at(stencil, row) + (stencil.lines - 1) * stride

@@ -1,9 +1,9 @@
 """Vectors of a cache line, sixteen float32 or eight float64, inside kernels: where a loop must not be left to chance.
 
 A vector is a value of Numba's that LLVM knows as ``<16 x float>`` or ``<8 x double>``. LLVM cuts each operation into as
-many instructions as the machine needs, so that nothing here depends on the machine. ``+``, ``-``, ``*`` and ``abs`` work
-on vectors; a product and the sum that takes it may become one instruction. Places in arrays are counted in numbers from
-the array's start and are not checked: who calls a kernel answers for what lies there.
+many instructions as the machine needs, so that nothing here depends on the machine. ``+``, ``-``, ``*``, ``/`` and
+``abs`` work on vectors; a product and the sum that takes it may become one instruction. Places in arrays are counted in
+numbers from the array's start and are not checked: who calls a kernel answers for what lies there.
 """
 
 import inspect

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 
 def in_parts(work: Callable[[int, int], None], count: int, threads: int) -> None:
@@ -20,7 +21,7 @@ def in_parts(work: Callable[[int, int], None], count: int, threads: int) -> None
         work(0, count)
         return
     with ThreadPoolExecutor(parts - 1) as pool:
-        others = [pool.submit(work, *edge) for edge in zip(edges[1:-1], edges[2:], strict=True)]
+        others = [pool.submit(work, *edge) for edge in pairwise(edges[1:])]
         work(*edges[:2])
         for other in others:
             other.result()

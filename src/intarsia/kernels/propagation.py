@@ -1,8 +1,8 @@
 """The linear recurrence of spatial propagation networks, and its gradient, one channel's map after another.
 
-A strip of lines is brought into a buffer that stays in the core's cache, worked through there, and brought back, so that
-main memory sees each number once. Lines are rows where steps go along columns of the image, or columns, which the buffer
-holds turned: what is added up side by side lies side by side. Everything between is one loop of vector instructions.
+A strip of lines is brought into a buffer that stays in the core's cache, worked through there, and brought back, so
+that main memory sees each number once. Lines are rows where steps go along columns of the image, or columns, which the
+buffer holds turned: what is added up side by side lies side by side. Everything between is one loop of vectors.
 
 A line in the buffer has room for a vector before it and after it, which stays zero: a neighbour beyond the border may
 be read, and the gate that leads there is masked.
@@ -14,7 +14,18 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import LINE, Flat, aligned, copy_line, filled, load, store, turn, where_at_least, with_sign_of
+from intarsia.kernels.lanes import (
+    LINE,
+    Flat,
+    aligned,
+    copy_line,
+    filled,
+    load,
+    store,
+    turn,
+    where_at_least,
+    with_sign_of,
+)
 
 _CACHE = 1 << 19  # bytes that a strip's maps may take: half of a core's second cache
 
@@ -158,7 +169,7 @@ def propagate_back(
 
 @in_place
 def _step_back_three(sweep: Sweep, line: int, arriving: int, leaving: int) -> None:
-    """Gradients of a line replace the one that comes from above and the gates; what goes on to the line before leaves."""
+    """Gradients of a line replace the arriving one and the gates; what goes on to the line before leaves."""
     buffer, stride, size = sweep.buffer, sweep.stride, sweep.lines * sweep.stride
     least, one, zero = filled(buffer, sweep.threshold), filled(buffer, 1.0), filled(buffer, 0.0)
     lanes, mask = LINE // buffer.itemsize, len(buffer) - 2 * stride
