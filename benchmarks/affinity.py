@@ -209,7 +209,8 @@ def page() -> str:
         "",
         f"Minima of {TURNS} runs taken in turn in one process; *with backward* is forward and backward. *kernel* is",
         "`intarsia.affinity`. Peak memory of forward and backward is beyond the inputs, in a fresh process. Before",
-        f"timing, the largest relative differences of results and gradients: SPN {worst['SPN']:.0e}, CSPN {worst['CSPN']:.0e}.",
+        "timing, the largest relative differences of results and gradients: "
+        f"SPN {worst['SPN']:.0e}, CSPN {worst['CSPN']:.0e}.",
         "",
         "## Spatial propagation, three ways, left to right, 32×128×128",
         "",

@@ -1,8 +1,8 @@
 """Which neighbours a pixel has in a diffusion, and how its weights and states lie in memory.
 
 Weights lie row by row, in a row neighbour by neighbour and then the pixel's own. States lie row by row, in a row step
-by step and then what each step adds; only so many rows as steps need at once, so that a row takes the place of one
-that is done. In front of each line are as many zeros as a vector has lanes, and beside the map are rows of zeros, so that a
+by step and then what each step adds; only so many rows as steps need at once, so that a row takes the place of one that
+is done. In front of each line are as many zeros as a vector has lanes, and beside the map are rows of zeros, so that a
 neighbour beyond the border may be read.
 """
 
