@@ -31,6 +31,7 @@ docs: .venv/test
 	$(BIN)/pip install --quiet -e ".[bench]"
 	$(BIN)/python benchmarks/energies.py --out docs/energies_speed.md
 	$(BIN)/python benchmarks/energies_grabcut.py --out docs/grabcut_speed.md
+	$(BIN)/python benchmarks/refiner.py --work runs/refiner --out docs/refiner.md
 	$(BIN)/intarsia bench claims --out docs/claims.md
 	$(BIN)/intarsia bench models --out docs/systems.md
 	test -f runs/unet/weights.safetensors || $(BIN)/intarsia train sample:materials --model unet --auxiliary \

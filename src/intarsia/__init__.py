@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intarsia.backbones import create_backbone, list_backbones, with_output_stride
     from intarsia.data import open_dataset
-    from intarsia.energies import grabcut, graph_cut
+    from intarsia.energies import dense_crf, grabcut, graph_cut
     from intarsia.errors import IntarsiaError
     from intarsia.inference import evaluate, load
     from intarsia.models import create_model, list_models, load_weights
@@ -27,6 +27,7 @@ _HOMES = {
     "Recipe": "runs",
     "create_backbone": "backbones",
     "create_model": "models",
+    "dense_crf": "energies",
     "evaluate": "inference",
     "grabcut": "energies",
     "graph_cut": "energies",
@@ -44,6 +45,7 @@ __all__ = [
     "Recipe",
     "create_backbone",
     "create_model",
+    "dense_crf",
     "evaluate",
     "grabcut",
     "graph_cut",

@@ -62,10 +62,64 @@ def test_a_trimap_by_codes_or_by_greys(photograph: Path, white: bool) -> None:
 
 def test_colours_are_kept_for_the_next_photograph(photograph: Path) -> None:
     for _ in range(2):
-        assert main(["cut", str(photograph), "--box", "8,6,33,32", "--mixtures", "red.json", "--iterations", "2"]) == 0
+        assert (
+            main(
+                [
+                    "cut",
+                    str(photograph),
+                    "--box",
+                    "8,6,33,32",
+                    "--mixtures",
+                    "red.json",
+                    "--iterations",
+                    "2",
+                    "--overwrite",
+                ]
+            )
+            == 0
+        )
     image = np.asarray(Image.open(photograph))
     wanted = grabcut(image, BOX, iterations=2, mixtures=grabcut(image, BOX, iterations=2).mixtures)
     np.testing.assert_allclose(Mixtures.load("red.json").foreground.means, wanted.mixtures.foreground.means)
+
+
+@pytest.mark.parametrize("there", ["square_cut.png", "square_cut_mask.png", "trimap.png"])
+def test_nothing_is_replaced_unasked(photograph: Path, there: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["cut", str(photograph), "--box", "8,6,33,32", "--save-trimap", "trimap.png", "--iterations", "1"]
+    Path(there).write_text("mine")
+    assert main(arguments) == 1
+    assert f"{there}` exists; choose another place, or say --overwrite" in capsys.readouterr().err
+    assert Path(there).read_text() == "mine"
+    assert main([*arguments, "--overwrite"]) == 0
+    assert Path(there).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_saved_trimap_is_painted_on_and_read_again(photograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As codes, and also when a painting program has made greys, or colours, of it."""
+    assert main(["cut", str(photograph), "--box", "8,6,33,32", "--save-trimap", "t.png"]) == 0
+    assert "Go on with --trimap t.png." in capsys.readouterr().out
+    image, picture = np.asarray(Image.open(photograph)), Image.open("t.png")
+    trimap = grabcut(image, BOX).trimap
+    np.testing.assert_array_equal(np.asarray(picture), trimap)
+    trimap[12:15, 14:20] = 0  # black
+    wanted = grabcut(image, trimap=trimap).foreground
+    for mode in ("P", "L", "RGB"):
+        painted = picture.convert(mode) if mode != "P" else picture.copy()
+        painted.paste(0, (14, 12, 20, 15))
+        painted.save(f"{mode}.png")
+        assert main(["cut", str(photograph), "--trimap", f"{mode}.png", "--out", f"{mode}_cut.png"]) == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(f"{mode}_cut_mask.png")) > 0, wanted)
+
+
+@pytest.mark.parametrize("box", ["-5,6,33,32", "8,6,99,32"])
+def test_a_box_beyond_the_photograph_is_cut_off_and_it_is_said(
+    photograph: Path, box: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cut", str(photograph), "--box", box]) == 0
+    assert f"The box {box} reaches beyond the 44×40 pixels and was cut off there." in capsys.readouterr().err
+    inside = tuple(int(edge) for edge in box.replace("-5", "0").replace("99", "44").split(","))
+    wanted = grabcut(np.asarray(Image.open(photograph)), inside).foreground
+    np.testing.assert_array_equal(np.asarray(Image.open("square_cut_mask.png")) > 0, wanted)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +140,16 @@ def test_colours_are_kept_for_the_next_photograph(photograph: Path) -> None:
         ),
         (
             ["square.png", "--trimap", "square.png"],
-            "a trimap holds 0, 1, 2 and 3, or 0 for background, 128 for unknown and 255",
+            "a trimap holds 0, 1, 2 and 3, or greys: 0 for background, 255 for foreground, 128 for unknown",
+        ),
+        (
+            ["square.png", "--box", "1,2,3,4", "--save-trimap", "a.jpg"],
+            "`--save-trimap` (=a.jpg) must be a PNG, such as trimap.png.",
+        ),
+        (["square.png", "--box", "8,6,33,32", "--save-trimap", "square.png"], "`square.png` is what is read"),
+        (
+            ["square.png", "--box", "8,6,33,32", "--out", "a.png", "--save-trimap", "a_mask.png"],
+            "a_mask.png` would hold two of the results; choose another --save-trimap.",
         ),
         (["none.png", "--box", "1,2,3,4"], "`none.png`"),
     ],

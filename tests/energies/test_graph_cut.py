@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 
 import intarsia
-from intarsia.energies import graph_cut
+from intarsia.energies import graph_cut, trimap_of_mask
 from intarsia.errors import ArgumentError
 
 
@@ -59,8 +59,20 @@ def test_the_cut_is_the_least_costly_outline_for_given_numbers():
     assert strong.foreground.tolist() == [[True, True, True, False]]
 
 
-def test_a_photograph_from_a_coarse_mask():
-    """The dark coat and the dark tripod: seeds are what an eroded and a dilated box leave certain."""
+def test_a_coarse_mask_becomes_a_better_one(disc):
+    """Shifted, in blocks, and with a hole."""
+    image, truth, _ = disc
+    coarse = np.roll(truth, (3, -3), (0, 1))[4::8, 4::8].repeat(8, 0).repeat(8, 1)[:60]
+    coarse = np.pad(coarse, ((0, 60 - len(coarse)), (0, 0)))
+    coarse[30:33, 40:43] = False
+    cut = graph_cut(image, trimap_of_mask(coarse, 9)).foreground
+    before, after = ((mask & truth).sum() / (mask | truth).sum() for mask in (coarse, cut))
+    assert before < 0.8
+    assert after > 0.97
+
+
+def test_a_photograph_from_a_few_marks():
+    """The dark coat, and a frame of background."""
     image = data.camera()[::4, ::4]
     trimap = np.full(image.shape, 2, np.uint8)
     trimap[:, :10], trimap[:10], trimap[40:70, 40:52] = 0, 0, 1

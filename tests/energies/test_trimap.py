@@ -10,6 +10,7 @@ from intarsia.energies.trimap import (
     halved_trimap,
     probably,
     trimap_of_box,
+    trimap_of_mask,
     window_of,
     with_labels,
 )
@@ -47,6 +48,28 @@ def test_a_box_is_cut_to_the_image(box, rows, columns):
 def test_other_boxes_are_refused(box, complaint):
     with pytest.raises(ArgumentError, match=complaint):
         trimap_of_box(box, (6, 8))
+
+
+@pytest.mark.parametrize("band", [0, 0.5, 1, 2.3, 4, 50])
+def test_a_mask_knows_what_lies_farther_from_its_outline_than_it_may_be_off(band):
+    """Every pixel is compared with the nearest one of the other side."""
+    mask = np.random.default_rng(0).random((9, 13)) < 0.5
+    mask[:, 7:] = True
+    places = np.argwhere(np.ones(mask.shape, bool)).reshape(*mask.shape, 2)
+    for place in np.ndindex(mask.shape):
+        nearest = np.hypot(*(places[mask != mask[place]] - place).T).min()
+        assert trimap_of_mask(mask, band)[place] == mask[place] + 2 * (nearest <= band)
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_mask_without_an_outline_is_certain(value):
+    np.testing.assert_array_equal(trimap_of_mask(np.full((3, 4), value), 9), np.full((3, 4), value))
+
+
+@pytest.mark.parametrize("band", [-1, np.inf, np.nan])
+def test_other_bands_are_refused(band):
+    with pytest.raises(ArgumentError, match=r"`band` \(=.*\) must be a number of pixels from 0 on\."):
+        trimap_of_mask(np.eye(3, dtype=bool), band)
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,8 @@ NO_EFFECT = [
     ({"output_stride": 8}, "`output_stride` .=8. belongs to segmentation"),
     ({"auxiliary": True}, "`auxiliary` .=True. belongs to segmentation"),
     ({"options": {"widths": 3}}, "`options` .* belongs to segmentation"),
+    ({"refiner": "crf"}, "`refiner` .='crf'. belongs to segmentation"),
+    ({"refiner_options": {"iterations": 3}}, "`refiner_options` .* belongs to segmentation"),
     ({"loss": "border_weighted"}, "`loss` .='border_weighted'. belongs to segmentation"),
     ({"weights": "w.pth"}, "`weights` .='w.pth'. belongs to segmentation"),
     ({"backbone_weights": "w.pth"}, "`backbone_weights` .='w.pth'. belongs to segmentation"),

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import TINY, run_tiny, same_tensors
+from tiny import TINY, at_step, run_tiny, same_tensors
 
+from intarsia.energies.crf_settings import CRFSettings
 from intarsia.errors import ArgumentError, DataError, IntarsiaError, Interrupted, RunError
 from intarsia.runs import Run, make_recipe
+from intarsia.runs.refinement import Refinement
 from intarsia.training import loop, train
 
 
@@ -20,6 +22,15 @@ def test_it_learns(discs: Path, tmp_path: Path) -> None:
     history = run.history()
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
     assert max(epoch["mean_iou"] for epoch in history) > 0.75
+
+
+def test_better_weights_end_a_refinement_that_was_chosen_for_others(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Run(tmp_path / "run").refinement_path
+    at_step(monkeypatch, 1, lambda: Refinement(CRFSettings()).write(path))
+    run_tiny(discs, tmp_path / "run", epochs=1)
+    assert not path.exists()
 
 
 def test_the_same_recipe_gives_the_same_bits(discs: Path, disc_run: Path, tmp_path: Path) -> None:

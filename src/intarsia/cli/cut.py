@@ -2,7 +2,11 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from intarsia.errors import ArgumentError
 
@@ -13,13 +17,15 @@ def cut(
     image: Path,
     /,
     *,
-    box: str | None = None,
+    box: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     trimap: Path | None = None,
     out: Path | None = None,
+    save_trimap: Path | None = None,
     mixtures: Path | None = None,
     iterations: int = 5,
     gamma: float = 50.0,
     pyramid: bool | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Cut an object out of a photograph by GrabCut: a mask, and the object on a transparent ground.
 
@@ -28,10 +34,12 @@ def cut(
         box: left,top,right,bottom around the object, in pixels; what is outside is background.
         trimap: Or a picture of what is known: 0 background, 1 foreground, 2 and 3 probably so; or 0, 128 and 255.
         out: Where the cut-out goes, photo_cut.png by default; the mask is photo_cut_mask.png beside it.
+        save_trimap: Where a PNG goes of what was known and how the rest was cut, to paint on for the next --trimap.
         mixtures: Colours to begin with if the file exists; those that were learned are written there.
         iterations: How often colours are learned from the cut.
         gamma: The weight of the outline: larger is smoother.
         pyramid: Cut coarse images first; by default those of more than a megapixel.
+        overwrite: Replace files that are there already.
     """
     place = out or Path(f"{image.stem}_cut.png")
     if place.suffix.lower() not in _PICTURES or place.is_dir():
@@ -40,44 +48,53 @@ def cut(
     if (box is None) == (trimap is None):
         said = "not by both" if box is not None else "such as --box 50,40,400,380"
         raise ArgumentError(f"Say where the object is by --box left,top,right,bottom or by --trimap, {said}.")
+    if save_trimap is not None and save_trimap.suffix.lower() != ".png":
+        raise ArgumentError(f"`--save-trimap` (={save_trimap}) must be a PNG, such as trimap.png.")
     mask = place.with_name(f"{place.stem}_mask.png")
-    for given in (image, trimap):
-        if given is not None and given.resolve() in (place.resolve(), mask.resolve()):
-            raise ArgumentError(f"`{given}` is what is read, and would be overwritten; choose another --out.")
+    _check_outputs((place, mask, save_trimap), (image, trimap), overwrite)
 
-    import numpy as np
-    from PIL import Image
-
+    from intarsia.cli.cut_files import read_trimap, write_mask_and_cut_out, write_trimap
     from intarsia.data.images import read_image
     from intarsia.energies.grabcut import grabcut
-    from intarsia.energies.matte import matte
     from intarsia.energies.mixtures import Mixtures
-    from intarsia.files import atomic
     from intarsia.kernels.compiled import is_kept
     from intarsia.kernels.mixtures import moments
 
     photograph = read_image(image)
-    known = _codes(trimap) if trimap is not None else None
+    known = read_trimap(trimap) if trimap is not None else None
     begun = Mixtures.load(mixtures) if mixtures is not None and mixtures.exists() else None
     if not is_kept(moments):
-        print("The first cut compiles its kernels, which takes a minute; later ones do not.", file=sys.stderr)
+        print("The first cut compiles its kernels, which takes about 15 seconds; later ones do not.", file=sys.stderr)
     start = time.perf_counter()
     found = grabcut(photograph, edges, known, iterations=iterations, gamma=gamma, mixtures=begun, pyramid=pyramid)
     seconds = time.perf_counter() - start
-    alpha = np.rint(255 * matte(photograph, found.foreground)).astype(np.uint8)
-    alpha[found.trimap == 0], alpha[found.trimap == 1] = 0, 255  # what is known is not softened
-    colours = photograph[..., :3] if photograph.shape[2] >= 3 else photograph[..., [0, 0, 0]]
-    for path, pixels in ((mask, np.uint8(255) * found.foreground), (place, np.dstack([colours, alpha]))):
-        with atomic(path) as temporary:
-            Image.fromarray(pixels).save(temporary)
+    height, width = found.foreground.shape
+    if edges is not None and (min(edges) < 0 or edges[2] > width or edges[3] > height):
+        print(f"The box {box} reaches beyond the {width}×{height} pixels and was cut off there.", file=sys.stderr)
+    write_mask_and_cut_out(mask, place, photograph, found)
     if mixtures is not None:
         found.mixtures.save(mixtures)
-    height, width = found.foreground.shape
+    if save_trimap is not None:
+        write_trimap(save_trimap, found.trimap)
+    goes_on = "" if save_trimap is None else f" Go on with --trimap {save_trimap}."
     print(
         f"{found.foreground.mean():.1%} of {width}×{height} pixels are foreground; energy {found.energy[-1]:.0f}; "
-        f"{seconds:.2f} s. The cut-out is `{place}`, the mask `{mask}`."
+        f"{seconds:.2f} s. The cut-out is `{place}`, the mask `{mask}`.{goes_on}"
     )
     return 0
+
+
+def _check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None], overwrite: bool) -> None:
+    """Nothing that is read is written, two things never to one place, and nothing is replaced unasked."""
+    places = [path.resolve() for path in outputs if path is not None]
+    for given in inputs:
+        if given is not None and given.resolve() in places:
+            raise ArgumentError(f"`{given}` is what is read, and would be overwritten; choose another place.")
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise ArgumentError(f"`{place}` would hold two of the results; choose another --save-trimap.")
+        if place.exists() and not overwrite:
+            raise ArgumentError(f"`{place}` exists; choose another place, or say --overwrite to replace it.")
 
 
 def _edges(box: str) -> tuple[int, int, int, int]:
@@ -88,22 +105,3 @@ def _edges(box: str) -> tuple[int, int, int, int]:
             f"`--box` (={box}) must be left,top,right,bottom in whole pixels, as 50,40,400,380."
         ) from error
     return left, top, right, bottom
-
-
-def _codes(path: Path):  # noqa: ANN202 - NumPy is not imported yet
-    """A trimap in a file, spelled by codes or by black, grey and white."""
-    import numpy as np
-
-    from intarsia.data.masks import decode_mask
-    from intarsia.errors import DataError
-
-    pixels = decode_mask(path)
-    values = set(np.unique(pixels).tolist())
-    if pixels.ndim != 2 or not (values <= {0, 1, 2, 3} or values <= {0, 128, 255}):
-        raise DataError(
-            f"`{path}` holds {sorted(values)[:6]}; a trimap holds 0, 1, 2 and 3, or 0 for background, 128 for unknown "
-            "and 255 for foreground."
-        )
-    if values <= {0, 1, 2, 3}:
-        return pixels.astype(np.uint8)
-    return np.select([pixels == 255, pixels == 128], [1, 3], 0).astype(np.uint8)

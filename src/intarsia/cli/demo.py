@@ -28,7 +28,7 @@ def demo(*, out: Path = Path("demo"), epochs: int = EPOCHS, resume: bool = False
     run = train(data=data, out=out / "run", epochs=epochs, pretrained=weights, resume=resume, **SETTINGS)
 
     print("Evaluating on the validation mosaics, beside a linear classifier of single pixels …")
-    scores, baseline = report_on_run(run.folder, data, out / "report.html")
+    scores, baseline, _ = report_on_run(run.folder, data, out / "report.html")
     print(scores.table())
     if baseline is not None:
         print(f"A linear classifier of single pixels reaches a mean IoU of {baseline.mean_iou:.4f}.")

@@ -22,8 +22,9 @@ def evaluate(
     tta: bool = False,
     tta_scales: str | None = None,
     tile: int | None = None,
+    refine: bool = True,
 ) -> None:
-    """Score a trained run on a split of a dataset, at full resolution.
+    """Score a trained run on a split of a dataset, at full resolution; if it holds a refinement, before and after it.
 
     Args:
         run: The run folder.
@@ -36,18 +37,32 @@ def evaluate(
         tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
+        refine: Refine the masks, if the run holds a refinement.
     """
     from intarsia.cli.views import views_of
     from intarsia.data.skipping import read_skip_list
     from intarsia.diagnostics.report.run_report import report_on_run
     from intarsia.inference import evaluate as score
-    from intarsia.inference import load
+    from intarsia.inference import evaluate_both, load
+    from intarsia.inference.evaluate import open_for
+    from intarsia.runs import Run
 
     left_out = read_skip_list(skip, data) if skip else ()
-    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels)
-    if report is None:
-        scores = score(segmenter, data, split, skip=left_out)
+    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels, refine=refine)
+    both = None
+    if report is not None:
+        told = report_on_run(run, data, report, split=split, segmenter=segmenter, skip=left_out)
+        scores, both = told.network, told.refined
+    elif segmenter.refinement is not None:
+        dataset = open_for(segmenter, data, left_out)
+        both = evaluate_both(segmenter, dataset.split(split or dataset.default_split))
+        scores = both.after
     else:
-        scores = report_on_run(run, data, report, split=split, segmenter=segmenter, skip=left_out).network
-    said = {**scores.to_json(), "protocol": segmenter.protocol}
-    print(json.dumps(said) if as_json else f"{scores.table()}\n{segmenter.protocol}")
+        scores = score(segmenter, data, split, skip=left_out)
+    said, text = {**scores.to_json(), "protocol": segmenter.protocol}, scores.table()
+    if both is not None:
+        said |= {"before": both.before.to_json(), "images": both.images, "images_fitted": both.fitted}
+        text = both.table()
+    if not refine and Run(run).refinement_path.is_file():
+        said["protocol"] = f"{segmenter.protocol} The run's refinement is left out."
+    print(json.dumps(said) if as_json else f"{text}\n{said['protocol']}")

@@ -20,6 +20,10 @@ COMMANDS = {
     "check": ("Find what is wrong in a folder of pictures and masks.", "photos/ --fix-list skip.txt"),
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
     "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
+    "refine": (
+        "Sharpen the borders of a run's masks, or of other tools' probabilities, by the image.",
+        "runs/photos photos/ --fit",
+    ),
     "explain": (
         "Show what a trained network sees in an image, and where it hesitates.",
         "runs/photos street.jpg --what uncertainty --out page",

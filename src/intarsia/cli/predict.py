@@ -20,6 +20,7 @@ def predict(
     tta: bool = False,
     tta_scales: str | None = None,
     tile: int | None = None,
+    refine: bool = True,
 ) -> int:
     """Write masks for images, folders or globs: index PNGs with the palette embedded, named like the images.
 
@@ -34,6 +35,7 @@ def predict(
         tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
+        refine: Refine the masks, if the run holds a refinement.
     """
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ArgumentError(f"`{out}` is not empty; choose another --out, or say --overwrite to replace masks in it.")
@@ -45,7 +47,7 @@ def predict(
     from intarsia.inference import find_images, load, predict_files
 
     jobs = find_images(sources, out)
-    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels)
+    segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels, refine=refine)
     if segmenter.terms:
         print(f"{run}: {segmenter.classes.count} classes ({', '.join(segmenter.classes.names)}). {segmenter.terms}")
     console = Console(stderr=True)

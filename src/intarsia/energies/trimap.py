@@ -45,6 +45,29 @@ def trimap_of_box(box: tuple[int, int, int, int], size: tuple[int, int]) -> Trim
     return trimap
 
 
+def trimap_of_mask(mask: Bool[np.ndarray, "H W"], band: float) -> Trimap:
+    """What a coarse mask knows whose outline may be off by `band` pixels: all that lies farther from it on either side.
+
+    The rest is supposed to be as the mask says. A part that is nowhere more than `band` pixels away from the outline,
+    such as a speck of noise, or a thin object, leaves no certain pixel.
+
+    Raises:
+        ArgumentError: the band is negative or not finite.
+
+    >>> trimap_of_mask(np.array([[True, True, True, False, False, False, False]]), band=2).tolist()
+    [[1, 3, 3, 2, 2, 0, 0]]
+    """
+    from scipy.ndimage import distance_transform_edt  # which others than users of coarse masks need not wait for
+
+    if not 0 <= band < np.inf:
+        raise ArgumentError(f"`band` (={band}) must be a number of pixels from 0 on.")
+    trimap = mask.astype(np.uint8)
+    if mask.any() and not mask.all():
+        distances = [np.asarray(distance_transform_edt(side)) for side in (mask, ~mask)]  # to the other side; 0 on it
+        trimap[np.maximum(*distances) <= band] |= 2
+    return trimap
+
+
 def checked_trimap(trimap: Shaped[np.ndarray, "..."], size: tuple[int, int]) -> Trimap:
     """A copy.
 

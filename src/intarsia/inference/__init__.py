@@ -1,6 +1,6 @@
 """From a run to masks and scores."""
 
-from intarsia.inference.evaluate import evaluate, evaluate_samples
+from intarsia.inference.evaluate import BothScores, evaluate, evaluate_both, evaluate_samples
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.jobs import find_images
 from intarsia.inference.loading import load
@@ -11,6 +11,7 @@ from intarsia.inference.segmenter import Segmenter
 from intarsia.inference.views import Views
 
 __all__ = [
+    "BothScores",
     "Execution",
     "OptimisedNetwork",
     "Preprocessing",
@@ -18,6 +19,7 @@ __all__ = [
     "Segmenter",
     "Views",
     "evaluate",
+    "evaluate_both",
     "evaluate_samples",
     "find_images",
     "load",

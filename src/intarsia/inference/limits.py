@@ -12,6 +12,9 @@ WHOLE_PIXELS = 1 << 22  # 2048 × 2048: a PSPNet on ResNet-50 at output stride 8
 MAP_FLOATS = 1 << 29  # the largest float map that is ever made: 2 GiB
 TILE = 1024
 TILE_FLOATS = 1 << 26  # logits of a tile: 256 MiB, so that 150 classes get tiles of 640 pixels
+REFINED_TILE_FLOATS = 1 << 28  # and what a refinement needs for a tile: 1 GiB
+REFINED_MAPS, REFINED_FLOATS = 7, 90  # of all classes, and floats a pixel beside: measured on a photograph in colour,
+# with room to spare; noise, where no two pixels share a vertex of the lattice, takes twice as much
 FEWEST_STEPS = 4  # a tile of 4 strides, overlapping by one
 QUARTERS = 4  # tiles start where the usual scales, 0.5, 0.75, 1.25, …, give whole strides
 
@@ -20,7 +23,8 @@ QUARTERS = 4  # tiles start where the usual scales, 0.5, 0.75, 1.25, …, give w
 class Limits:
     """What one segmenter may compute in one pass; shrinks when the device's memory runs out.
 
-    Images of up to ``WHOLE_PIXELS`` are computed whole, if their logits (at the largest scale) fit into ``MAP_FLOATS``.
+    Images of up to ``WHOLE_PIXELS`` are computed whole, if their logits (at the largest scale) fit into ``MAP_FLOATS``,
+    and so does what a refinement needs for them.
     """
 
     step: int
@@ -28,10 +32,18 @@ class Limits:
     classes: int
     magnification: float
     wanted: int | None
+    refined: bool = False
     side: int | None = None
 
     @classmethod
-    def of(cls, net: SegmentationNetwork, classes: int, views: Views | None, tile: int | None) -> "Limits":
+    def of(
+        cls,
+        net: SegmentationNetwork,
+        classes: int,
+        views: Views | None,
+        tile: int | None,
+        refined: bool = False,
+    ) -> "Limits":
         """The limits of a network with so many classes.
 
         Raises:
@@ -44,7 +56,7 @@ class Limits:
                 f"stride{'' if views is None else ' at its smallest scale'}."
             )
         magnification = 1.0 if views is None else max(1.0, *views.scales)
-        return cls(step, int(net.frame.align_corners), classes, magnification, tile)
+        return cls(step, int(net.frame.align_corners), classes, magnification, tile, refined)
 
     @property
     def protocol(self) -> str:
@@ -84,10 +96,17 @@ class Limits:
         return self._grid(self.side)
 
     def _whole_pixels(self) -> int:
-        return min(WHOLE_PIXELS, int(MAP_FLOATS / self.classes / self.magnification**2))
+        affordable = min(WHOLE_PIXELS, int(MAP_FLOATS / self.classes / self.magnification**2))
+        return min(affordable, MAP_FLOATS // self._refined_floats()) if self.refined else affordable
+
+    def _refined_floats(self) -> int:
+        """What a refinement keeps for a pixel."""
+        return REFINED_MAPS * self.classes + REFINED_FLOATS
 
     def _tile(self) -> int:
         affordable = math.isqrt(int(TILE_FLOATS / self.classes / self.magnification**2))
+        if self.refined:
+            affordable = min(affordable, math.isqrt(REFINED_TILE_FLOATS // self._refined_floats()))
         side = min(TILE, affordable) if self.wanted is None else self.wanted
         return max(FEWEST_STEPS, side // self.step) * self.step
 

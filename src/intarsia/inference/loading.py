@@ -13,6 +13,7 @@ from intarsia.inference.segmenter import Segmenter
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork, create_model
 from intarsia.runs import NetworkRecord, Run
+from intarsia.runs.refinement import Refinement
 from intarsia.runs.weights import load_into
 
 
@@ -23,11 +24,14 @@ def load(
     views: Views | None = None,
     tile: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    refine: bool = True,
 ) -> Segmenter:
     """A trained run as a :class:`Segmenter`, in the precision and layout that were measured fastest on this device.
 
     ``source`` may also be ``"torchvision:"`` and the name of one of its segmentation networks, such as
     ``"torchvision:deeplabv3_resnet50"``: weights, classes and normalisation are then torchvision's, downloaded once.
+
+    A run that holds a refinement is refined by it; ``refine=False`` leaves that out.
 
     Raises:
         RunError: the folder is no finished run, or its weights do not fit.
@@ -60,8 +64,17 @@ def load(
     measured_here = record.device == torch.device(device).type
     execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
     preprocessing = Preprocessing(record.mean, record.std)
+    refinement = Refinement.read(run.refinement_path) if refine and run.refinement_path.is_file() else None
     return Segmenter(
-        execution.place(net.eval()), preprocessing, classes, execution, views, tile, record.pixels, max_pixels
+        execution.place(net.eval()),
+        preprocessing,
+        classes,
+        execution,
+        views,
+        tile,
+        record.pixels,
+        max_pixels,
+        refinement=refinement,
     )
 
 
@@ -76,5 +89,7 @@ def build_network(record: NetworkRecord) -> SegmentationNetwork:
         len(record.mean),
         form=record.form,
         auxiliary=record.auxiliary,
+        refiner=record.refiner,
+        refiner_options=record.refiner_options,
         **options,
     )

@@ -14,12 +14,14 @@ from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.limits import MAP_FLOATS, Limits
+from intarsia.inference.refining import refined
 from intarsia.inference.result import Result, labels_of
 from intarsia.inference.source import Source, picture_of
-from intarsia.inference.tiling import Part, stitch
+from intarsia.inference.tiling import Part, Predictor, stitch
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork
-from intarsia.shapes import Picture
+from intarsia.runs.refinement import Refinement
+from intarsia.shapes import Mask, Picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,8 @@ class Segmenter:
     through the network in overlapping tiles, by default of the largest size that is affordable everywhere. ``tile`` is
     another side for them, in pixels; then every image that has a longer side is tiled. ``pixels`` says what the numbers
     in picture files mean; files of more than ``max_pixels`` pixels are refused. ``terms``: under which licence others
-    published the network.
+    published the network. With a ``refinement`` the answers (of each tile, before tiles are joined) go through a dense
+    CRF; all logits and probabilities are those after it.
     """
 
     net: SegmentationNetwork = field(repr=False)  # a page long
@@ -42,16 +45,19 @@ class Segmenter:
     pixels: PixelFormat | None = None
     max_pixels: int = MAX_PIXELS
     terms: str = ""
+    refinement: Refinement | None = None
     limits: Limits = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "limits", Limits.of(self.net, self.classes.count, self.views, self.tile))
+        limits = Limits.of(self.net, self.classes.count, self.views, self.tile, self.refinement is not None)
+        object.__setattr__(self, "limits", limits)
 
     @property
     def protocol(self) -> str:
         """How an image is answered, in a sentence or two; it is printed beside the scores."""
         answer = "One pass of the network over each image." if self.views is None else self.views.protocol
-        return f"{answer} {self.limits.protocol}"
+        refined = "" if self.refinement is None else f" {self.refinement.protocol}"
+        return f"{answer} {self.limits.protocol}{refined}"
 
     def picture(self, source: Source) -> Picture:
         """The image as the network takes it, from a file, an array or a PIL image.
@@ -93,17 +99,45 @@ class Segmenter:
 
         Together they cover each pixel once. An image that is computed whole is one part.
         """
+        yield from self._parts(source, self._answer)
+
+    def predict_both(self, source: Source) -> tuple[Mask, Result]:
+        """The mask before the refinement, and the result after it, by one pass of the network.
+
+        Raises:
+            ArgumentError: the segmenter has no refinement; or as :meth:`predict`.
+        """
+        if self.refinement is None:
+            raise ArgumentError("There is no refinement; `intarsia refine RUN DATA --fit` gives a run one.")
+        image = self.picture(source)
+        before, after = (np.empty(image.shape[:2], self.classes.dtype) for _ in range(2))
+        for window, part in self._parts(image, self._both):
+            for mask, logits in zip((before, after), part.chunk(2), strict=True):
+                mask[window] = labels_of(logits, self.classes)
+        return before, Result(image, after, self.classes)
+
+    def _parts(self, source: Source, answer: Predictor) -> Iterator[Part]:
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
         picture = np.require(self.picture(source), requirements=["C", "W"])  # torch warns of what it could not write to
         image = torch.from_numpy(picture)
         grid = self.limits.grid(*image.shape[:2])
         if grid is None:
-            yield (slice(0, image.shape[0]), slice(0, image.shape[1])), self._answer(image)
+            yield (slice(0, image.shape[0]), slice(0, image.shape[1])), answer(image)
         else:
-            yield from stitch(self._answer, image, grid)
+            yield from stitch(answer, image, grid)
 
     def _answer(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
+        plain = self._plain(image)
+        return plain if self.refinement is None else refined(plain, image, self.refinement.settings)
+
+    def _both(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "_ H W"]:
+        """The logits before and after the refinement, one above the other: tiles are joined alike."""
+        assert self.refinement is not None
+        plain = self._plain(image)
+        return torch.cat([plain, refined(plain, image, self.refinement.settings)])
+
+    def _plain(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
         return self._logits(image) if self.views is None else self.views.predict(self._logits, image)
 
     def _logits(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:

@@ -1,20 +1,25 @@
 """How every kernel of the package is compiled."""
 
+import hashlib
 import inspect
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
 
+_KERNELS = re.compile(rb"intarsia\.kernels\.(\w+)")
 _njit: Callable[..., Any] = numba.njit  # its stub does not know all of its options
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on the first call, without Python's checks in the loop, and release the interpreter's lock meanwhile.
 
-    Machine code is kept beside the source, or in the user's cache folder where that cannot be written; where neither
-    can, each process compiles anew. Numba's parallel layer is not used: it does not survive a fork, and loaders fork.
+    Machine code is kept in ``NUMBA_CACHE_DIR`` if that is set, otherwise in ``__pycache__`` beside the source, and if
+    that cannot be written in the user's cache folder, ``~/.cache/numba`` on Linux. Where nothing can be written each
+    process compiles anew. Numba's parallel layer is not used: it does not survive a fork, and loaders fork.
 
     >>> @compiled
     ... def total(values):
@@ -62,12 +67,28 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
 def _cached(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
     plain = inspect.unwrap(function)  # tests wrap every function in a check of its shapes, which is no machine code
     try:
+        plain.__qualname__ += f"_{_fingerprint(Path(plain.__code__.co_filename))}"
         return _njit(nogil=True, error_model="numpy", cache=True, **options)(plain)
-    except RuntimeError:  # "cannot cache function: no locator available"
+    except (OSError, RuntimeError):  # no source file, or "cannot cache function: no locator available"
         return _njit(nogil=True, error_model="numpy", **options)(plain)
+
+
+@cache
+def _fingerprint(source: Path) -> str:
+    """Of a file of kernels and of all files that it takes kernels from.
+
+    Numba names machine code by the function, and looks only at the time and size of the function's own file to see
+    whether it is out of date. What was compiled into it may come from other files.
+    """
+    text = source.read_bytes()
+    digest = hashlib.sha256(text)
+    for name in sorted(set(_KERNELS.findall(text))):
+        digest.update(_fingerprint(Path(__file__).with_name(f"{name.decode()}.py")).encode())
+    return digest.hexdigest()[:12]
 
 
 def is_kept(kernel: Callable[..., Any]) -> bool:
     """Whether machine code of a kernel lies in its cache folder, from this or an earlier process."""
     folder = kernel.stats.cache_path  # type: ignore[attr-defined]
-    return folder is not None and any(Path(folder).glob(f"*.{kernel.__name__}-*.nbi"))
+    name = kernel.py_func.__qualname__  # type: ignore[attr-defined]
+    return folder is not None and any(Path(folder).glob(f"*.{name}-*.nbi"))

@@ -17,10 +17,13 @@ class Blueprint:
     form: str = "paper"
     auxiliary: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    refiner: str | None = None
+    refiner_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         options = "".join(f", {name}={value}" for name, value in self.options.items())
         return (
             f"{self.model} on {self.backbone} at output stride {self.output_stride}, {self.classes} classes, "
             f"form {self.form}{options}{', auxiliary' if self.auxiliary else ''}"
+            f"{f', refined by {self.refiner}' if self.refiner else ''}"
         )

@@ -1,11 +1,9 @@
 """A system by name, built."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-
-from pydantic import ValidationError
 
 from intarsia.backbones import create_backbone
 from intarsia.backbones.output_stride import OUTPUT_STRIDES
@@ -14,9 +12,9 @@ from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.catalog import Entry, entry
-from intarsia.models.options import Form
+from intarsia.models.options import replaced
+from intarsia.models.refined import refine
 from intarsia.models.segmentation_network import SegmentationNetwork
-from intarsia.validation import first_mistake
 
 
 def create_model(
@@ -29,6 +27,8 @@ def create_model(
     backbone_weights: str | Path | None = None,
     form: str = "paper",
     auxiliary: bool = False,
+    refiner: str | None = None,
+    refiner_options: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> SegmentationNetwork:
     """Build a network: normalised images (B, C, H, W) → float32 logits (B, K, H, W) at the image's own size.
@@ -36,7 +36,9 @@ def create_model(
     ``backbone`` and ``output_stride`` default to the system's own. ``pretrained`` and ``backbone_weights`` fill the
     backbone only (:func:`intarsia.create_backbone`). ``form`` names a published variant; ``options`` replace single
     fields of it, e.g. ``rates=(12, 24, 36)``. ``classes=1`` is one logit for a sigmoid, from 2 on softmax. With
-    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode.
+    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode. ``refiner="crf"`` puts mean
+    field of a dense CRF behind it, learned with the rest; ``refiner_options`` are those of
+    :class:`intarsia.models.refined.CRF`, e.g. ``{"appearance_sxy": 40}``.
 
     Raises ``ArgumentError`` for unknown names and impossible combinations.
 
@@ -68,19 +70,17 @@ def create_model(
     net = chosen.build(features, classes, variant, auxiliary)
     if variant.attention:
         insert_attention(net, variant.attention, variant.attention_after)
-    net.blueprint = Blueprint(name, body, classes, stride, in_channels, form, auxiliary, options)
+    if refiner is not None:
+        refine(net, refiner, classes, refiner_options)
+    elif refiner_options:
+        raise ArgumentError(f'`refiner_options` (={dict(refiner_options)}) need a `refiner`, such as "crf".')
+    net.blueprint = Blueprint(
+        name, body, classes, stride, in_channels, form, auxiliary, options, refiner, dict(refiner_options)
+    )
     return net
 
 
 def _form(name: str, chosen: Entry, form: str, options: Mapping[str, Any]) -> Any:
     if form not in chosen.forms:
         raise UnknownNameError(f"form of {name}", form, chosen.forms, f"`intarsia models {name}`")
-    variant = chosen.forms[form]
-    known = sorted((f.name for f in fields(variant)), key=lambda name: name in Form.__annotations__)  # its own first
-    for option in options:
-        if option not in known:
-            raise ArgumentError(f"`{option}` is no option of {name}; it has {', '.join(known)}.")
-    try:
-        return replace(variant, **options)
-    except ValidationError as error:
-        raise ArgumentError(f"Option of {name}: {first_mistake(error)}") from error
+    return replaced(name, chosen.forms[form], options)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from intarsia.models.segmentation_network import SegmentationNetwork
 
 LISTED = 8  # names in a refusal
 COUNTER = "num_batches_tracked"
+REFINER = "refiner."
 
 
 def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Tensor]) -> SegmentationNetwork:
@@ -29,6 +30,7 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     a network that fits them is built and returned, with a warning that says what differs; otherwise ``net`` itself is
     filled and returned: take what is returned. What a repository's weights do not tell, such as smp's output stride and
     rates, is kept as ``net`` has it, with a warning. Our own names tell nothing of a form: ``net`` must be of theirs.
+    A network with a refiner takes the weights of one without; the refiner stays as it is, with a warning.
 
     Raises:
         ArgumentError: the layout is unknown, the weights belong to another system, or some do not fit; with a list.
@@ -40,7 +42,7 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     """
     mapping = not isinstance(source, (str, Path))
     state = named_tensors(source, "`source`") if mapping else read_state_dict(Path(source))
-    if _names(state) == _names(net.state_dict()):
+    if _unrefined(state) == _unrefined(net.state_dict()):
         return _filled(net, state, "The weights")
     layout, reading = _recognised(state)
     fitting = _fitting(net, layout, reading)
@@ -67,6 +69,8 @@ def build(blueprint: Blueprint) -> SegmentationNetwork:
         blueprint.in_channels,
         form=blueprint.form,
         auxiliary=blueprint.auxiliary,
+        refiner=blueprint.refiner,
+        refiner_options=blueprint.refiner_options,
         **blueprint.options,
     )
 
@@ -86,6 +90,8 @@ def _recognised(state: Mapping[str, Tensor]) -> tuple[Layout, Reading]:
 def _fitting(net: SegmentationNetwork, layout: Layout, reading: Reading) -> SegmentationNetwork:
     """``net`` itself, or a network of the same system that the weights fit."""
     wanted, given = reading.blueprint, net.blueprint
+    if given is not None:
+        wanted = replace(wanted, refiner=given.refiner, refiner_options=given.refiner_options)
     if given is not None and given.model != wanted.model:
         raise ArgumentError(
             f"These are weights of {layout.repository} for {wanted}, and the network is {given.model}; "
@@ -131,12 +137,19 @@ def _names(state: Mapping[str, Tensor]) -> set[str]:
     return {name for name in state if not name.endswith(COUNTER)}
 
 
+def _unrefined(state: Mapping[str, Tensor]) -> set[str]:
+    return {name for name in _names(state) if not name.startswith(REFINER)}
+
+
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: state[name].shape for name in _names(state)}
+    return {name: state[name].shape for name in _unrefined(state)}
 
 
 def _filled(net: SegmentationNetwork, state: Mapping[str, Tensor], whose: str) -> SegmentationNetwork:
     own = net.state_dict()
+    if net.refiner is not None and not any(name.startswith(REFINER) for name in state):
+        warnings.warn(f"{whose} have no refiner; that of the network stays as it is.", IntarsiaWarning, stacklevel=3)
+        state = {**{name: own[name] for name in own if name.startswith(REFINER)}, **state}
     state = {**{name: own[name] for name in own if name.endswith(COUNTER)}, **state}
     missing = [name for name in own if name not in state]
     unknown = [name for name in state if name not in own]

@@ -1,18 +1,21 @@
 """What the forms of all systems have in common; forms are validated when they are made."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import fields, replace
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationError
 from pydantic.dataclasses import dataclass
 
 from intarsia.backbones.output_stride import Dilation
 from intarsia.errors import ArgumentError
+from intarsia.validation import first_mistake
 
 Attention = Literal["squeeze_excitation", "non_local", "position", "channel"]
 Place = Literal["decoder", 4, 8, 16, 32]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Rates = tuple[PositiveInt, ...]
+Options = TypeVar("Options", bound=Any)  # a validated dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,25 @@ class Form:
         last = tuple(max(1, 32 // output_stride) * factor for factor in self.multi_grid)
         stages = {16: self.rates_at_16, 32: self.rates_at_32 or last}
         return {stride: rates for stride, rates in stages.items() if rates}
+
+
+def replaced(whose: str, defaults: Options, options: Mapping[str, Any]) -> Options:
+    """Options with single fields replaced.
+
+    Raises:
+        ArgumentError: there is no such field, or its value breaks a rule.
+
+    >>> replaced("unet", Form(), {"multi_grid": (1, 2)}).multi_grid
+    (1, 2)
+    """
+    known = sorted((f.name for f in fields(defaults)), key=lambda name: name in Form.__annotations__)  # its own first
+    for option in options:
+        if option not in known:
+            raise ArgumentError(f"`{option}` is no option of {whose}; it has {', '.join(known)}.")
+    try:
+        return replace(defaults, **options)
+    except ValidationError as error:
+        raise ArgumentError(f"Option of {whose}: {first_mistake(error)}") from error
 
 
 def rates_at(output_stride: int, rates: Rates) -> Rates:

@@ -28,7 +28,8 @@ class SegmentationNetwork(nn.Module):
     """Normalised images (B, C, H, W) → float32 logits (B, K, H, W), for any H and W.
 
     A decoder gives the map for the head, or a tuple: that map, then those for the auxiliary heads. If it gives one map
-    only, an auxiliary head looks at the backbone's last map but one. ``frame`` fits logits to the image.
+    only, an auxiliary head looks at the backbone's last map but one. ``frame`` fits logits to the image; a ``refiner``
+    then makes better ones of them and the image (:mod:`intarsia.models.refined`).
     """
 
     blueprint: Blueprint | None = None  # what `create_model` was asked for
@@ -49,12 +50,14 @@ class SegmentationNetwork(nn.Module):
         self.auxiliary_heads = nn.ModuleList(head for _, head in auxiliary)
         self.auxiliary_weights = tuple(weight for weight, _ in auxiliary)
         self.frame: Frame = frame
+        self.refiner: nn.Module | None = None
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"] | Outputs:
         """The logits; in training mode with auxiliary heads, :class:`Outputs`."""
         extended = self.frame.extend(images)
         maps = self.maps(extended)
         logits, *auxiliary = (self._fit(logits, extended, images) for logits in maps)
+        logits = logits if self.refiner is None else self.refiner(logits, images)
         return Outputs(logits, tuple(auxiliary), self.auxiliary_weights) if auxiliary else logits
 
     def maps(self, images: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B K _ _"]]:

@@ -38,6 +38,13 @@ class Settings(BaseModel):
         default_factory=dict, description="Single fields of the form, replaced."
     )
     auxiliary: bool = Field(default=False, description="Train with the model's auxiliary heads as well.")
+    refiner: Literal["crf"] | None = Field(
+        default=None,
+        description="crf puts a dense CRF behind the model, which is trained with it, at a rate of its own.",
+    )
+    refiner_options: Annotated[dict[str, Any], SELDOM] = Field(
+        default_factory=dict, description="How the refiner begins, such as its standard deviations."
+    )
     pretrained: bool | Literal["auto", "offline"] = Field(
         default="auto", description="Where the backbone's weights come from."
     )
@@ -93,7 +100,7 @@ class Settings(BaseModel):
         default="auto", description="auto measures too."
     )
 
-    @field_validator("options", mode="before")
+    @field_validator("options", "refiner_options", mode="before")
     @classmethod
     def _read_options(cls, options: object) -> object:
         """Values from the command line are text: ``12,24,36`` means three numbers, ``12,`` one, and nothing none."""

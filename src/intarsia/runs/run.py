@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ class NetworkRecord:
     precision: Literal["float32", "bfloat16"]
     memory_format: Literal["contiguous", "channels_last"]
     device: str
+    refiner: str | None = None
+    refiner_options: dict[str, Any] = field(default_factory=dict)
     pixels: PixelFormat = RGB
     task: Literal["segmentation", "classification"] = "segmentation"
 
@@ -96,6 +98,16 @@ class Run:
     def checkpoint_path(self) -> Path:
         """The training state, for ``--resume``."""
         return self.folder / "checkpoint.safetensors"
+
+    @property
+    def refinement_path(self) -> Path:
+        """What is done to the network's answers, if anything: see ``runs/refinement.py``, which is slower to import."""
+        return self.folder / "refinement.json"
+
+    @property
+    def refinement_curve(self) -> Path:
+        """What the search for its settings reached, as a picture."""
+        return self.folder / "refinement.svg"
 
     @property
     def tensorboard_path(self) -> Path:

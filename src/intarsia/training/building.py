@@ -20,7 +20,8 @@ from intarsia.training.tasks import SegmentationTask
 
 Task = SegmentationTask | ClassificationTask
 
-NAMED = 6  # tensors that a warm start leaves new
+FACTOR = "factor"  # of a group's learning rate
+REFINER_RATE = 0.02  # its numbers are from 1 to 10, and a step of Adam is as large as the rate
 
 
 def create_accelerator() -> Accelerator:
@@ -39,11 +40,20 @@ def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) 
 
 
 def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed."""
+    """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed.
+
+    A refiner's few numbers are a group of their own: zero means nothing to them, and they begin with ``REFINER_RATE``,
+    however slowly the network learns; it decays like the other.
+    """
+    refiner = getattr(net, "refiner", None)
+    own = [] if refiner is None else list(refiner.parameters())
+    others = [p for p in net.parameters() if not any(p is q for q in own)]
     groups = [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if own:
+        groups.append({"params": own, "weight_decay": 0.0, FACTOR: REFINER_RATE / recipe.base_learning_rate})
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
     return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)

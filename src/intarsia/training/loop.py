@@ -16,7 +16,7 @@ from intarsia.errors import IntarsiaError, Interrupted, RunError
 from intarsia.inference.execution import Execution
 from intarsia.runs import Recipe, Run
 from intarsia.runs.weights import save_tensors
-from intarsia.training.building import Task, worker_count
+from intarsia.training.building import FACTOR, Task, worker_count
 from intarsia.training.gradient import Gradient
 from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
@@ -79,7 +79,7 @@ class Loop:
         """
         rate = polynomial(state.step, self.batches.steps, self.recipe.base_learning_rate, self.recipe.power)
         for group in state.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get(FACTOR, 1.0)
         prepared.train()
         loss = self.gradient(state, prepared, batch)
         state.optimiser.step()
@@ -117,6 +117,7 @@ class Loop:
         if is_best:
             state.best_score = self.task.score(scores)
             save_tensors(self.run.weights_path, self.task.weights(net))
+            self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
         figures = self.task.figures(scores)
         state.history.append(_record(epoch, state, loss, self.recipe, self.batches, figures))
         self.run.write_history(state.history)

@@ -17,6 +17,10 @@ from intarsia.runs import NetworkRecord, Recipe, Run
 Network = SegmentationNetwork | Classifier
 
 NAMED = 6  # tensors that a warm start leaves new
+SEGMENTATION = (
+    *("model", "output_stride", "form", "options", "auxiliary", "refiner", "refiner_options"),
+    *("backbone_weights", "weights", "loss"),
+)
 
 
 def create_network(recipe: Recipe, dataset: Dataset) -> Network:
@@ -40,6 +44,8 @@ def create_network(recipe: Recipe, dataset: Dataset) -> Network:
         backbone_weights=recipe.backbone_weights,
         form=recipe.form,
         auxiliary=recipe.auxiliary,
+        refiner=recipe.refiner,
+        refiner_options=recipe.refiner_options,
         **recipe.options,
     )
 
@@ -67,7 +73,7 @@ def spec_of(net: Network) -> BackboneSpec:
 
 def _refuse_for_classification(recipe: Recipe) -> None:
     """Settings of segmentation, which would be without effect."""
-    for name in ("model", "output_stride", "form", "options", "auxiliary", "backbone_weights", "weights", "loss"):
+    for name in SEGMENTATION:
         value = getattr(recipe, name)
         if value != Recipe.model_fields[name].get_default(call_default_factory=True):
             raise ArgumentError(f"`{name}` (={value!r}) belongs to segmentation; leave it out to train a classifier.")
@@ -88,6 +94,8 @@ def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Ex
         form=recipe.form,
         options=recipe.options,
         auxiliary=recipe.auxiliary,
+        refiner=recipe.refiner,
+        refiner_options=recipe.refiner_options,
         classes=dataset.classes.count,
         mean=spec.mean,
         std=spec.std,

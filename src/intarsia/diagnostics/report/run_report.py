@@ -15,7 +15,7 @@ from intarsia.data.pictures import as_rgb
 from intarsia.diagnostics.report.linear_baseline import fit_linear_baseline
 from intarsia.diagnostics.report.page import Report, write_report
 from intarsia.diagnostics.report.pictures import Example
-from intarsia.inference import Result, Segmenter, evaluate_samples, load
+from intarsia.inference import BothScores, Result, Segmenter, evaluate_both, evaluate_samples, load
 from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
@@ -25,10 +25,14 @@ WORST = 12  # images on the page
 
 
 class RunScores(NamedTuple):
-    """Scores of a run, and of a linear classifier of single pixels on the same images."""
+    """Scores of a run, and of a linear classifier of single pixels on the same images.
+
+    ``refined`` holds those before and after the run's refinement, if there is one; ``network`` are those after it.
+    """
 
     network: Scores
     baseline: Scores | None
+    refined: BothScores | None = None
 
 
 def report_on_run(
@@ -51,14 +55,15 @@ def report_on_run(
     dataset = open_for(segmenter, data, skip)
     name = split or dataset.default_split
     samples, examples = dataset.split(name), _Worst()
-    scores = evaluate_samples(segmenter, samples, examples.watch)
+    both = None if segmenter.refinement is None else evaluate_both(segmenter, samples, examples.watch)
+    scores = evaluate_samples(segmenter, samples, examples.watch) if both is None else both.after
     baseline = _linear_scores(dataset, samples) if dataset.splits.get("train") else None
     write_report(
         page,
         Report(
             title=f"{dataset.name}: {run.network().model}",
             sentence=_sentence(run, data, name, len(samples)),
-            facts=[*_facts(run), ("Protocol", segmenter.protocol)],
+            facts=[*_facts(run), ("Protocol", segmenter.protocol), *_gain(both)],
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
             baseline=baseline,
@@ -67,7 +72,7 @@ def report_on_run(
             commands=_commands(run, data),
         ),
     )
-    return RunScores(scores, baseline)
+    return RunScores(scores, baseline, both)
 
 
 class _Worst:
@@ -103,6 +108,13 @@ def _sentence(run: Run, data: str | Path, split: str, images: int) -> str:
         f"{len(history)} epochs on {recipe.data} in {minutes:.1f} minutes, and scored on the {images} images of the "
         f"{split} split of {data}{unseen}."
     )
+
+
+def _gain(both: BothScores | None) -> list[tuple[str, str]]:
+    if both is None:
+        return []
+    told = f"{both.before.mean_iou:.4f} → {both.after.mean_iou:.4f}"
+    return [("Mean IoU before and after the refinement", f"{told}; {both.fitted} of {both.images} images chose it")]
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
