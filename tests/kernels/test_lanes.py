@@ -8,8 +8,6 @@ import pytest
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.lanes import (
-    LINE,
-    aligned,
     copy_line,
     filled,
     load,
@@ -20,6 +18,7 @@ from intarsia.kernels.lanes import (
     where_at_least,
     with_sign_of,
 )
+from intarsia.kernels.vector_type import LINE
 
 Operation = tuple[Callable[..., None], Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
@@ -89,10 +88,3 @@ def test_a_line_is_copied_to_its_end_and_no_further(count: int) -> None:
     copy_line(source, 3, count, target, 5)
     np.testing.assert_array_equal(target[5 : 5 + count], source[3 : 3 + count])
     assert (np.delete(target, range(5, 5 + count)) == -1).all()
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_aligned_arrays_begin_on_a_cache_line(dtype: type) -> None:
-    room = aligned(11, np.dtype(dtype))
-    assert room.ctypes.data % LINE == 0
-    assert (room.shape, room.dtype, room.any()) == ((11,), dtype, False)

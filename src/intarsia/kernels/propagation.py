@@ -15,9 +15,7 @@ from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.lanes import (
-    LINE,
     Flat,
-    aligned,
     copy_line,
     filled,
     load,
@@ -26,6 +24,7 @@ from intarsia.kernels.lanes import (
     where_at_least,
     with_sign_of,
 )
+from intarsia.kernels.vector_type import LINE, aligned
 
 _CACHE = 1 << 19  # bytes that a strip's maps may take: half of a core's second cache
 
@@ -56,7 +55,7 @@ def sweep_of(x: Maps, ways: int, across: bool, backwards: bool, threshold: float
     count, n = (x.shape[3], x.shape[2]) if across else (x.shape[2], x.shape[3])
     stride = (n + lanes - 1) // lanes * lanes + 2 * lanes
     lines = min(count, max(lanes, _CACHE // ((3 + ways) * stride * x.itemsize) // lanes * lanes))
-    buffer = aligned((3 + ways) * lines * stride + 9 * stride, x.dtype)
+    buffer = aligned((3 + ways) * lines * stride + 9 * stride, dtype=x.dtype)
     masks = buffer[-2 * stride :].reshape(2, stride)
     masks[0, lanes + 1 : lanes + n] = 1
     masks[1, lanes : lanes + n - 1] = 1
