@@ -168,6 +168,7 @@ def test_measured_pixels_are_what_the_option_says() -> None:
         ({"h0": torch.zeros(1, 2, 4, 5).long()}, r"`h0` holds torch.int64 and must hold floating point numbers"),
         ({"guidance": torch.zeros(1, 8, 4, 5).int()}, r"`guidance` holds torch.int32"),
         ({"sparse": torch.zeros(1, 2, 4, 5).int()}, r"`sparse` holds torch.int32"),
+        ({"guidance": torch.zeros(1, 8, 4, 5, device="meta")}, r"`guidance` is on meta and `h0` on cpu, and they must"),
         ({"sparse": torch.zeros(1, 1, 4, 5)}, r"`sparse` \(1, 1, 4, 5\) must have the shape of `h0`, \(1, 2, 4, 5\)"),
         ({"kernel_size": 4}, r"`kernel_size` \(=4\) must be 3, 5 or 7"),
         ({"steps": 0}, r"`steps` \(=0\) must be 1 or more"),

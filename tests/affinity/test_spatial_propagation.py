@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from reference.spatial_propagation import spatial_propagation as pixel_by_pixel
-from torch import Tensor, nn
+from torch import Tensor
 
-from intarsia.affinity import SpatialPropagation, spatial_propagation
+from intarsia.affinity import spatial_propagation
 from intarsia.affinity.spatial_propagation import DIRECTIONS, Direction, Normalisation, _propagate, _propagate_backward
 from intarsia.errors import ArgumentError
-from intarsia.kernels import propagation
+from intarsia.kernels import propagation_strips
 
 NORMALISATIONS = ("where_needed", "always", None)
 SIZES = [(1, 1), (1, 5), (5, 1), (9, 20), (20, 9)]
@@ -53,8 +53,8 @@ def test_strips_and_threads_change_nothing(direction: Direction, monkeypatch: py
     for shared in (False, True):
         x, gates = (t.requires_grad_() for t in inputs(70, 45, shared=shared, scale=0.3))
         results = []
-        for cache, threads in ((propagation._CACHE, 1), (1, 1), (1 << 15, 2)):
-            monkeypatch.setattr(propagation, "_CACHE", cache)
+        for cache, threads in ((propagation_strips._CACHE, 1), (1, 1), (1 << 15, 2)):
+            monkeypatch.setattr(propagation_strips, "_CACHE", cache)
             torch.set_num_threads(threads)
             h = spatial_propagation(x, gates, direction)
             results.append([h, *torch.autograd.grad(h, (x, gates), torch.cos(h.detach()))])
@@ -125,34 +125,6 @@ class TestLaws:
         torch.testing.assert_close(grad[:, 1].select(axis, last), expected)
 
 
-def test_four_directions_are_merged_by_the_largest() -> None:
-    x, _ = inputs(6, 9)
-    for ways, shared in ((3, False), (1, True)):
-        net = SpatialPropagation(2, ways, shared=shared)  # type: ignore[arg-type]
-        guidance = torch.randn(2, net.gates, 6, 9, dtype=torch.float64)
-        gates = guidance.view(2, 4, ways, 1 if shared else 2, 6, 9)
-        each = [spatial_propagation(x, gates[:, number], direction) for number, direction in enumerate(DIRECTIONS)]
-        torch.testing.assert_close(net(x, guidance), torch.stack(each).max(0).values, rtol=0, atol=0)
-
-
-def test_the_learned_merge_starts_as_the_mean_and_learns() -> None:
-    x, _ = inputs(6, 9)
-    net = SpatialPropagation(2, merge="learned", normalisation="always").double()
-    guidance = torch.randn(2, net.gates, 6, 9, dtype=torch.float64)
-    gates = guidance.view(2, 4, 3, 2, 6, 9)
-    each = [spatial_propagation(x, gates[:, n], direction, "always") for n, direction in enumerate(DIRECTIONS)]
-    out = net(x, guidance)
-    torch.testing.assert_close(out, torch.stack(each).mean(0))
-    out.square().sum().backward()
-    assert net.merge is not None
-    assert net.merge.weight.grad is not None
-
-
-def test_guidance_with_another_number_of_gates_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"`guidance` has 12 channels and must have 24, 3 ways of 2 gates"):
-        SpatialPropagation(2)(torch.zeros(1, 2, 4, 4), torch.zeros(1, 12, 4, 4))
-
-
 @pytest.mark.usefixtures("unchecked_shapes")
 @pytest.mark.parametrize(
     ("x", "gates", "sentence"),
@@ -167,6 +139,11 @@ def test_guidance_with_another_number_of_gates_is_refused() -> None:
             torch.zeros(1, 2, 4, 4),
             torch.zeros(1, 3, 2, 4, 4).int(),
             r"`gates` holds torch.int32 and must hold floating",
+        ),
+        (
+            torch.zeros(1, 2, 4, 4),
+            torch.zeros(1, 3, 2, 4, 4, device="meta"),
+            r"`gates` is on meta and `x` on cpu, and they must be on the same; `gates.to\(x.device\)` moves it",
         ),
     ],
 )
@@ -215,29 +192,6 @@ def test_maps_of_any_strides_give_the_same() -> None:
         h = spatial_propagation(turned, gates, "bottom_to_top")
         results.append([h, *torch.autograd.grad(h.mT.contiguous().square().sum(), (x, gates))])
     torch.testing.assert_close(results[1:], [results[0]] * 2)
-
-
-class Refined(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.refine = SpatialPropagation(2)
-
-    def forward(self, x: Tensor, guidance: Tensor) -> Tensor:
-        return self.refine(x, guidance)
-
-
-@pytest.mark.usefixtures("unchecked_shapes")
-def test_compiles_whole_and_exports_for_any_size() -> None:
-    net = Refined()
-    x, guidance = torch.randn(1, 2, 6, 8), torch.randn(1, 24, 6, 8, requires_grad=True)
-    compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
-    grads = [torch.autograd.grad(form(x, guidance).square().sum(), guidance) for form in (compiled, net)]
-    torch.testing.assert_close(*grads)
-    sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    two = (torch.randn(2, 2, 6, 8), torch.randn(2, 24, 6, 8))
-    exported = torch.export.export(net, two, dynamic_shapes=[sizes] * 2).module()
-    other = (torch.randn(3, 2, 7, 5), torch.randn(3, 24, 7, 5))
-    torch.testing.assert_close(exported(*other), net(*other))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

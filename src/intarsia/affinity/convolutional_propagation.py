@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from intarsia.affinity.refusals import check_finite, check_floating, exact_dtype
+from intarsia.affinity.in_pytorch import diffuse_maps
+from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.diffusion import diffuse, diffuse_back
 from intarsia.kernels.diffusion_weights import guidance_gradient, lay_out_weights
@@ -54,11 +55,14 @@ def convolutional_propagation(
         measured: what a measured pixel is after each step: "kept" is h0, as in the published code, "replaced" the
             measurement, as the paper writes (section 3.3), "blended" the mean of the measurement and the step's result.
 
-    No step is kept for the backward pass: steps are computed again, a few rows at a time. Half precision is computed in
-    float32. Second derivatives are not defined.
+    Half precision is computed in float32. On the CPU a compiled kernel computes it, and second derivatives are not
+    defined. It keeps no step for the backward pass: steps are computed again, a few rows at a time. Maps of the batch's
+    channels are shared out between as many threads as PyTorch has, so that a single map is worked on by one. Elsewhere
+    PyTorch adds up slices, keeps every step, and looks at no numbers.
 
     Raises:
-        ArgumentError: shapes do not fit, a tensor holds whole numbers, or guidance is not finite.
+        ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) guidance is
+            not finite.
 
     >>> h0 = torch.zeros(1, 1, 5, 5)
     >>> h0[0, 0, 2, 2] = 1
@@ -82,11 +86,14 @@ def convolutional_propagation(
         part = (sparse != 0).any(1, keepdim=True).to(exact) * (0.5 if measured == "blended" else 1.0)
         added, free = part * (start if measured == "kept" else sparse.to(exact)), 1 - part
     options = (kernel_size, layout == "shifted", norm == "8sum_abs", centre == "current")
-    return _diffuse(start, guidance.to(exact), added, free, steps, *options).to(h0.dtype)
+    form = _diffuse if h0.device.type == "cpu" else diffuse_maps
+    return form(start, guidance.to(exact), added, free, steps, *options).to(h0.dtype)
 
 
 def _check(h0: Tensor, guidance: Tensor, steps: int, kernel_size: int, sparse: Tensor | None) -> None:
-    check_floating(h0=h0, guidance=guidance, **({} if sparse is None else {"sparse": sparse}))
+    tensors = {"h0": h0, "guidance": guidance, **({} if sparse is None else {"sparse": sparse})}
+    check_floating(**tensors)
+    check_one_device(**tensors)
     if kernel_size not in KERNEL_SIZES:
         raise ArgumentError(f"`kernel_size` (={kernel_size}) must be 3, 5 or 7.")
     if steps < 1:
@@ -170,11 +177,8 @@ def _diffuse_back(
     stencil = stencil_of(height, width, kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=True)
     weights_size, states_size = sizes_of(stencil, h0.itemsize)
     grad_first, grad_added = h0.new_empty(h0.shape), h0.new_empty(h0.shape)
-    weights, firsts, adds = (
-        _weights(stencil, guidance, free, absolute),
-        _array(h0),
-        _array(h0 if added is None else added),
-    )
+    weights = _weights(stencil, guidance, free, absolute)
+    firsts, adds = _array(h0), _array(h0 if added is None else added)
     grads, outputs, found = _array(grad), (grad_first.numpy(), grad_added.numpy()), list[Tensor]()
 
     def work(first: int, last: int) -> None:
@@ -194,11 +198,8 @@ def _diffuse_back(
 def _guidance_gradient(
     stencil: Stencil, guidance: Tensor, free: Tensor | None, absolute: bool, grad_weights: Tensor
 ) -> Tensor:
-    result, guides, frees = (
-        guidance.new_zeros(guidance.shape),
-        _array(guidance),
-        _array(guidance if free is None else free),
-    )
+    guides, frees = _array(guidance), _array(guidance if free is None else free)
+    result = guidance.new_zeros(guidance.shape)
     room = guidance.new_empty(stencil.lines * stencil.stride).numpy()
     for b in range(len(guides)):
         arriving, found = grad_weights.numpy()[b], result.numpy()[b]

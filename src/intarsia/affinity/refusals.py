@@ -15,6 +15,17 @@ def check_floating(**tensors: Tensor) -> None:
             )
 
 
+def check_one_device(**tensors: Tensor) -> None:
+    """Refuse tensors on different devices."""
+    (name, first), *others = tensors.items()
+    for other, tensor in others:
+        if tensor.device != first.device:
+            raise ArgumentError(
+                f"`{other}` is on {tensor.device} and `{name}` on {first.device}, and they must be on the same; "
+                f"`{other}.to({name}.device)` moves it."
+            )
+
+
 def check_finite(result: Tensor, **tensors: Tensor) -> None:
     """Refuse the tensors that make a result infinite or NaN; without such a result they are not looked at."""
     if bool(result.isfinite().all()):

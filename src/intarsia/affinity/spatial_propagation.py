@@ -10,10 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from intarsia.affinity.refusals import check_finite, check_floating, exact_dtype
+from intarsia.affinity.in_pytorch import propagate_lines
+from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.parts import in_parts
-from intarsia.kernels.propagation import propagate, propagate_back, sweep_of
+from intarsia.kernels.propagation import propagate
+from intarsia.kernels.propagation_back import propagate_back
+from intarsia.kernels.propagation_strips import sweep_of
 
 Direction = Literal["left_to_right", "right_to_left", "top_to_bottom", "bottom_to_top"]
 Normalisation = Literal["where_needed", "always"]
@@ -44,23 +47,30 @@ def spatial_propagation(
             for sums below 1e-8, so that gates of zero stay zero and have a finite gradient). With None nothing is
             divided, and the output can grow without bounds.
 
-    Half precision is computed in float32. Second derivatives are not defined.
+    Half precision is computed in float32. On the CPU a compiled kernel computes it, on as many threads as PyTorch has
+    (maps of the batch's channels are shared out between them), and second derivatives are not defined; elsewhere a loop
+    over lines in PyTorch, which looks at no numbers.
 
     Raises:
-        ArgumentError: shapes do not fit, a tensor holds whole numbers, or (on the CPU) gates are not finite.
+        ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) gates are
+            not finite.
 
     >>> x = torch.tensor([[1.0, 5.0, 2.0]]).view(1, 1, 1, 3)
     >>> spatial_propagation(x, torch.ones(1, 1, 1, 1, 3), "left_to_right").flatten()
     tensor([1., 1., 1.])
     """
     check_floating(x=x, gates=gates)
+    check_one_device(x=x, gates=gates)
     _check_shapes(x, gates)
     if direction not in DIRECTIONS:
         raise ArgumentError(f"`direction` (={direction!r}) must be one of {', '.join(DIRECTIONS)}.")
     if normalisation not in _FROM:
         raise ArgumentError(f"`normalisation` (={normalisation!r}) must be 'where_needed', 'always' or None.")
-    exact = exact_dtype(x, gates)
-    return _propagate(x.to(exact), gates.to(exact), direction, _FROM[normalisation]).to(x.dtype)
+    exact, threshold = exact_dtype(x, gates), _FROM[normalisation]
+    parts = x.to(exact), gates.to(exact)
+    if x.device.type == "cpu":
+        return _propagate(*parts, direction, threshold).to(x.dtype)
+    return propagate_lines(*parts, *_course(direction), threshold).to(x.dtype)
 
 
 def _check_shapes(x: Tensor, gates: Tensor) -> None:
