@@ -6,7 +6,8 @@ from jaxtyping import Float32, Int32
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.mean_field_pair import blur_pair
 from intarsia.kernels.permutohedral_build import ImageLattice
-from intarsia.kernels.vectors import address_of, aligned, read, read_index, write
+from intarsia.kernels.vector_type import aligned
+from intarsia.kernels.vectors import address_of, read, read_index, write
 
 _BLOCK = 512  # pixels
 _TINY, _ONE = np.float32(1e-20), np.float32(1)
