@@ -97,7 +97,7 @@ def test_sums_may_be_off_by_a_hundredth(error):
     ],
 )
 def test_images_that_are_none(image, size, message):
-    with pytest.raises(ArgumentError, match=message):
+    with pytest.raises(ArgumentError, match=f"{message}|beside an `image` .*: resize one of them"):
         dense_crf(halves(2, *size), image)
     with pytest.raises(ArgumentError, match=message):
         DenseCRF(size=size).next_image(image)
@@ -211,7 +211,7 @@ def test_an_object_needs_its_grid_and_keeps_it():
         DenseCRF()
     crf = DenseCRF(np.zeros((4, 6, 3), np.uint8))
     with pytest.raises(
-        ArgumentError, match=r"`probabilities` \(of shape \(2, 6, 4\)\) must be \(K, 4, 6\), as the image"
+        ArgumentError, match=r"`probabilities` \(of shape \(2, 6, 4\)\) must be \(K, 4, 6\), the grid of this CRF"
     ):
         crf(halves(2, 6, 4))
 
@@ -269,3 +269,37 @@ def test_settings_can_be_compared_and_kept():
     assert CRFSettings() == CRFSettings(iterations=10)
     assert hash(CRFSettings(compatibility=((0.0, 1.0), (1.0, 0.0)))) != hash(CRFSettings())
     assert intarsia.dense_crf is dense_crf
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"probabilities": [[0.5], [0.5]]}, "are a list and must be a NumPy array"),
+        ({"compatibility": 10}, r"`compatibility` \(=10\) must be K rows of K penalties: a number belongs into the"),
+        ({"compatibility": np.array([1.0, 2.0])}, r"a vector v is np.diag\(v\)"),
+        ({"appearance_sxy": (80, 40)}, r"`appearance_sxy` \(=\(80, 40\)\) must be one number; σs that differ"),
+        ({"kernels": FeatureKernel(np.zeros((4, 6, 1)), 1.0)}, r"put it into a list, \[kernel\]"),
+        ({"kernels": [FeatureKernel(np.zeros((1, 24)), 1.0)]}, r"are features.T.reshape\(H, W, d\)"),
+        ({"probabilities": np.full((4, 6, 2), 0.5)}, r"classes come first: np.moveaxis\(probabilities, -1, 0\)"),
+        ({"probabilities": np.full((4, 6), 0.5)}, r"pass both classes, np.stack\(\[1 - p, p\]\)"),
+        ({"probabilities": np.full((2, 24), 0.5)}, r"rows and columns again: probabilities.reshape\(2, 4, 6\)"),
+        ({"probabilities": np.full((2, 8, 12), 0.5)}, "resize one of them"),
+    ],
+)
+def test_habits_of_other_packages_are_answered(arguments, sentence):
+    given = {"probabilities": np.full((2, 4, 6), 0.5), "image": np.zeros((4, 6, 3), np.uint8)} | arguments
+    with pytest.raises(ArgumentError, match=sentence):
+        dense_crf(**given)
+
+
+def test_settings_are_settings_and_can_be_compared() -> None:
+    with pytest.raises(ArgumentError, match=r"`settings` \(=\{'iterations': 3\}\) must be a `CRFSettings`"):
+        DenseCRF(size=(4, 6))(np.full((2, 4, 6), 0.5), {"iterations": 3})
+    matrix = 1 - np.eye(3)
+    assert CRFSettings(compatibility=matrix) == CRFSettings(compatibility=tuple(map(tuple, matrix.tolist())))
+    assert len({CRFSettings(compatibility=matrix), CRFSettings(compatibility=matrix)}) == 1
+
+
+def test_an_image_that_cannot_be_copied_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="A copy of an image of shape"):
+        DenseCRF(np.broadcast_to(np.uint8(1), (10**7, 10**7)))

@@ -43,12 +43,17 @@ def size_of(size: object, image: Shaped[np.ndarray, "..."] | None) -> Size:
     return tuple(int(length) for length in lengths)
 
 
-def check_shapes(probabilities: Shaped[np.ndarray, "..."], size: Size | None) -> None:
+def check_shapes(probabilities: object, size: Size | None) -> None:
     """Of probabilities alone, and beside a grid that is known already.
 
     Raises:
-        ArgumentError: they are no K×grid, K is not from 2 to 255, or the grid is another.
+        ArgumentError: they are no array K×grid, K is not from 2 to 255, or the grid is another.
     """
+    if not isinstance(probabilities, np.ndarray):
+        raise ArgumentError(
+            f"`probabilities` are a {type(probabilities).__name__} and must be a NumPy array: pass np.array(…), or "
+            "of a tensor `tensor.numpy(force=True)`."
+        )
     shape = probabilities.shape
     if not 2 <= len(shape) <= 4 or 0 in shape:
         raise ArgumentError(
@@ -71,9 +76,32 @@ def check_shapes(probabilities: Shaped[np.ndarray, "..."], size: Size | None) ->
         )
     if size is not None and shape[1:] != size:
         raise ArgumentError(
-            f"`probabilities` (of shape {shape}) must be (K, {', '.join(map(str, size))}), as the image: "
-            "resize one of them."
+            f"`probabilities` (of shape {shape}) must be (K, {', '.join(map(str, size))}), the grid of this CRF: "
+            "resize them, or make a CRF of their size."
         )
+
+
+def check_beside(shape: Size, image: Shaped[np.ndarray, "..."]) -> None:
+    """Whether probabilities of this shape are of an image of that one.
+
+    Raises:
+        ArgumentError: they are not; it says what is probably meant.
+    """
+    rows, grid = image.shape[:2], shape[1:]
+    if image.shape[: len(grid)] == grid and image.ndim <= len(grid) + 1:
+        return
+    if shape == rows:
+        remedy = "of the probability p of one object pass both classes, np.stack([1 - p, p])"
+    elif shape[:-1] == rows:
+        remedy = "classes come first: np.moveaxis(probabilities, -1, 0)"
+    elif len(grid) == 1 and len(rows) == 2 and grid[0] == rows[0] * rows[1]:
+        remedy = f"give them rows and columns again: probabilities.reshape({shape[0]}, {rows[0]}, {rows[1]})"
+    else:
+        remedy = "resize one of them"
+    raise ArgumentError(
+        f"`probabilities` (of shape {shape}) must be (K, H, W) beside an `image` (of shape {image.shape}) of "
+        f"(H, W) or (H, W, C): {remedy}."
+    )
 
 
 def checked_planes(probabilities: Float[np.ndarray, "K *size"]) -> Float32[np.ndarray, "K *size"]:

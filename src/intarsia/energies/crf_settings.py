@@ -1,8 +1,8 @@
 """What the dense CRF can be told: plain numbers, as a run stores them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -52,13 +52,13 @@ class CRFSettings:
         if not isinstance(self.iterations, Integral) or self.iterations < 0:
             raise ArgumentError(f"`iterations` (={self.iterations}) must be a whole number from 0 on; 10 are usual.")
         for name, usual in (("smoothness_weight", 3), ("appearance_weight", 10)):
-            value = getattr(self, name)
+            value = _number(name, getattr(self, name))
             if not 0 <= value <= MOST_WEIGHT:
                 raise ArgumentError(
                     f"`{name}` (={value}) must be from 0 to {MOST_WEIGHT:g}; {usual} is usual, 0 leaves it out."
                 )
         for name, usual in (("smoothness_sxy", 3), ("appearance_sxy", 80), ("appearance_srgb", 13)):
-            value = getattr(self, name)
+            value = _number(name, getattr(self, name))
             if not _LEAST_SIGMA <= value <= _MOST_SIGMA:
                 raise ArgumentError(
                     f"`{name}` (={value}) must be from {_LEAST_SIGMA:g} to {_MOST_SIGMA:g}; {usual} is usual, and "
@@ -68,6 +68,7 @@ class CRFSettings:
             raise ArgumentError(
                 f"`normalisation` (={self.normalisation!r}) must be 'symmetric', 'before', 'after' or 'none'."
             )
+        object.__setattr__(self, "compatibility", compatibility_of(self.compatibility))
         if self.compatibility is not None:
             _check_compatibility(self.compatibility)
 
@@ -77,10 +78,29 @@ def compatibility_of(
 ) -> tuple[tuple[float, ...], ...] | None:
     """A matrix as `CRFSettings` keeps it.
 
+    Raises:
+        ArgumentError: it is a number or a vector.
+
     >>> compatibility_of(np.eye(2))
     ((1.0, 0.0), (0.0, 1.0))
     """
-    return None if matrix is None else tuple(tuple(float(penalty) for penalty in row) for row in matrix)
+    if matrix is None:
+        return None
+    if not isinstance(matrix, Iterable) or not all(isinstance(row, Iterable) for row in matrix):
+        raise ArgumentError(
+            f"`compatibility` (={matrix}) must be K rows of K penalties: a number belongs into the kernels' weights, "
+            "and a vector v is np.diag(v)."
+        )
+    return tuple(tuple(float(penalty) for penalty in row) for row in matrix)
+
+
+def _number(name: str, value: object) -> float:
+    if not isinstance(value, Real):
+        raise ArgumentError(
+            f"`{name}` (={value}) must be one number; σs that differ by axis or channel are features of a "
+            "`FeatureKernel`, each divided by its own."
+        )
+    return float(value)
 
 
 def _check_compatibility(rows: tuple[tuple[float, ...], ...]) -> None:

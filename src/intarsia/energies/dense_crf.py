@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
 from intarsia.energies.crf_general import GeneralMeanField
-from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid, size_of
+from intarsia.energies.crf_inputs import Size, check_beside, check_shapes, checked_planes, levels_on_grid, size_of
 from intarsia.energies.crf_kernels import FeatureKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
 from intarsia.errors import ArgumentError
@@ -73,6 +73,8 @@ def dense_crf(
     >>> dense_crf(unsure, image).argmax(axis=0)[0].tolist()
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
     """
+    if image is not None and isinstance(probabilities, np.ndarray):
+        check_beside(probabilities.shape, image := np.asarray(image))
     check_shapes(probabilities, None)
     settings = CRFSettings(
         iterations,
@@ -132,7 +134,9 @@ class DenseCRF:
         Raises:
             ArgumentError: It is of another size, or holds what are no finite numbers.
         """
-        levels = levels_on_grid(np.array(image), self.size)
+        given = np.asarray(image)
+        require_memory(given.nbytes, f"A copy of an image of shape {given.shape}")
+        levels = levels_on_grid(np.array(given), self.size)
         self._channels = levels.values.shape[2]
         self._general.next_image(levels)
         if self._fast:
@@ -209,6 +213,10 @@ def _run_fast(
 
 
 def _check(settings: CRFSettings, kernels: Sequence[FeatureKernel], K: int, size: Size) -> None:
+    if not isinstance(settings, CRFSettings):
+        raise ArgumentError(f"`settings` (={settings}) must be a `CRFSettings`, such as CRFSettings(iterations=5).")
+    if isinstance(kernels, FeatureKernel):
+        raise ArgumentError("`kernels` is one kernel and must be several: put it into a list, [kernel].")
     if settings.compatibility is not None and len(settings.compatibility) != K:
         raise ArgumentError(
             f"`compatibility` has {len(settings.compatibility)} rows for {K} classes; pass one penalty for each pair."
@@ -217,5 +225,5 @@ def _check(settings: CRFSettings, kernels: Sequence[FeatureKernel], K: int, size
         if kernel.features.shape[:-1] != size:
             raise ArgumentError(
                 f"`features` of a kernel (of shape {kernel.features.shape}) must be ({', '.join(map(str, size))}, d), "
-                "as `probabilities`."
+                "as `probabilities`; those of pydensecrf, (d, N), are features.T.reshape(H, W, d)."
             )
