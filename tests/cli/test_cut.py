@@ -151,6 +151,11 @@ def test_a_box_beyond_the_photograph_is_cut_off_and_it_is_said(
             ["square.png", "--box", "8,6,33,32", "--out", "a.png", "--save-trimap", "a_mask.png"],
             "a_mask.png` would hold two of the results; choose another --save-trimap.",
         ),
+        *(
+            (["square.png", "--trimap", "t.png", "--save-trimap", "s.png", "--overwrite", "--mixtures", name], sentence)
+            for name in ("square_cut.png", "square_cut_mask.png", "s.png", "./t.png", "square.png")
+            for sentence in [f"`--mixtures` (={Path(name)}) is another file of this cut; choose a place of its own."]
+        ),
         (["none.png", "--box", "1,2,3,4"], "`none.png`"),
     ],
 )

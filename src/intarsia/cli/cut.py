@@ -51,20 +51,17 @@ def cut(
     if save_trimap is not None and save_trimap.suffix.lower() != ".png":
         raise ArgumentError(f"`--save-trimap` (={save_trimap}) must be a PNG, such as trimap.png.")
     mask = place.with_name(f"{place.stem}_mask.png")
-    _check_outputs((place, mask, save_trimap), (image, trimap), overwrite)
+    _check_outputs((place, mask, save_trimap), (image, trimap), mixtures, overwrite)
 
     from intarsia.cli.cut_files import read_trimap, write_mask_and_cut_out, write_trimap
     from intarsia.data.images import read_image
     from intarsia.energies.grabcut import grabcut
     from intarsia.energies.mixtures import Mixtures
-    from intarsia.kernels.compiled import is_kept
-    from intarsia.kernels.mixtures import moments
 
     photograph = read_image(image)
     known = read_trimap(trimap) if trimap is not None else None
     begun = Mixtures.load(mixtures) if mixtures is not None and mixtures.exists() else None
-    if not is_kept(moments):
-        print("The first cut compiles its kernels, which takes about 15 seconds; later ones do not.", file=sys.stderr)
+    _say_what_takes_long()
     start = time.perf_counter()
     found = grabcut(photograph, edges, known, iterations=iterations, gamma=gamma, mixtures=begun, pyramid=pyramid)
     seconds = time.perf_counter() - start
@@ -84,12 +81,24 @@ def cut(
     return 0
 
 
-def _check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None], overwrite: bool) -> None:
-    """Nothing that is read is written, two things never to one place, and nothing is replaced unasked."""
+def _say_what_takes_long() -> None:
+    from intarsia.kernels.compiled import is_kept
+    from intarsia.kernels.mixtures import moments
+
+    if not is_kept(moments):
+        print("The first cut compiles its kernels, which takes about 15 seconds; later ones do not.", file=sys.stderr)
+
+
+def _check_outputs(
+    outputs: Sequence[Path | None], inputs: Sequence[Path | None], mixtures: Path | None, overwrite: bool
+) -> None:
+    """Nothing that is read is written, two things never to one place, and nothing but mixtures is replaced unasked."""
     places = [path.resolve() for path in outputs if path is not None]
     for given in inputs:
         if given is not None and given.resolve() in places:
             raise ArgumentError(f"`{given}` is what is read, and would be overwritten; choose another place.")
+    if mixtures is not None and mixtures.resolve() in [*places, *(given.resolve() for given in inputs if given)]:
+        raise ArgumentError(f"`--mixtures` (={mixtures}) is another file of this cut; choose a place of its own.")
     for number, place in enumerate(places):
         if place in places[:number]:
             raise ArgumentError(f"`{place}` would hold two of the results; choose another --save-trimap.")
