@@ -41,6 +41,8 @@ def cut(
         pyramid: Cut coarse images first; by default those of more than a megapixel.
         overwrite: Replace files that are there already.
     """
+    if not image.exists():
+        raise ArgumentError(f"There is no photograph `{image}`; correct the path.")
     place = out or Path(f"{image.stem}_cut.png")
     if place.suffix.lower() not in _PICTURES or place.is_dir():
         raise ArgumentError(f"`--out` (={place}) must be a picture with transparency, such as cut.png.")
