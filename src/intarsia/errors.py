@@ -30,6 +30,10 @@ class UnknownNameError(ArgumentError):
         super().__init__(f"There is no {kind} `{name}`; {guess}{listing} lists them all.")
 
 
+class ScarceMemoryError(ArgumentError):
+    """More memory is needed than is free; something smaller may do."""
+
+
 class DataError(IntarsiaError):
     """A file or folder of pictures and masks breaks a rule."""
 

@@ -230,10 +230,49 @@ def test_what_is_learned_and_what_is_kept() -> None:
     [
         ({"classes": 1}, r"`classes` .=1. must be at least 2; for one logit z give the logits 0 and z"),
         ({"smoothness_sxy": 0.0}, r"`smoothness_sxy` .=0.0. must be a positive number"),
+        ({"smoothness_weight": -1.0}, r"`smoothness_weight` .=-1.0. must be finite and not negative; 0 leaves its"),
+        ({"appearance_weight": float("nan")}, r"`appearance_weight` .=nan. must be finite and not negative"),
+        ({"appearance_weight": float("inf")}, r"`appearance_weight` .=inf. must be finite and not negative"),
+        ({"iterations": 0.5}, r"`iterations` .=0.5. must be a whole number"),
+        ({"iterations_in_training": 2.5}, r"`iterations_in_training` .=2.5. must be a whole number"),
+        ({"classes": 2.5}, r"`classes` .=2.5. must be a whole number"),
         ({"appearance_srgb": float("nan")}, r"`appearance_srgb` .=nan. must be a positive number"),
         ({"iterations_in_training": 0}, r"`iterations_in_training` .=0. must be a positive number"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_refusals(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         MeanField(**{"classes": 3, **wrong})
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize(
+    ("logits", "images"),
+    [
+        ((1, 3, 6, 7), (1, 3, 6, 8)),
+        ((1, 3, 6, 7), (1, 3, 3, 14)),
+        ((1, 3, 6, 7), (2, 3, 6, 7)),
+        ((0, 3, 6, 7), (0, 3, 6, 7)),
+        ((1, 3, 0, 7), (1, 3, 0, 7)),
+        ((1, 4, 6, 7), (1, 3, 6, 7)),
+        ((1, 3, 6, 7), (1, 1, 6, 7)),
+        ((3, 6, 7), (3, 6, 7)),
+    ],
+)
+def test_logits_and_images_that_do_not_belong_together(logits: tuple[int, ...], images: tuple[int, ...]) -> None:
+    with pytest.raises(ArgumentError) as error:
+        MeanField(3)(torch.zeros(logits), torch.zeros(images))
+    assert (
+        f"`logits` (of shape {logits}) and `images` (of shape {images}) must be (B, 3, H, W) and (B, 3, H, W)"
+        in str(error.value)
+    )
+
+
+@pytest.mark.usefixtures("_lattice")
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_an_image_that_is_not_finite_is_named(value: float) -> None:
+    images = torch.zeros(2, 3, 6, 7)
+    images[1, 2, 4, 5] = value
+    with pytest.raises(ArgumentError, match=rf"`images` are {value} for image 1, channel 2 at row 4, column 5; they"):
+        MeanField(2)(torch.zeros(2, 2, 6, 7), images)

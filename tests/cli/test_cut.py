@@ -128,7 +128,7 @@ def test_a_box_beyond_the_photograph_is_cut_off_and_it_is_said(
         (["square.png"], "by --box left,top,right,bottom or by --trimap, such as --box 50,40,400,380."),
         (["square.png", "--box", "1,2,3,4", "--trimap", "t.png"], "by --trimap, not by both."),
         (["square.png", "--box", "8,6,33,32", "--out", "./square.png"], "`square.png` is what is read"),
-        (["a.png", "--trimap", "square_mask.png", "--out", "square.png"], "`square_mask.png` is what is read"),
+        (["square.png", "--trimap", "a_mask.png", "--out", "a.png"], "`a_mask.png` is what is read"),
         (
             ["square.png", "--box", "1,2,3"],
             "`--box` (=1,2,3) must be left,top,right,bottom in whole pixels, as 50,40,400,380.",
@@ -151,7 +151,12 @@ def test_a_box_beyond_the_photograph_is_cut_off_and_it_is_said(
             ["square.png", "--box", "8,6,33,32", "--out", "a.png", "--save-trimap", "a_mask.png"],
             "a_mask.png` would hold two of the results; choose another --save-trimap.",
         ),
-        (["none.png", "--box", "1,2,3,4"], "`none.png`"),
+        *(
+            (["square.png", "--trimap", "t.png", "--save-trimap", "s.png", "--overwrite", "--mixtures", name], sentence)
+            for name in ("square_cut.png", "square_cut_mask.png", "s.png", "./t.png", "square.png")
+            for sentence in [f"`--mixtures` (={Path(name)}) is another file of this cut; choose a place of its own."]
+        ),
+        (["none.png", "--out", "a.jpg"], "There is no photograph `none.png`; correct the path."),
     ],
 )
 @pytest.mark.usefixtures("photograph")

@@ -125,17 +125,37 @@ def test_evaluate_and_predict_apply_it(run: Path, discs: Path, tmp_path: Path, c
         (["p", "i", "--method", "crf", "--out", "o", "--fit"], "`--fit` is for runs"),
         (["p", "i", "--method", "crf", "--out", "o", "--remove"], "`--remove` is for runs"),
         (["p", "i", "--method", "crf", "--out", "o", "--set", "sigma=3"], "The dense CRF has no setting `sigma`"),
+        (
+            ["p", "i", "--method", "crf", "--out", "o", "--set", "compatibility=1"],
+            "`compatibility` (=1) is a matrix, which no single value gives: write its rows of numbers into",
+        ),
         (["p", "i", "--method", "graphcut", "--out", "o", "--set", "sigma=3"], "The graph cut has no setting `sigma`"),
         (["p", "i", "--method", "graphcut", "--out", "o", "--set", "gamma=x"], "`gamma` (=x) must be a number."),
+        (
+            ["p", "i", "--method", "graphcut", "--out", "o", "--set", "connectivity=8.0"],
+            "`connectivity` (=8.0) must be a whole number.",
+        ),
         (["p", "i", "--method", "graphcut", "--out", "o", "--set", "gamma=-1"], "`gamma` (=-1.0) must be above 0"),
         (["p", "i", "--method", "graphcut", "--out", "o", "--probabilities"], "A graph cut gives labels without"),
-        (["p", "i", "--method", "crf", "--out", "o"], "`p` holds no probabilities"),
+        *(
+            (
+                ["p", "i", "--method", "crf", "--out", str(place)],
+                f"`--out` (={place}) must be a folder, and `file` is a file; choose another place.",
+            )
+            for place in (Path("file"), Path("file/masks"), Path("file/a/b"))
+        ),
+        (["p", "i", "--method", "crf", "--out", "o"], "There is no `p`; name a folder of probabilities, or one NPY"),
+        (
+            ["p", "i", "--method", "crf", "--out", "a/mask.PNG"],
+            f"`--out` (={Path('a/mask.PNG')}) must be a folder, where masks are called as their images: name one.",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(
     arguments: list[str], sentence: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine")
     _, err = said(capsys, *arguments, status=1)
     assert sentence in err
     assert len(err.splitlines()) == 1

@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from intarsia.data import open_dataset
-from intarsia.diagnostics.report.run_report import _Worst, report_on_run
+from intarsia.diagnostics.report.run_report import _sentence, _Worst, report_on_run
 from intarsia.inference import evaluate_samples, load
+from intarsia.runs import Run
 
 
 def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
-    scores, baseline = report_on_run(disc_run, discs, tmp_path / "page.html")
+    scores, baseline, _ = report_on_run(disc_run, discs, tmp_path / "page.html")
     page = re.sub("<[^>]*>", "", (tmp_path / "page.html").read_text())
     assert baseline is not None
     for text in (
@@ -19,7 +22,7 @@ def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
         "unet, form paper",
     ):
         assert text in page
-    assert "images of the val split" in page
+    assert "the 1 image of the val split" in page
     assert "on which it was not trained" in page
     assert f"intarsia evaluate {disc_run} {discs}" in page
     assert "--options.widths 8,8,8,8,8" in page
@@ -35,3 +38,12 @@ def test_the_worst_images_are_kept(discs: Path, disc_run: Path) -> None:
 
     evaluate_samples(load(disc_run), open_dataset(discs).split("train") * 3, watch)
     assert [example.mean_iou for example in worst.kept] == sorted(score for score, _ in seen)[:12]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_is_said_as_one(count: int, disc_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "history", lambda run: [{"seconds": 60}] * count)
+    ending = "s" * (count - 1)
+    said = _sentence(Run(disc_run), "photos", "val", count)
+    assert f"was trained for {count} epoch{ending} on " in said
+    assert f"on the {count} image{ending} of the val split of photos." in said

@@ -35,6 +35,7 @@ def test_no_labeling_costs_less(classes: int, gamma: float) -> None:
     generator = np.random.default_rng(classes)
     size = (3, 3) if classes == 2 else (2, 3)
     shares = generator.dirichlet(np.ones(classes), size).transpose(2, 0, 1).clip(0.01)
+    shares /= shares.sum(axis=0)
     image = generator.integers(0, 256, (*size, 3), np.uint8)
     found = label_cut(shares, image, gamma=gamma)
     everything = (np.reshape(labels, size) for labels in product(range(classes), repeat=size[0] * size[1]))
@@ -60,8 +61,9 @@ def test_noise_goes_and_edges_stay() -> None:
             r"`probabilities` \(of shape \(1, 4, 5\)\) must be \(K, H, W\) with K from 2",
         ),
         ({"probabilities": np.ones((2, 5, 4))}, "for an image of shape"),
-        ({"probabilities": np.full((2, 4, 5), np.nan)}, "hold what is not finite or negative"),
-        ({"probabilities": np.full((2, 4, 5), -0.1)}, "hold what is not finite or negative"),
+        ({"probabilities": np.full((2, 4, 5), np.nan)}, "are nan for class 0 at row 0, column 0; they must be finite"),
+        ({"probabilities": np.full((2, 4, 5), -0.1)}, "are -0.1 for class 0 at row 0, column 0; they must be finite"),
+        ({"probabilities": np.full((2, 4, 5), 0.45)}, "sum to 0.9 at row 0, column 0; they must sum to 1 within 0.01"),
         ({"gamma": 0}, r"`gamma` \(=0\) must be above 0 and at most 1000"),
         ({"connectivity": 6}, r"`connectivity` \(=6\) must be 4 or 8"),
     ],

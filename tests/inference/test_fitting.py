@@ -171,6 +171,15 @@ def test_no_fit(samples: list, images: int, kind: type[Exception], complaint: st
         fit_refinement(pointwise(), samples, "blocks", "val", evaluations=7, images=images)
 
 
+def test_no_fit_that_could_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are said before the network is asked."""
+    monkeypatch.setattr(fitting, "_example", None)
+    with pytest.raises(ArgumentError, match=r"has 256 classes, and a dense CRF takes at most 255: leave it without"):
+        fit_refinement(pointwise(classes=256), [Blocks(0), Blocks(1)], "blocks", "val")
+    with pytest.raises(ArgumentError, match=r"`evaluations` \(=6\) must be at least 7"):
+        fit_refinement(pointwise(), [Blocks(0), Blocks(1)], "blocks", "val", evaluations=6)
+
+
 def test_a_fit_that_helps_one_half_only_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = fit_refinement(pointwise(), [Blocks(0), Blocks(1)], "blocks", "val", evaluations=7, images=1)
     for fitted, held_out, improves in [((1, 2), (1, 2), True), ((1, 2), (2, 2), False), ((2, 1), (1, 2), False)]:

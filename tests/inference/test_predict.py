@@ -1,6 +1,7 @@
 """Masks for files, folders and globs."""
 
 import os
+import re
 from pathlib import Path
 from shutil import copy, copytree
 
@@ -9,8 +10,11 @@ import pytest
 from PIL import Image
 from standins import pointwise
 
+from intarsia.energies.crf_settings import CRFSettings
 from intarsia.errors import ArgumentError, DataError, IntarsiaWarning
 from intarsia.inference import find_images, load, predict_files
+from intarsia.kernels import memory
+from intarsia.runs.refinement import Refinement
 
 
 def test_a_folder_with_subfolders_keeps_its_shape(discs: Path, disc_run: Path, tmp_path: Path) -> None:
@@ -126,6 +130,19 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
     with pytest.warns(IntarsiaWarning), pytest.raises(ArgumentError):
         list(predict_files(scarce, find_images(photos), tmp_path / "out", probabilities=True))
     assert not list((tmp_path / "out" / "probabilities").iterdir())
+
+
+def test_an_image_too_large_to_be_refined_is_reported_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_ALWAYS_THERE", 0)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2_000_000)
+    segmenter = pointwise(refinement=Refinement(CRFSettings(1)))
+    large, small = predict_files(segmenter, find_images(large_and_small(tmp_path / "in")), tmp_path / "out")
+    assert large.mask is None
+    assert re.match(rf"`{re.escape(str(large.job.image))}`: A CRF of 30,000 positions .* needs", large.complaint or "")
+    assert small.complaint is None
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["small.png"]
 
 
 def test_images_with_other_channels_than_the_networks_are_reported(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from standins import pointwise
 from intarsia.data import open_dataset
 from intarsia.energies.crf_settings import CRFSettings
 from intarsia.energies.dense_crf import DenseCRF
-from intarsia.errors import ArgumentError, DataError
+from intarsia.errors import ArgumentError, DataError, RunError
 from intarsia.inference import Views, evaluate, evaluate_both, load
 from intarsia.inference.limits import MAP_FLOATS, REFINED_FLOATS, REFINED_MAPS, TILE, Limits
 from intarsia.inference.refining import refined, refined_probabilities
@@ -133,3 +133,15 @@ def test_a_run_is_loaded_with_its_refinement(refined_run: Path, discs: Path) -> 
     assert f"mean_iou                {both.before.mean_iou:.4f}  {both.after.mean_iou:.4f}" in both.table()
     with pytest.raises(DataError, match="There is nothing to evaluate"):
         evaluate_both(load(refined_run), [])
+
+
+def test_a_refinement_of_other_classes_is_refused_with_its_file(refined_run: Path) -> None:
+    path = Run(refined_run).refinement_path
+    Refinement(CRFSettings(compatibility=((0, 1, 2), (1, 0, 1), (2, 1, 0)))).write(path)
+    with pytest.raises(RunError) as error:
+        load(refined_run)
+    assert str(error.value) == (
+        f"`{path}` has a `compatibility` of 3 classes, but the run has 2: mend it, or drop it by `intarsia refine "
+        f"{refined_run} --remove`."
+    )
+    assert load(refined_run, refine=False).refinement is None

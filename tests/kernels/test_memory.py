@@ -2,7 +2,7 @@
 
 import pytest
 
-from intarsia.errors import ArgumentError
+from intarsia.errors import ScarceMemoryError
 from intarsia.kernels import memory
 
 
@@ -25,5 +25,7 @@ def test_what_is_free_is_what_the_system_says(tmp_path, monkeypatch):
 def test_what_cannot_fit_is_refused_before_it_is_taken(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 8_000_000_000)
     memory.require_memory(7_900_000_000, "A lattice")
-    with pytest.raises(ArgumentError, match=r"A lattice needs 8\.1 GB of memory, and 8\.0 GB are free; make the image"):
+    with pytest.raises(
+        ScarceMemoryError, match=r"A lattice needs 8\.1 GB of memory, and 8\.0 GB are free; make the image"
+    ):
         memory.require_memory(8_100_000_000, "A lattice")

@@ -129,3 +129,14 @@ def test_names_of_any_size_stay_apart():
 def test_what_is_refused(features, most, message):
     with pytest.raises(ArgumentError, match=message):
         Permutohedral(features, most)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("rows", [(4, 5, 5, 5), (5, 4, 5, 5), (5, 5, 6, 5), (5, 5, 5, 4), (6, 6, 6, 6)])
+def test_values_of_other_points_are_refused(rows):
+    lattice = Permutohedral(np.arange(5.0, dtype=np.float32)[:, None])
+    values, before, after, result = (np.ones(count) for count in rows)
+    with pytest.raises(ArgumentError, match="must have one row for each of the 5 points of the lattice"):
+        lattice.add(values[:, None], before, after, result[:, None])
+    with pytest.raises(ArgumentError, match=r"`values` .of shape .7, 2.*one row for each of the 5 points"):
+        lattice.filter(np.ones((7, 2)))

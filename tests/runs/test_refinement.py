@@ -51,11 +51,27 @@ def test_damage_is_one_sentence(text: str, complaint: str, tmp_path: Path) -> No
     assert "\n" not in str(error.value)
 
 
+def test_what_a_crf_can_be_asked_of(tmp_path: Path) -> None:
+    path = tmp_path / "refinement.json"
+    Refinement(POTTS).check_classes(2, path)
+    Refinement(CRFSettings()).check_classes(255, path)
+    with pytest.raises(
+        RunError, match=r"refinement\.json` has a `compatibility` of 2 classes, but the run has 3: mend"
+    ):
+        Refinement(POTTS).check_classes(3, path)
+    with pytest.raises(
+        RunError, match=r"is for at most 255 classes, but the run has 256: train fewer, or drop it by `int"
+    ):
+        Refinement(CRFSettings()).check_classes(256, path)
+
+
 def test_settings_by_name_change_a_base() -> None:
     assert make_settings({"iterations": "3"}, POTTS) == CRFSettings(
         3, appearance_weight=4, compatibility=POTTS.compatibility
     )
     with pytest.raises(ArgumentError, match=r"`iterations` \(='3\.5'\)"):
         make_settings({"iterations": "3.5"})
+    with pytest.raises(ArgumentError, match=r"`compatibility` \(=1\) is a matrix, which no single value gives"):
+        make_settings({"compatibility": "1"})
     with pytest.raises(ArgumentError, match=r"^`smoothness_sxy` \(=0\.0\) must be from 0.001 to 1e"):
         make_settings({"smoothness_sxy": "0"})

@@ -33,6 +33,7 @@ def test_the_command_goes_on_from_a_plain_run(
     main(command.split())
     captured = capsys.readouterr()
     said = " ".join((captured.out + captured.err).split())
+    assert "unet on test_resnet at output stride 32, refined by a CRF that learns, " in said
     assert "tensors fit, 5 are left new: refiner.smoothness_weight, refiner.appearance_weight" in said
     record = Run(tmp_path / "run").network()
     assert (record.refiner, record.refiner_options) == ("crf", {"appearance_sxy": 9})
@@ -100,3 +101,30 @@ def test_refusals(discs: Path, tmp_path: Path) -> None:
         make_recipe(data="photos", refiner="crv")
     with pytest.raises(ArgumentError, match=r"`refiner_options` .* need a `refiner`"):
         run_tiny(discs, tmp_path / "run", refiner_options={"iterations": 3})
+
+
+def test_all_who_show_the_run_say_that_it_has_one(
+    refined_run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = "A CRF that was trained inside the network refines it."
+    assert inside in intarsia.load(refined_run, "cpu").protocol
+    assert main(["evaluate", str(refined_run), str(discs), "--report", str(tmp_path / "page.html")]) == 0
+    assert inside in capsys.readouterr().out
+    assert ", refined by a CRF that learned with it, was trained for " in (tmp_path / "page.html").read_text()
+    assert main(["refine", str(refined_run)]) == 0
+    assert "holds no refinement, but its network was trained with a CRF inside, of 4 iterations: smoothness " in (
+        said := capsys.readouterr().out
+    )
+    weights = load_file(refined_run / "weights.safetensors")["refiner.appearance_weight"]
+    assert f"appearance {weights.min():.3g} to {weights.max():.3g} at 9 pixels and 13 levels, by class.\n" in said
+
+
+@pytest.mark.parametrize("arguments", [["--set", "iterations=3"], ["{data}", "--fit"]])
+def test_there_is_no_second_one(
+    arguments: list[str], refined_run: Path, discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["refine", str(refined_run), *(argument.format(data=discs) for argument in arguments)]) == 1
+    assert "was trained with a CRF inside, and a refinement would be a second one behind it: leave" in (
+        capsys.readouterr().err
+    )
+    assert not Run(refined_run).refinement_path.exists()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intarsia.affinity.lattice import Lattice
+from intarsia.errors import ArgumentError
 from intarsia.kernels.gaussian import gaussian_taps
 from intarsia.kernels.permutohedral import Permutohedral
 
@@ -48,9 +49,13 @@ class Appearance:
     """exp(−½ |p − q|² / σ_xy² − ½ |I_p − I_q|² / σ_rgb²) on the permutohedral lattice, symmetrically normalised.
 
     The lattice is that of :func:`intarsia.dense_crf` on a CPU, and PyTorch's own elsewhere.
+
+    Raises:
+        ArgumentError: an image is not finite.
     """
 
     def __init__(self, levels: Maps, sxy: float, srgb: float) -> None:
+        _check_finite(levels)
         features = _features(levels, sxy, srgb)
         self.filter = _compiled(features) if features.device.type == "cpu" else _in_pytorch(features)
         ones = features.new_ones(*features.shape[:2], 1)
@@ -60,6 +65,16 @@ class Appearance:
         """``transposed`` is the adjoint: the lattice is not quite symmetric."""
         rows = values.flatten(2).mT.contiguous()
         return self.filter(rows, self.scale, transposed).mT.contiguous().view(values.shape)
+
+
+def _check_finite(levels: Maps) -> None:
+    finite = levels.isfinite()
+    if not finite.all():
+        image, channel, row, column = (~finite).nonzero()[0].tolist()
+        raise ArgumentError(
+            f"`images` are {levels[image, channel, row, column].item()} for image {image}, channel {channel} at row "
+            f"{row}, column {column}; they must be finite: fill it in, or leave the image out."
+        )
 
 
 def _both_sides(sxy: float, length: int) -> Float[Tensor, " T"]:

@@ -4,6 +4,8 @@ Zheng et al., "Conditional Random Fields as Recurrent Neural Networks", ICCV 201
 over Krähenbühl & Koltun, NIPS 2011 (arXiv:1210.5644).
 """
 
+from numbers import Integral
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -64,6 +66,8 @@ class MeanField(nn.Module):
             raise ArgumentError(
                 f"`classes` (={classes}) must be at least 2; for one logit z give the logits 0 and z of two classes."
             )
+        _check_weights(smoothness_weight=smoothness_weight, appearance_weight=appearance_weight)
+        _check_whole(classes=classes, iterations_in_training=iterations_in_training, iterations=iterations)
         _check_positive(
             smoothness_sxy=smoothness_sxy,
             appearance_sxy=appearance_sxy,
@@ -80,12 +84,27 @@ class MeanField(nn.Module):
         self.register_buffer("darkest", 255 * torch.tensor(mean))  # … plus this has levels from 0 to 255
 
     def forward(self, logits: Float[Tensor, "B K H W"], images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
-        """Refined logits, float32 or float64, for normalised images."""
+        """Refined logits, float32 or float64, for normalised images.
+
+        Raises:
+            ArgumentError: logits and images do not belong together, or an image is not finite.
+        """
+        self._check(logits, images)
         exact = torch.promote_types(logits.dtype, torch.float32)
         levels = images.detach().to(exact) * self.levels[:, None, None] + self.darkest[:, None, None]
         weights = torch.stack([self.smoothness_weight, self.appearance_weight]).to(exact)
         iterations = self.iterations_in_training if self.training else self.iterations
         return mean_field(logits.to(exact), levels, weights, self.compatibility.to(exact), self.sigmas, iterations)
+
+    def _check(self, logits: Tensor, images: Tensor) -> None:
+        classes, channels = len(self.compatibility), len(self.levels)
+        maps, pictures = tuple(logits.shape), tuple(images.shape)
+        fits = len(maps) == 4 and maps[1] == classes and pictures == (maps[0], channels, *maps[2:]) and 0 not in maps
+        if not fits:
+            raise ArgumentError(
+                f"`logits` (of shape {maps}) and `images` (of shape {pictures}) must be (B, {classes}, H, W) and (B, "
+                f"{channels}, H, W), with the same B, H and W above 0: resize one of them, or make another layer."
+            )
 
     def extra_repr(self) -> str:
         """What is not learned."""
@@ -97,3 +116,15 @@ def _check_positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise ArgumentError(f"`{name}` (={value}) must be a positive number.")
+
+
+def _check_weights(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < float("inf"):
+            raise ArgumentError(f"`{name}` (={value}) must be finite and not negative; 0 leaves its kernel out.")
+
+
+def _check_whole(**values: int) -> None:
+    for name, value in values.items():
+        if not isinstance(value, Integral):
+            raise ArgumentError(f"`{name}` (={value}) must be a whole number.")

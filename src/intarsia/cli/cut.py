@@ -41,6 +41,8 @@ def cut(
         pyramid: Cut coarse images first; by default those of more than a megapixel.
         overwrite: Replace files that are there already.
     """
+    if not image.exists():
+        raise ArgumentError(f"There is no photograph `{image}`; correct the path.")
     place = out or Path(f"{image.stem}_cut.png")
     if place.suffix.lower() not in _PICTURES or place.is_dir():
         raise ArgumentError(f"`--out` (={place}) must be a picture with transparency, such as cut.png.")
@@ -51,7 +53,7 @@ def cut(
     if save_trimap is not None and save_trimap.suffix.lower() != ".png":
         raise ArgumentError(f"`--save-trimap` (={save_trimap}) must be a PNG, such as trimap.png.")
     mask = place.with_name(f"{place.stem}_mask.png")
-    _check_outputs((place, mask, save_trimap), (image, trimap), overwrite)
+    _check_outputs((place, mask, save_trimap), (image, trimap), mixtures, overwrite)
 
     from intarsia.cli.cut_files import read_trimap, write_mask_and_cut_out, write_trimap
     from intarsia.data.images import read_image
@@ -80,12 +82,16 @@ def cut(
     return 0
 
 
-def _check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None], overwrite: bool) -> None:
-    """Nothing that is read is written, two things never to one place, and nothing is replaced unasked."""
+def _check_outputs(
+    outputs: Sequence[Path | None], inputs: Sequence[Path | None], mixtures: Path | None, overwrite: bool
+) -> None:
+    """Nothing that is read is written, two things never to one place, and nothing but mixtures is replaced unasked."""
     places = [path.resolve() for path in outputs if path is not None]
     for given in inputs:
         if given is not None and given.resolve() in places:
             raise ArgumentError(f"`{given}` is what is read, and would be overwritten; choose another place.")
+    if mixtures is not None and mixtures.resolve() in [*places, *(given.resolve() for given in inputs if given)]:
+        raise ArgumentError(f"`--mixtures` (={mixtures}) is another file of this cut; choose a place of its own.")
     for number, place in enumerate(places):
         if place in places[:number]:
             raise ArgumentError(f"`{place}` would hold two of the results; choose another --save-trimap.")

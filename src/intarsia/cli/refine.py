@@ -11,6 +11,7 @@ from intarsia.errors import ArgumentError
 
 if TYPE_CHECKING:
     from intarsia.inference.fitting import Fitted
+    from intarsia.runs import Run
 
 
 def refine(
@@ -46,7 +47,7 @@ def refine(
         fit: Choose weights and widths on images of DATA, and keep them if they help on other images of it.
         split: The split that is used for that, by default val; half of its images choose, the others judge.
         images: How many images choose, at most; as many judge.
-        evaluations: How many settings are tried.
+        evaluations: How many settings are tried, at least 7.
         settings: A setting as NAME=VALUE, such as appearance_weight=5; may be repeated.
         remove: Leave the run without a refinement.
         skip: A list of files to leave out.
@@ -97,6 +98,8 @@ def _by_hand(folder: Path, chosen: dict[str, Any], remove: bool) -> int:
 
     run = Run.open(folder)
     path = run.refinement_path
+    if chosen:
+        _refuse_a_second(run)
     if remove:
         held = path.is_file()
         for file in (path, run.refinement_curve):
@@ -107,8 +110,39 @@ def _by_hand(folder: Path, chosen: dict[str, Any], remove: bool) -> int:
         base = Refinement.read(path).settings if path.is_file() else None
         Refinement(make_settings(chosen, base)).write(path)
         run.refinement_curve.unlink(missing_ok=True)
-    print(Refinement.read(path).protocol if path.is_file() else f"`{folder}` holds no refinement.")
+    print(Refinement.read(path).protocol if path.is_file() else f"`{folder}` holds no refinement{_inside(run)}.")
     return 0
+
+
+def _refuse_a_second(run: "Run") -> None:
+    if run.network().refiner is not None:
+        raise ArgumentError(
+            f"`{run.folder}` was trained with a CRF inside, and a refinement would be a second one behind it: leave it "
+            "as it is, or refine a run that was trained without --refiner."
+        )
+
+
+def _inside(run: "Run") -> str:
+    """The CRF that was trained with the network, if there is one."""
+    record = run.network()
+    if record.refiner is None:
+        return ""
+
+    from intarsia.models.options import replaced
+    from intarsia.models.refined import REFINERS
+    from intarsia.runs.weights import read_tensors
+
+    begun = replaced(f"refiner {record.refiner}", REFINERS[record.refiner], record.refiner_options)
+    learned = {name.rpartition(".")[2]: tensor for name, tensor in read_tensors(run.weights_path)[0].items()}
+    smoothness, appearance = (
+        f"{weights.min():.3g} to {weights.max():.3g}"
+        for weights in (learned["smoothness_weight"], learned["appearance_weight"])
+    )
+    return (
+        f", but its network was trained with a CRF inside, of {begun.iterations} iterations: smoothness {smoothness} "
+        f"at {begun.smoothness_sxy:.3g} pixels, appearance {appearance} at {begun.appearance_sxy:.3g} pixels and "
+        f"{begun.appearance_srgb:.3g} levels, by class"
+    )
 
 
 def _fit(
@@ -132,6 +166,7 @@ def _fit(
     from intarsia.runs.refinement import make_settings
 
     start = make_settings(chosen)
+    _refuse_a_second(Run.open(folder))
     segmenter = load(folder, max_pixels=max_pixels, refine=False)
     dataset = open_for(segmenter, data, read_skip_list(skip, data) if skip else ())
     name = split or dataset.default_split
@@ -168,7 +203,7 @@ def _told(found: "Fitted") -> str:
         f"{'mean IoU of':<44}  before   after",
     ]
     for what, (before, after) in (
-        (f"{len(fit.images)} images of {fit.split}, which chose the settings", fit.fitted),
+        (f"{len(fit.images)} image{'s' * (len(fit.images) != 1)} of {fit.split}, which chose the settings", fit.fitted),
         ("as many others, which had no part in it", fit.held_out),
     ):
         lines.append(f"{what:<44}  {before:.4f}  {after:.4f}")

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from intarsia.errors import ArgumentError
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")  # names that no folder should have
+
 
 def refine_folder(
     probabilities: Path,
@@ -18,6 +20,11 @@ def refine_folder(
     max_pixels: int,
 ) -> int:
     """Masks of all pairs of probabilities and images; the status is 1 if one could not be made."""
+    file = next((place for place in (out, *out.parents) if place.is_file()), None)
+    if file is not None:
+        raise ArgumentError(f"`--out` (={out}) must be a folder, and `{file}` is a file; choose another place.")
+    if out.suffix.lower() in _PICTURES and not out.is_dir():
+        raise ArgumentError(f"`--out` (={out}) must be a folder, where masks are called as their images: name one.")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ArgumentError(f"`{out}` is not empty; choose another --out, or say --overwrite to replace masks in it.")
     if keep and method == "graphcut":

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
+from numpy.lib.format import MAGIC_PREFIX
 
 from intarsia.data.decoding import MAX_PIXELS, read_pixels
 from intarsia.errors import DataError
@@ -42,6 +44,8 @@ def find_probabilities(source: str | Path, out: str | Path | None = None) -> lis
         DataError: there is none.
     """
     path = Path(source)
+    if not path.exists():
+        raise DataError(f"There is no `{source}`; name a folder of probabilities, or one NPY file.")
     if path.is_file() and path.suffix.lower() == ".npy":
         return [ProbabilityFiles(Path(path.stem), (path,))]
     arrays: list[ProbabilityFiles] = []
@@ -89,14 +93,14 @@ def _stack(stem: Path, parts: list[tuple[int, Path]]) -> ProbabilityFiles:
 
 
 def _distinct(found: list[ProbabilityFiles]) -> Iterable[ProbabilityFiles]:
-    seen: dict[Path, ProbabilityFiles] = {}
-    for files in found:
-        first = seen.setdefault(files.stem, files)
-        if first is files:
-            yield files
+    """One of each image; where there are two, nobody knows which is meant."""
+    for stem, several in groupby(found, key=lambda files: files.stem):
+        first, *others = several
+        if others:
+            sentence = f"`{first.name}` and `{others[0].name}` are both of the image `{stem}`: remove one of them."
+            yield ProbabilityFiles(stem, first.paths + others[0].paths, sentence)
         else:
-            sentence = f"`{first.name}` and `{files.name}` are both of the image `{files.stem}`: remove one of them."
-            yield ProbabilityFiles(files.stem, files.paths, sentence)
+            yield first
 
 
 def read_probabilities(
@@ -127,12 +131,17 @@ def read_probabilities(
 
 def _array(path: Path) -> Shaped[np.ndarray, "..."]:
     try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+                raise DataError(
+                    f"`{path}` is no NPY file, whatever its name says: save an array of fractions by numpy.save."
+                )
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(f"`{path}` is no NPY file of plain numbers ({reason}): save it by numpy.save.") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        raise DataError(f"`{path}` does not hold numbers: save an array of fractions by numpy.save.")
+    if array.dtype.kind not in "buif":
+        raise DataError(f"`{path}` holds {array.dtype}, no real numbers: save an array of fractions by numpy.save.")
     return array
 
 

@@ -13,6 +13,8 @@ def fitting_curve(fit: Fit) -> str:
     >>> fit = Fit("photos", "val", ("a",), (0.5, 0.6), (0.5, 0.55), (0.4, 0.6), 1.0)
     >>> "settings 2: 60.0, the best so far 60.0" in fitting_curve(fit)
     True
+    >>> ">points of mean IoU gained</text>" in fitting_curve(fit)
+    True
     """
     points = [
         Point(
@@ -22,7 +24,6 @@ def fitting_curve(fit: Fit) -> str:
         )
         for count, (score, best) in enumerate(zip(fit.scores, accumulate(fit.scores, max), strict=True), start=1)
     ]
-    chart = line_chart(
-        points, "Points of mean IoU gained by the number of settings tried", None, None, "settings tried"
-    )
+    caption = "Points of mean IoU gained by the number of settings tried"
+    chart = line_chart(points, caption, None, None, "settings tried", "points of mean IoU gained")
     return standalone(chart)

@@ -46,6 +46,7 @@ def line_chart(
     top: float | None,
     reference: tuple[str, float] | None,
     unit: str = "epoch",
+    quantity: str = "",
 ) -> str:
     """A line with a dot at each epoch, or at each step of another unit.
 
@@ -55,6 +56,7 @@ def line_chart(
         top: the upper end of the value axis; by default a round value above the largest.
         reference: a name and a value to draw as a dashed line, or None.
         unit: what stands under the axis.
+        quantity: what stands above the value axis, if its caption does not say it.
     """
     values = [point.value for point in points]
     marks = ticks(min(0.0, *values), max(values) if top is None else top, about=5)
@@ -70,7 +72,8 @@ def line_chart(
     parts = [
         *(_value_tick(y(mark), f"{mark:g}") for mark in marks),
         *(_epoch_tick(x(mark), f"{mark:g}") for mark in ticks(first, last, 6, whole=True) if first <= mark <= last),
-        f'<text class="unit" x="{WIDTH - RIGHT}" y="{HEIGHT - 2}" text-anchor="end">{escape(unit)}</text>',
+        f'<text class="unit" x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end">{escape(unit)}</text>',
+        f'<text class="unit" x="2" y="{TOP - 5}">{escape(quantity)}</text>' if quantity else "",
         _reference(y(reference[1]), *reference, [y(mark) for mark in marks]) if reference else "",
         f'<polyline class="line" points="{" ".join(f"{px:.1f},{py:.1f}" for px, py in places)}"/>',
         _last_value(*places[-1], f"{values[-1]:.3f}"),

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from intarsia.energies.alpha_expansion import alpha_expansion
+from intarsia.energies.crf_inputs import checked_planes
 from intarsia.energies.levels import levels_of
 from intarsia.energies.max_flow import GridCut
 from intarsia.energies.scene import contrast
@@ -27,7 +28,7 @@ def label_cut(
     dense CRF it links neighbours only, and gives labels without probabilities.
 
     Args:
-        probabilities: Of K ≥ 2 classes, finite and not negative; below 1e-5 they count as that.
+        probabilities: Of K ≥ 2 classes, finite, not negative, sums within 0.01 of one; below 1e-5 they count as that.
         image: Any number of channels, 8 or 16 bits or floating point.
         gamma: γ; a border through an even region costs as much a pixel as a doubt of exp(-γ).
         connectivity: 4 or 8 neighbours.
@@ -50,16 +51,15 @@ def label_cut(
             f"`probabilities` (of shape {probabilities.shape}) must be (K, H, W) with K from 2 on, for an image of "
             f"shape {image.shape}; of one class stack 1 - p and p."
         )
-    if not (probabilities >= 0).all() or np.isinf(probabilities).any():  # nan fails, too
-        raise ArgumentError("`probabilities` hold what is not finite or negative; pass the softmax of logits.")
     if not 0 < gamma <= 1000:
         raise ArgumentError(f"`gamma` (={gamma}) must be above 0 and at most 1000; 10 is usual for probabilities.")
     if connectivity not in (4, 8):
         raise ArgumentError(f"`connectivity` (={connectivity}) must be 4 or 8 neighbours.")
+    planes = checked_planes(probabilities)
     levels = levels_of(image)
     beta = contrast(levels, connectivity)
     links = contrast_links(levels.values, connectivity // 2, np.float32(beta), np.float32(gamma))
-    costs = -np.log(np.clip(probabilities, _LEAST, 1)).astype(np.float32)
+    costs = -np.log(np.clip(planes, _LEAST, 1))
     if len(costs) == 2:
         return GridCut(links).solve(costs[0] - costs[1]).foreground.astype(np.int64)
     return alpha_expansion(costs, 1.0 - np.eye(len(costs)), links).labels

@@ -14,10 +14,10 @@ from intarsia.errors import ArgumentError, DataError
 from intarsia.inference.evaluate import fingerprint
 from intarsia.inference.refining import refined_probabilities, with_ground
 from intarsia.inference.result import probabilities_of
-from intarsia.inference.searching import search
+from intarsia.inference.searching import check_evaluations, search
 from intarsia.inference.segmenter import Segmenter
 from intarsia.metrics import Scores, confusion_matrix
-from intarsia.runs.refinement import Fit, Refinement
+from intarsia.runs.refinement import MOST_CLASSES, Fit, Refinement
 from intarsia.shapes import Mask, Picture, Window
 
 SIDE = 640  # pixels: of a larger image a window
@@ -80,15 +80,12 @@ def fit_refinement(
 
     Raises:
         DataError: there are fewer than two samples, or half of those taken have no labelled pixel.
-        ArgumentError: too few evaluations or images.
+        ArgumentError: too few evaluations or images, or more classes than a dense CRF takes.
     """
     if images < 1:
         raise ArgumentError(f"`images` (={images}) must be at least 1; 32 are usual.")
-    if len(samples) < 2:
-        raise DataError(
-            f"The split {split} of {data} has {len(samples)} image, and a fit needs one to choose settings and "
-            "another to judge them: name another split, or choose settings by hand (--set)."
-        )
+    check_evaluations(evaluations)
+    _check(segmenter, samples, data, split)
     segmenter = replace(segmenter, refinement=None)
     taken = _taken(samples, 2 * images, len(segmenter.classes.names))
     examples = []
@@ -132,6 +129,19 @@ def answer(example: Example, settings: CRFSettings | None) -> Mask:
     if settings is None:
         return with_ground(probabilities).argmax(axis=0).astype(example.truth.dtype)
     return refined_probabilities(probabilities, example.picture, settings).argmax(axis=0).astype(example.truth.dtype)
+
+
+def _check(segmenter: Segmenter, samples: Sequence[Sample], data: str, split: str) -> None:
+    if segmenter.classes.count > MOST_CLASSES:
+        raise ArgumentError(
+            f"The network has {segmenter.classes.count} classes, and a dense CRF takes at most {MOST_CLASSES}: leave "
+            "it without a refinement."
+        )
+    if len(samples) < 2:
+        raise DataError(
+            f"The split {split} of {data} has {len(samples)} image{'s' * (len(samples) != 1)}, and a fit needs one to "
+            "choose settings and another to judge them: name another split, or choose settings by hand (--set)."
+        )
 
 
 def _taken(samples: Sequence[Sample], most: int, classes: int) -> list[Sample]:

@@ -34,7 +34,7 @@ def load(
     A run that holds a refinement is refined by it; ``refine=False`` leaves that out.
 
     Raises:
-        RunError: the folder is no finished run, or its weights do not fit.
+        RunError: the folder is no finished run, or its weights or its refinement do not fit.
         ArgumentError: torchvision has no such weights, or they cannot be had.
     """
     if max_pixels < 1:
@@ -64,7 +64,6 @@ def load(
     measured_here = record.device == torch.device(device).type
     execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
     preprocessing = Preprocessing(record.mean, record.std)
-    refinement = Refinement.read(run.refinement_path) if refine and run.refinement_path.is_file() else None
     return Segmenter(
         execution.place(net.eval()),
         preprocessing,
@@ -74,8 +73,16 @@ def load(
         tile,
         record.pixels,
         max_pixels,
-        refinement=refinement,
+        refinement=_refinement(run, classes.count) if refine else None,
     )
+
+
+def _refinement(run: Run, classes: int) -> Refinement | None:
+    if not run.refinement_path.is_file():
+        return None
+    refinement = Refinement.read(run.refinement_path)
+    refinement.check_classes(classes, run.refinement_path)
+    return refinement
 
 
 def build_network(record: NetworkRecord) -> SegmentationNetwork:

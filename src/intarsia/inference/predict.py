@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import DataError
+from intarsia.errors import DataError, ScarceMemoryError
 from intarsia.files import atomic
 from intarsia.inference.jobs import Job
 from intarsia.inference.result import Result, probabilities_of
@@ -40,7 +40,8 @@ def predict_files(
 
     Masks are index PNGs with the palette embedded, probabilities float16 (K, H, W). No float map of a whole image is
     made unless the network is shown the whole image: probabilities of large images are written part by part. An image
-    that would be overwritten by its own mask, cannot be read, or has other channels is reported in its outcome.
+    that would be overwritten by its own mask, cannot be read, has other channels, or is too large to be refined in the
+    memory that is free, is reported in its outcome.
     ``watch`` is told the finished share of the pixels of a job, again and again.
     """
     folder = Path(out)
@@ -56,6 +57,8 @@ def predict_files(
                 _write_overlay(result, _named(folder / "overlays", job, ".jpg"))
         except DataError as error:
             yield Outcome(job, None, str(error))
+        except ScarceMemoryError as error:  # of a refinement; a smaller image may do
+            yield Outcome(job, None, f"`{job.image}`: {error}")
         else:
             yield Outcome(job, mask, None)
 

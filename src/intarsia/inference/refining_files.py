@@ -84,7 +84,8 @@ def _cut_options(settings: Mapping[str, Any]) -> dict[str, Any]:
         try:
             options[name] = kinds[name](value)
         except ValueError:
-            raise ArgumentError(f"`{name}` (={value}) must be a number.") from None
+            whole = "a whole number" if kinds[name] is int else "a number"
+            raise ArgumentError(f"`{name}` (={value}) must be {whole}.") from None
     label_cut(np.full((2, 1, 1), 0.5), np.zeros((1, 1), np.uint8), **options)  # which refuses what breaks a rule
     return options
 

@@ -61,8 +61,7 @@ def search(
     """
     from scipy.optimize import Bounds, minimize
 
-    if evaluations < FEWEST:
-        raise ArgumentError(f"`evaluations` (={evaluations}) must be at least {FEWEST}; 60 are usual.")
+    check_evaluations(evaluations)
     low, high = np.log2([[kind.low, kind.high] for kind in RANGES.values()]).T
     first = np.clip(np.log2([max(getattr(start, name), RANGES[name].low) for name in RANGES]), low, high)
     trials: list[Trial] = []
@@ -98,3 +97,13 @@ def _simplex(
     steps = np.array([kind.step for kind in RANGES.values()])
     steps = np.where((first + steps < low) | (first + steps > high), -steps, steps)
     return np.vstack([first, first + np.diag(steps)])
+
+
+def check_evaluations(evaluations: int) -> None:
+    """Before anything takes long.
+
+    Raises:
+        ArgumentError: there are too few for a step in each direction.
+    """
+    if evaluations < FEWEST:
+        raise ArgumentError(f"`evaluations` (={evaluations}) must be at least {FEWEST}; 60 are usual.")

@@ -57,7 +57,12 @@ class Segmenter:
         """How an image is answered, in a sentence or two; it is printed beside the scores."""
         answer = "One pass of the network over each image." if self.views is None else self.views.protocol
         refined = "" if self.refinement is None else f" {self.refinement.protocol}"
-        return f"{answer} {self.limits.protocol}{refined}"
+        inside = (
+            " A CRF that was trained inside the network refines it."
+            if getattr(self.net, "refiner", None) is not None
+            else ""
+        )
+        return f"{answer} {self.limits.protocol}{inside}{refined}"
 
     def picture(self, source: Source) -> Picture:
         """The image as the network takes it, from a file, an array or a PIL image.

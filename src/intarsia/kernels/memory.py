@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from intarsia.errors import ArgumentError
+from intarsia.errors import ScarceMemoryError
 
 _MACHINE, _CONTROL_GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 _ALWAYS_THERE = 1 << 26  # bytes that are not worth a question
@@ -13,15 +13,15 @@ def require_memory(needed: int, what: str) -> None:
     """Refuse what cannot fit.
 
     Raises:
-        ArgumentError: `what` needs more bytes than are free.
+        ScarceMemoryError: `what` needs more bytes than are free.
 
     >>> require_memory(1 << 60, "A CRF of the Earth")
     Traceback (most recent call last):
-    intarsia.errors.ArgumentError: A CRF of the Earth needs 1,152,921,504.6 GB of memory, and ... GB are free; ...
+    intarsia.errors.ScarceMemoryError: A CRF of the Earth needs 1,152,921,504.6 GB of memory, and ... GB are free; ...
     """
     free = None if needed < _ALWAYS_THERE else free_memory()
     if free is not None and needed > free:
-        raise ArgumentError(
+        raise ScarceMemoryError(
             f"{what} needs {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free; make the image "
             "smaller, or go through it in parts that overlap."
         )

@@ -92,7 +92,17 @@ class Permutohedral:
         result: Float[np.ndarray, "N C"],
         transposed: bool = False,
     ) -> None:
-        """Add diag(after) K diag(before) v to `result`; all are contiguous and can be written to."""
+        """Add diag(after) K diag(before) v to `result`; all are contiguous and can be written to.
+
+        Raises:
+            ArgumentError: One has other rows than there are points, or `result` other columns than `values`.
+        """
+        points = len(self._offsets)
+        if not (len(values) == len(before) == len(after) == points and result.shape == values.shape):
+            raise ArgumentError(
+                f"`values` (of shape {values.shape}), `before` ({len(before)}), `after` ({len(after)}) and `result` "
+                f"(of shape {result.shape}) must have one row for each of the {points} points of the lattice."
+            )
         shape = (self.vertices + 1, values.shape[1])  # the last one stands for all corners that do not exist
         corners, room = np.zeros(shape, values.dtype), np.zeros(shape, values.dtype)
         splat(self._offsets, self._weights, before, values, corners)

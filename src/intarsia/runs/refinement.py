@@ -13,7 +13,9 @@ from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
 from intarsia.validation import first_mistake
 
+MOST_CLASSES = 255
 SETTINGS = tuple(field.name for field in fields(CRFSettings))
+_OFFERED = tuple(name for name in SETTINGS if name != "compatibility")  # those that one value gives
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ class Refinement:
             f"{s.appearance_srgb:.3g} levels, {chosen}."
         )
 
+    def check_classes(self, classes: int, path: Path) -> None:
+        """Whether the CRF can be asked of so many classes.
+
+        Raises:
+            RunError: they are too many, or the compatibility is of another number.
+        """
+        matrix = self.settings.compatibility
+        if matrix is not None and len(matrix) != classes:
+            wrong = f"has a `compatibility` of {len(matrix)} classes, but the run has {classes}: mend it"
+        elif classes > MOST_CLASSES:
+            wrong = f"is for at most {MOST_CLASSES} classes, but the run has {classes}: train fewer"
+        else:
+            return
+        raise RunError(f"`{path}` {wrong}, or drop it by `intarsia refine {path.parent} --remove`.")
+
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
         write_text(path, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
@@ -99,7 +116,12 @@ def make_settings(values: Mapping[str, Any], base: CRFSettings | None = None) ->
     """
     for name in values:
         if name not in SETTINGS:
-            raise ArgumentError(f"The dense CRF has no setting `{name}`; it has {', '.join(SETTINGS)}.")
+            raise ArgumentError(f"The dense CRF has no setting `{name}`; it has {', '.join(_OFFERED)}.")
+    if isinstance(matrix := values.get("compatibility"), str):
+        raise ArgumentError(
+            f"`compatibility` (={matrix}) is a matrix, which no single value gives: write its rows of numbers into a "
+            "run's refinement.json, or pass them to intarsia.dense_crf."
+        )
     whole = asdict(base or CRFSettings()) | dict(values)
     try:
         return _SETTINGS.validate_python(whole)

@@ -106,6 +106,7 @@ def describe_training(record: NetworkRecord, net: Network) -> str:
     """What is trained, and how it is computed, in one sentence."""
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     return (
-        f"{record.model} on {record.backbone} at output stride {record.output_stride}, {parameters:.1f} M parameters, "
+        f"{record.model} on {record.backbone} at output stride {record.output_stride}"
+        f"{', refined by a CRF that learns' if record.refiner else ''}, {parameters:.1f} M parameters, "
         f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
     )

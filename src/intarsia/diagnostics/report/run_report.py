@@ -102,11 +102,13 @@ def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:
 def _sentence(run: Run, data: str | Path, split: str, images: int) -> str:
     record, history, recipe = run.network(), run.history(), Recipe.read(run.recipe_path)
     minutes = history[-1]["seconds"] / 60 if history else 0.0
+    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
+    of = "the 1 image" if images == 1 else f"the {images} images"
     unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
     return (
-        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}) was trained for "
-        f"{len(history)} epochs on {recipe.data} in {minutes:.1f} minutes, and scored on the {images} images of the "
-        f"{split} split of {data}{unseen}."
+        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source})"
+        f"{', refined by a CRF that learned with it,' if record.refiner else ''} was trained for {epochs} on "
+        f"{recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of {data}{unseen}."
     )
 
 
