@@ -176,10 +176,9 @@ class DenseCRF:
         return result
 
     def _fast_bytes(self, K: int) -> int:
-        """The probabilities as they are read, classes in rows and in the answer, corners and weights."""
+        """The probabilities as they are read, classes in rows and in the answer, simplices and weights."""
         lanes = 1 if K == 2 else -(-K // 8) * 8
-        corners = self._channels + 3 if self._channels else 0
-        return math.prod(self.size) * (4 * (2 * K + 2 * lanes) + 8 * corners + 16)
+        return math.prod(self.size) * (4 * (2 * K + 2 * lanes) + (80 if self._channels else 16))
 
 
 def _run_fast(
