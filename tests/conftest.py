@@ -15,6 +15,14 @@ def _cache_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_word_of_compiling() -> None:
+    """Whether a kernel is compiled depends on the tests before; what commands print must not."""
+    from intarsia.kernels.compiled import announcement
+
+    announcement.said = True
+
+
 @pytest.fixture(scope="session")
 def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that any test may read and none may change."""

@@ -1,6 +1,7 @@
 """The command line, called in this process: results on stdout, one sentence for each mistake, the right status."""
 
 import json
+import logging
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from tiny import TINY
 
-from intarsia.cli.main import COMMANDS, main
+from intarsia.cli.main import COMMANDS, main, notes
 from intarsia.data import open_dataset, write_folder
 from intarsia.errors import Interrupted
 
@@ -30,6 +31,13 @@ def complaint(capsys: Capture, *arguments: str | Path, status: int = 1) -> str:
     assert len(lines) == 1, printed.err
     assert "Traceback" not in printed.err
     return lines[0]
+
+
+def test_what_the_package_logs_is_said(capsys: Capture) -> None:
+    with notes():
+        logging.getLogger("intarsia").info("Compiling.")
+    logging.getLogger("intarsia").info("Nobody listens.")
+    assert capsys.readouterr().err == "intarsia: note: Compiling.\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

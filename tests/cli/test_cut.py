@@ -160,7 +160,7 @@ def test_mistakes_are_one_sentence(arguments: list[str], sentence: str, capsys: 
     assert sentence in capsys.readouterr().err
 
 
-def test_the_command_starts_without_a_heavy_library_and_says_when_it_compiles(photograph: Path, tmp_path: Path) -> None:
+def test_the_command_starts_without_a_heavy_library_and_keeps_its_kernels(photograph: Path, tmp_path: Path) -> None:
     """In a process of its own, whose kernels are kept in an empty folder."""
     code = f"""
 import os, sys

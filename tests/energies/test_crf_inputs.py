@@ -1,5 +1,8 @@
 """What the dense CRF refuses, each in one sentence that says where and what to do instead."""
 
+import sys
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -85,6 +88,12 @@ def test_sums_may_be_off_by_a_hundredth(error):
             "`image` is not finite at position 0, 1, 3",
         ),
         (np.zeros((5, 6), complex), (5, 6), "`image` holds complex128"),
+        (
+            np.where(np.eye(5, 6) > 0, 1.7e308, -1.7e308),
+            (5, 6),
+            r"`image` goes from -1.7e\+308 to 1.7e\+308, which float64 cannot divide into 255 levels: scale it",
+        ),
+        (np.where(np.eye(5, 6) > 0, 5e-324, 0), (5, 6), "`image` goes from 0 to 4.9.*e-324, which float64 cannot"),
     ],
 )
 def test_images_that_are_none(image, size, message):
@@ -101,15 +110,22 @@ def test_images_that_are_none(image, size, message):
         ({"iterations": 2.5}, r"`iterations` \(=2.5\) must be a whole number"),
         (
             {"smoothness_weight": -1.0},
-            r"`smoothness_weight` \(=-1.0\) must be finite and not negative; 3 is usual, 0 leaves",
+            r"`smoothness_weight` \(=-1.0\) must be from 0 to 1e\+06; 3 is usual, 0 leaves",
         ),
-        ({"appearance_weight": np.nan}, r"`appearance_weight` \(=nan\) must be finite and not negative; 10 is usual"),
+        ({"appearance_weight": np.nan}, r"`appearance_weight` \(=nan\) must be from 0 to 1e\+06; 10 is usual"),
+        ({"smoothness_weight": 1e39}, r"`smoothness_weight` \(=1e\+39\) must be from 0 to 1e\+06"),
+        ({"smoothness_sxy": 1e-200}, r"`smoothness_sxy` \(=1e-200\) must be from 0.001 to 1e\+300"),
+        ({"appearance_srgb": 1e-40}, r"`appearance_srgb` \(=1e-40\) must be from 0.001 to 1e\+300"),
+        (
+            {"compatibility": [[0.0, 1e39], [1.0, 0.0]]},
+            r"`compatibility` is 1e\+39 for class 0 beside class 1; penalties must be from -1e\+06 to 1e\+06",
+        ),
         (
             {"smoothness_sxy": 0.0},
-            r"`smoothness_sxy` \(=0.0\) must be finite and above 0; 3 is usual, and a weight of 0",
+            r"`smoothness_sxy` \(=0.0\) must be from 0.001 to 1e\+300; 3 is usual, and a weight of 0",
         ),
-        ({"appearance_sxy": np.inf}, r"`appearance_sxy` \(=inf\) must be finite and above 0; 80"),
-        ({"appearance_srgb": -3.0}, r"`appearance_srgb` \(=-3.0\) must be finite and above 0; 13"),
+        ({"appearance_sxy": np.inf}, r"`appearance_sxy` \(=inf\) must be from 0.001 to 1e\+300; 80"),
+        ({"appearance_srgb": -3.0}, r"`appearance_srgb` \(=-3.0\) must be from 0.001 to 1e\+300; 13"),
         ({"normalisation": "both"}, r"`normalisation` \(='both'\) must be 'symmetric', 'before', 'after' or 'none'"),
         (
             {"compatibility": [[0.0, 1.0]]},
@@ -132,10 +148,26 @@ def test_parameters_that_break_a_rule(options, message):
         dense_crf(halves(2, 4, 6), np.zeros((4, 6), np.uint8), **options)
 
 
+@pytest.mark.parametrize("extreme", ["least", "most"])
+@pytest.mark.parametrize("way", ["symmetric", "none"])  # kernels for images, and general ones
+def test_extremes_are_finite(extreme, way):
+    least = extreme == "least"
+    sigmas = dict.fromkeys(["smoothness_sxy", "appearance_sxy", "appearance_srgb"], 1e-3 if least else 1e300)
+    if least:
+        sigmas["appearance_srgb"] = 0.01  # below it the general lattice refuses features as too large
+    weights = dict.fromkeys(["smoothness_weight", "appearance_weight"], 1e6)
+    image = np.random.default_rng(0).random((9, 10, 3)) * (1e-300 if least else 1e308)
+    found = dense_crf(
+        halves(3, 9, 10), image, compatibility=1e6 - 1e6 * np.eye(3), normalisation=way, **sigmas, **weights
+    )
+    assert np.isfinite(found).all()
+
+
 @pytest.mark.parametrize(
     ("features", "weight", "message"),
     [
-        (np.zeros((4, 5, 1)), -1.0, r"`weight` \(=-1.0\) must be finite and not negative"),
+        (np.zeros((4, 5, 1)), -1.0, r"`weight` \(=-1.0\) of a kernel must be from 0 to 1e\+06"),
+        (np.zeros((4, 5, 1)), 1e39, r"`weight` \(=1e\+39\) of a kernel must be from 0 to"),
         (
             np.zeros(5),
             1.0,
@@ -149,6 +181,31 @@ def test_kernels_that_are_none(features, weight, message):
         FeatureKernel(features, weight)
 
 
+@pytest.mark.parametrize("size", [(4, 0), (0, 4), (-4, 6), 5, (), (4.0, 6), (1, 2, 3, 4), "46", (4, None)])
+def test_sizes_that_are_none(size):
+    with pytest.raises(
+        ArgumentError, match=r"`size` \(=.*\) must be one, two or three whole numbers from 1 on, such as"
+    ):
+        DenseCRF(size=size)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 4), (4, 0, 3), (4, 6, 0)])
+def test_images_without_pixels(shape):
+    with pytest.raises(ArgumentError, match=r"`image` has the shape \(.*\); it must be \(H, W\) or"):
+        DenseCRF(np.zeros(shape))
+
+
+@pytest.mark.parametrize("size", [[4, 6], (np.int64(4), 6), np.array([4, 6])])
+def test_sizes_of_any_whole_numbers(size):
+    assert DenseCRF(size=size).size == (4, 6)
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, np.nan, np.inf])
+def test_tolerances_that_are_none(tolerance):
+    with pytest.raises(ArgumentError, match=r"`tolerance` \(=.*\) must be finite and not negative; 1e-4 is usual"):
+        DenseCRF(size=(4, 6))(halves(2, 4, 6), tolerance=tolerance)
+
+
 def test_an_object_needs_its_grid_and_keeps_it():
     with pytest.raises(ArgumentError, match="Neither `image` nor `size` is given; pass the image, or"):
         DenseCRF()
@@ -159,21 +216,42 @@ def test_an_object_needs_its_grid_and_keeps_it():
         crf(halves(2, 6, 4))
 
 
-@pytest.mark.parametrize(
-    ("size", "classes", "needs"),
-    [
-        (
-            (7000, 7200),
-            21,
-            r"A CRF of 50,400,000 positions and 21 classes needs ..\.. GB of memory, and 8\.0 GB are free",
-        )
-    ],
-)
-def test_fifty_megapixels_are_refused_before_memory_is_taken(size, classes, needs, monkeypatch):
-    monkeypatch.setattr(memory, "free_memory", lambda: 8_000_000_000)
-    probabilities = np.broadcast_to(np.float32(1 / classes), (classes, *size))  # no memory
-    with pytest.raises(ArgumentError, match=f"{needs}; make the image smaller, or go through it in parts that overlap"):
-        dense_crf(probabilities)
+@pytest.mark.parametrize(("classes", "needs"), [(2, r"4\.5"), (21, r"19\.6")])
+def test_fifty_megapixels_are_refused_before_memory_is_taken(classes, needs, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 3_000_000_000)
+    probabilities = np.broadcast_to(np.float32(1 / classes), (classes, 7000, 7200))  # no memory
+    with pytest.raises(
+        ArgumentError,
+        match=rf"A CRF of 50,400,000 positions and {classes} classes needs {needs} GB of memory, and 3\.0 GB are free; "
+        "make the image smaller, or go through it in parts that overlap",
+    ):
+        dense_crf(probabilities, np.zeros((7000, 7200), np.uint8))
+
+
+@pytest.mark.parametrize("grain", [0, 15])  # without it an image has few corners
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 21])
+def test_what_is_asked_for_is_what_is_taken(classes, dtype, grain, monkeypatch):
+    generator = np.random.default_rng(0)
+    image = np.sin(np.arange(200 * 300 * 3) / 9000).reshape(200, 300, 3) * 80 + 128
+    image = (image + generator.normal(0, grain, image.shape)).clip(0, 255).astype(np.uint8)
+    probabilities = np.full((classes, 200, 300), 1 / classes, dtype)
+    asked = []
+
+    def ask(needed, what):
+        asked.append(tracemalloc.get_traced_memory()[0] + needed)
+
+    for module in ("energies.dense_crf", "kernels.mean_field", "kernels.distinct", "kernels.permutohedral_build"):
+        monkeypatch.setattr(sys.modules[f"intarsia.{module}"], "require_memory", ask)
+    dense_crf(probabilities, image)  # kernels are compiled
+    crf = DenseCRF(image)
+    asked.clear()
+    tracemalloc.start()
+    crf(probabilities)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.95 * peak < max(asked) < 1.4 * peak
+    assert asked[0] > (0.4 if grain else 0.9) * peak
 
 
 def test_a_lattice_without_room_is_refused(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from reference import crf_cases
 
 from intarsia.energies import CRFSettings, DenseCRF, FeatureKernel, dense_crf
+from intarsia.energies.crf_settings import compatibility_of
 from intarsia.errors import ArgumentError
 
 MODULE = sys.modules[DenseCRF.__module__]
@@ -86,6 +87,8 @@ def test_both_give_one_answer(size, channels, classes, threads, general, ways):
         {"smoothness_sxy": 2.0},
         {"smoothness_sxy": 9.0},
         {"smoothness_sxy": 500.0},
+        {"smoothness_sxy": 1e6},  # the grid's taps reach no further than the image
+        {"smoothness_sxy": 1e300, "appearance_sxy": 1e300},
         {"smoothness_weight": 0.0},
         {"appearance_weight": 0.0},
         {"appearance_sxy": 3.0, "appearance_srgb": 4.0},
@@ -103,6 +106,33 @@ def test_for_all_parameters(options, depth, general, ways):
     found, wanted = (run(probabilities, image, **options) for run in (dense_crf, general))
     assert ways == ["images", "general"]
     assert np.abs(found - wanted).mean() < 2e-3
+
+
+@pytest.mark.parametrize("classes", [(8, 3), (6, 3), (5, 2), (24, 17)])
+def test_an_object_forgets_the_classes_of_the_call_before(classes):
+    """All but the last take one block of eight."""
+    more, image = noise(classes[0], (20, 30), 3)
+    fewer, _ = noise(classes[1], (20, 30), 3, seed=1)
+    settings = CRFSettings(compatibility=compatibility_of(1 - np.eye(2)) if classes[1] == 2 else None)
+    crf = DenseCRF(image)
+    crf(more)
+    np.testing.assert_array_equal(crf(fewer, settings), DenseCRF(image)(fewer, settings))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 8, 19])
+@pytest.mark.parametrize("weight", [100.0, 1000.0])
+def test_large_penalties_of_other_classes_are_those_of_potts(classes, weight, general):
+    """Then messages are far below those of the classes that pad a block, which have no say."""
+    probabilities, image = noise(classes, (20, 30), 3)
+    image[:, 15:] //= 2
+    options = {"appearance_weight": weight, "smoothness_weight": weight, "iterations": 3}
+    potts = dense_crf(probabilities, image, **options)
+    options["compatibility"] = 1 - np.eye(classes)
+    found, wanted = (run(probabilities, image, **options) for run in (dense_crf, general))
+    assert np.abs(found - probabilities).mean() > 0.05
+    for other in (potts, wanted):
+        assert (found.argmax(axis=0) == other.argmax(axis=0)).mean() > 0.98
+        assert np.abs(found - other).mean() < 0.02
 
 
 def test_a_photograph(general):

@@ -69,13 +69,13 @@ def test_the_energy_is_the_papers_for_the_labels_and_their_mixtures(channels, co
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize(("size", "pyramid"), [((24, 30), False), ((130, 140), False), ((130, 140), True)])
+@pytest.mark.parametrize(("size", "pyramid"), [((24, 30), False), ((260, 270), False), ((130, 140), True)])
 def test_with_the_papers_term_the_energy_never_rises(seed, size, pyramid):
-    """At full size."""
+    """At full size: from 256 pixels a side on the first colours come from quarter size."""
     cut = grabcut(*a_scene(seed, size), iterations=7, gamma=10 * seed, components=1 + seed, pyramid=pyramid, seed=seed)
     assert len(cut.energy) == (2 if pyramid else 7)
     assert np.diff(cut.energy).max() <= 1e-6 * cut.energy[0]
-    assert pyramid or np.diff(cut.energy).min() < 0
+    assert pyramid or not cut.foreground.any() or np.diff(cut.energy).min() < 0
 
 
 @pytest.mark.parametrize("seed", range(3))

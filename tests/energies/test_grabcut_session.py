@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from intarsia.energies import grabcut_session
+from intarsia.energies import dynamic_cut
 from intarsia.energies.grabcut import grabcut
 from intarsia.energies.grabcut_session import GrabCutSession
 from intarsia.errors import ArgumentError
@@ -113,7 +113,7 @@ def test_a_stroke_that_changes_nothing_is_no_step_back():
 @pytest.fixture
 def gate(monkeypatch):
     """All images are large, and no learning at full size ends before the gate is opened."""
-    opened, learn = threading.Event(), grabcut_session.learn
+    opened, learn = threading.Event(), dynamic_cut.learn
 
     def gated(*arguments):
         for turn in learn(*arguments):
@@ -121,8 +121,8 @@ def gate(monkeypatch):
                 assert opened.wait(60)
             yield turn
 
-    monkeypatch.setattr(grabcut_session, "LARGE", 0)
-    monkeypatch.setattr(grabcut_session, "learn", gated)
+    monkeypatch.setattr(dynamic_cut, "LARGE", 0)
+    monkeypatch.setattr(dynamic_cut, "learn", gated)
     monkeypatch.setattr("intarsia.energies.learning._LEAST_SIDE", 8)
     yield opened
     opened.set()
@@ -193,7 +193,7 @@ def test_what_goes_wrong_behind_is_said_to_whoever_waits(gate, monkeypatch):
     def broken(*_):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(grabcut_session.GrabCutSession, "_take", broken)
+    monkeypatch.setattr(dynamic_cut.DynamicCut, "_take", broken)
     gate.set()
     with pytest.raises(MemoryError, match="no room"):
         session.wait(60)

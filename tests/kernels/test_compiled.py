@@ -78,3 +78,22 @@ def test_machine_code_is_made_anew_when_a_kernel_in_another_file_has_changed(ins
         below.write_text(f"from intarsia.kernels.compiled import step\n@step\ndef number():\n    return {number}\n")
         os.utime(below, (0, 0))
         assert [run(code, PYTHONPATH=str(installed), PYTHONDONTWRITEBYTECODE="1") for _ in answers] == answers
+
+
+def test_a_compilation_is_said_once_by_the_log(tmp_path: Path) -> None:
+    """The first process compiles two kernels, the second none."""
+    code = """
+import logging
+import numpy as np
+logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s", stream=__import__("sys").stdout)
+from intarsia.kernels.compiled import compiled
+from intarsia.kernels.exponential import exponential
+from intarsia.kernels.normalising import looked_up
+for _ in range(2):
+    exponential(np.zeros(3, np.float32), np.zeros(3, np.float32))
+looked_up(np.zeros((1, 2, 2, 3), np.uint8), np.zeros((3, 256), np.float32))
+"""
+    source = str(Path(intarsia.__file__).parents[1])
+    first, second = (run(code, PYTHONPATH=source, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first == "intarsia Compiling kernels for this machine, which is done once and can take half a minute."
+    assert second == ""

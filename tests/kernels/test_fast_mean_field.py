@@ -145,6 +145,16 @@ def test_smoothness_is_the_gaussian_of_all_pairs(sigma):
         np.testing.assert_allclose((middle * apart[25] ** 2).sum(), sigma**2, rtol=0.01)
 
 
+@pytest.mark.parametrize("sigma", [30.0, 1e5, 1e8, 1e300])
+def test_taps_reach_no_further_than_the_pixels(sigma):
+    """There is memory for no more; and what reaches all pixels is not cut off anywhere."""
+    assert len(line_of(50, sigma).taps) <= 53
+    apart = np.subtract.outer(np.arange(50), np.arange(50)) / sigma
+    wanted = np.exp(-0.5 * apart**2)
+    root = 1 / np.sqrt(wanted.sum(axis=1))
+    np.testing.assert_allclose(smoothing(50, sigma), wanted * root * root[:, None], rtol=1e-3)
+
+
 @pytest.mark.parametrize(("classes", "lanes"), [(3, 8), (16, 16), (21, 24), (33, 40)])
 def test_planes_become_rows_and_planes_again(classes, lanes):
     planes = np.random.default_rng(0).random((classes, 100), np.float32)

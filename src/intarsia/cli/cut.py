@@ -57,14 +57,10 @@ def cut(
     from intarsia.data.images import read_image
     from intarsia.energies.grabcut import grabcut
     from intarsia.energies.mixtures import Mixtures
-    from intarsia.kernels.compiled import is_kept
-    from intarsia.kernels.mixtures import moments
 
     photograph = read_image(image)
     known = read_trimap(trimap) if trimap is not None else None
     begun = Mixtures.load(mixtures) if mixtures is not None and mixtures.exists() else None
-    if not is_kept(moments):
-        print("The first cut compiles its kernels, which takes about 15 seconds; later ones do not.", file=sys.stderr)
     start = time.perf_counter()
     found = grabcut(photograph, edges, known, iterations=iterations, gamma=gamma, mixtures=begun, pyramid=pyramid)
     seconds = time.perf_counter() - start

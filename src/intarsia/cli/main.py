@@ -1,9 +1,11 @@
 """`intarsia`: commands by name, imported when they are called; every mistake becomes one sentence."""
 
+import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
 from cyclopts import App, CycloptsError
@@ -55,11 +57,26 @@ def application() -> App:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 only if all went well."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), notes():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", IntarsiaWarning)
         warnings.showwarning = _show
         return _run(arguments)
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """What the package logs is said, too."""
+    logger, handler = logging.getLogger("intarsia"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("intarsia: note: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -1,5 +1,8 @@
 """What the dense CRF is given, checked, and as it reads it: log probabilities and features of each position."""
 
+from collections.abc import Iterable
+from numbers import Integral
+
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
@@ -10,8 +13,34 @@ from intarsia.kernels.probabilities import are_probabilities
 _LEAST = np.float32(1e-5)  # a probability below it is taken for this, as pydensecrf does: a network's 0 is no proof
 _SUM_TOLERANCE = 0.01  # half floats of 255 classes are off by less; scores that were never normalised by more
 _AT_ONCE = 1 << 16  # positions
+_FLAT = 1e30  # a σ from here on makes features 0 beside each other; float32 ends at 3e38
 
 Size = tuple[int, ...]
+
+
+def size_of(size: object, image: Shaped[np.ndarray, "..."] | None) -> Size:
+    """Of the grid: as it is given, or the image's rows and columns.
+
+    Raises:
+        ArgumentError: neither is given, or one is no size.
+
+    >>> size_of(None, np.zeros((4, 6, 3)))
+    (4, 6)
+    """
+    if size is None:
+        if image is None:
+            raise ArgumentError("Neither `image` nor `size` is given; pass the image, or the grid's size for none.")
+        if not np.shape(image) or 0 in np.shape(image):
+            raise ArgumentError(
+                f"`image` has the shape {np.shape(image)}; it must be (H, W) or (H, W, C), none of them 0."
+            )
+        return np.shape(image)[:2]
+    lengths = tuple(size) if isinstance(size, Iterable) else ()
+    if not 1 <= len(lengths) <= 3 or not all(isinstance(length, Integral) and length >= 1 for length in lengths):
+        raise ArgumentError(
+            f"`size` (={size}) must be one, two or three whole numbers from 1 on, such as (height, width)."
+        )
+    return tuple(int(length) for length in lengths)
 
 
 def check_shapes(probabilities: Shaped[np.ndarray, "..."], size: Size | None) -> None:
@@ -124,6 +153,7 @@ def appearance_features(levels: Levels, size: Size, sxy: float, srgb: float) -> 
     The last axis comes first, as in pydensecrf: the lattice is not the same along all axes, and so it errs alike.
     """
     pixels, axes = levels.pixels, len(size)
+    sxy, srgb = min(sxy, _FLAT), min(srgb, _FLAT)
     features = np.empty((len(pixels), axes + pixels.shape[1]), np.float32)
     grid = features.reshape(*size, -1)
     for axis in range(axes):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from intarsia.energies.crf_inputs import Size
-from intarsia.energies.crf_settings import Normalisation
+from intarsia.energies.crf_settings import MOST_WEIGHT, Normalisation
 from intarsia.errors import ArgumentError
 from intarsia.kernels.gaussian import add_along, gaussian_taps
 from intarsia.kernels.memory import free_memory, require_memory
@@ -21,7 +21,7 @@ class FeatureKernel:
 
     Attributes:
         features: f of each position, (*size, d), in standard deviations: already divided by σ.
-        weight: w, finite and not negative.
+        weight: w, from 0 to 1e6.
 
     Raises:
         ArgumentError: one breaks a rule.
@@ -35,8 +35,10 @@ class FeatureKernel:
     weight: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight < np.inf:
-            raise ArgumentError(f"`weight` (={self.weight}) must be finite and not negative.")
+        if not 0 <= self.weight <= MOST_WEIGHT:
+            raise ArgumentError(
+                f"`weight` (={self.weight}) of a kernel must be from 0 to {MOST_WEIGHT:g}; 10 is usual."
+            )
         if self.features.ndim < 2 or self.features.size == 0:
             raise ArgumentError(
                 f"`features` (of shape {self.features.shape}) must be (*size, d), d numbers for each position; add an "

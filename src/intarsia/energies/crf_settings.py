@@ -1,6 +1,5 @@
 """What the dense CRF can be told: plain numbers, as a run stores them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -11,6 +10,9 @@ from jaxtyping import Float
 
 from intarsia.errors import ArgumentError
 
+MOST_WEIGHT = 1e6  # of a kernel or penalty: sums over an image of products of both are far from the end of float32
+_LEAST_SIGMA, _MOST_SIGMA = 1e-3, 1e300  # the one ties nothing, the other everything alike
+
 Normalisation = Literal["symmetric", "before", "after", "none"]
 
 
@@ -20,15 +22,15 @@ class CRFSettings:
 
     Attributes:
         iterations: Of mean field; none gives the probabilities back, clipped.
-        smoothness_weight: w of the kernel that knows positions alone.
-        smoothness_sxy: Its σ in pixels.
-        appearance_weight: w of the kernel that knows positions and colours.
+        smoothness_weight: w of the kernel that knows positions alone, from 0 to 1e6.
+        smoothness_sxy: Its σ in pixels, from 0.001 to 1e300; so are the other σs.
+        appearance_weight: w of the kernel that knows positions and colours, from 0 to 1e6.
         appearance_sxy: Its σ in pixels.
         appearance_srgb: Its σ in levels of an image that goes from 0 to 255.
         normalisation: How each kernel is divided by its row sums n: n^-½ on both sides, 1 / n on the side that sends
             ("before") or receives ("after"), or not at all.
-        compatibility: μ, the penalty of class l (row) where others are l′ (column), rows of numbers; None is Potts: 0
-            for equal classes, 1 for others.
+        compatibility: μ, the penalty of class l (row) where others are l′ (column), rows of numbers from -1e6 to 1e6;
+            None is Potts: 0 for equal classes, 1 for others.
 
     Raises:
         ArgumentError: One breaks a rule.
@@ -51,16 +53,16 @@ class CRFSettings:
             raise ArgumentError(f"`iterations` (={self.iterations}) must be a whole number from 0 on; 10 are usual.")
         for name, usual in (("smoothness_weight", 3), ("appearance_weight", 10)):
             value = getattr(self, name)
-            if not 0 <= value < math.inf:
+            if not 0 <= value <= MOST_WEIGHT:
                 raise ArgumentError(
-                    f"`{name}` (={value}) must be finite and not negative; {usual} is usual, 0 leaves it out."
+                    f"`{name}` (={value}) must be from 0 to {MOST_WEIGHT:g}; {usual} is usual, 0 leaves it out."
                 )
         for name, usual in (("smoothness_sxy", 3), ("appearance_sxy", 80), ("appearance_srgb", 13)):
             value = getattr(self, name)
-            if not 0 < value < math.inf:
+            if not _LEAST_SIGMA <= value <= _MOST_SIGMA:
                 raise ArgumentError(
-                    f"`{name}` (={value}) must be finite and above 0; {usual} is usual, and a weight of 0 leaves "
-                    "a kernel out."
+                    f"`{name}` (={value}) must be from {_LEAST_SIGMA:g} to {_MOST_SIGMA:g}; {usual} is usual, and "
+                    "a weight of 0 leaves a kernel out."
                 )
         if self.normalisation not in get_args(Normalisation):
             raise ArgumentError(
@@ -89,8 +91,8 @@ def _check_compatibility(rows: tuple[tuple[float, ...], ...]) -> None:
         )
     for first, row in enumerate(rows):
         for second, penalty in enumerate(row):
-            if not math.isfinite(penalty):
+            if not abs(penalty) <= MOST_WEIGHT:
                 raise ArgumentError(
-                    f"`compatibility` is {penalty} for class {first} beside class {second}; penalties must be finite: "
-                    "100 forbids as well."
+                    f"`compatibility` is {penalty} for class {first} beside class {second}; penalties must be from "
+                    f"{-MOST_WEIGHT:g} to {MOST_WEIGHT:g}: 100 forbids as well."
                 )

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
 from intarsia.energies.crf_general import GeneralMeanField
-from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid
+from intarsia.energies.crf_inputs import Size, check_shapes, checked_planes, levels_on_grid, size_of
 from intarsia.energies.crf_kernels import FeatureKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
 from intarsia.errors import ArgumentError
@@ -117,11 +117,9 @@ class DenseCRF:
     def __init__(
         self, image: Shaped[np.ndarray, "..."] | None = None, size: Size | None = None, n_threads: int = 1
     ) -> None:
-        if image is None and size is None:
-            raise ArgumentError("Neither `image` nor `size` is given; pass the image, or the grid's size for none.")
+        self.size = size_of(size, image)
         if not isinstance(n_threads, Integral) or n_threads < 1:
             raise ArgumentError(f"`n_threads` (={n_threads}) must be at least 1.")
-        self.size = tuple(size) if size is not None else np.asarray(image).shape[:2]
         self._channels = 0
         self._general = GeneralMeanField(self.size)
         self._fast = FastMeanField(None, self.size, n_threads) if len(self.size) == 2 else None
@@ -162,23 +160,40 @@ class DenseCRF:
             ArgumentError: An argument breaks a rule, or memory does not suffice.
         """
         check_shapes(probabilities, self.size)
+        if tolerance is not None and not 0 <= tolerance < math.inf:
+            raise ArgumentError(
+                f"`tolerance` (={tolerance}) must be finite and not negative; 1e-4 is usual, 0 only keeps "
+                "`divergences`."
+            )
         _check(settings, kernels, len(probabilities), self.size)
         K, what = len(probabilities), f"A CRF of {math.prod(self.size):,} positions and {len(probabilities)} classes"
         plain = tolerance is None and not kernels and is_fast(self.size, self._channels, settings.normalisation)
         fast = self._fast if plain else None
-        require_memory(self._fast_bytes(K) if fast else self._general.bytes(K), what)
+        require_memory(self._fast_bytes(probabilities, settings) if fast else self._general.bytes(K), what)
         planes = checked_planes(probabilities)
-        if fast and (result := _run_fast(fast, planes, settings)) is not None:
-            self.divergences = ()
-            return result
+        if fast:
+            if (result := _run_fast(fast, planes, settings)) is not None:
+                self.divergences = ()
+                return result
+            require_memory(self._general.bytes(K), what)
         result = self._general.run(planes, settings, kernels, tolerance)
         self.divergences = tuple(self._general.divergences)
         return result
 
-    def _fast_bytes(self, K: int) -> int:
-        """The probabilities as they are read, classes in rows and in the answer, simplices and weights."""
-        lanes = 1 if K == 2 else -(-K // 8) * 8
-        return math.prod(self.size) * (4 * (2 * K + 2 * lanes) + (80 if self._channels else 16))
+    def _fast_bytes(self, probabilities: Float[np.ndarray, "K *size"], settings: CRFSettings) -> int:
+        """What a call takes before it knows the lattice's corners: while that is built, or while it is used.
+
+        A pixel has weights, a simplex (of several pixels: corners), and corners itself with more than two classes;
+        first keys, and its part of the tables where they are looked up; then rows of classes, two sums of the grid, and
+        the answer. Probabilities are copied unless they lie as they are read.
+        """
+        K, flags = len(probabilities), probabilities.flags
+        lanes = 1 if K == 2 and settings.compatibility is None else -(-K // 8) * 8
+        lattice = 44 if self._channels and settings.appearance_weight else 0
+        cells = 1 if settings.smoothness_weight and settings.smoothness_sxy < 2 else 1 / 4  # of the grid, for a pixel
+        used = 4 * (K + lanes + 2 * math.ceil(lanes * cells)) + (32 if lattice and lanes > 1 else 0)
+        copied = 0 if probabilities.dtype == np.float32 and flags.c_contiguous and flags.writeable else 4 * K
+        return math.prod(self.size) * (copied + lattice + max(37 if lattice else 0, used))
 
 
 def _run_fast(

@@ -62,9 +62,10 @@ def grabcut(
 
     Where this differs from the paper and from OpenCV: variances are never below 1/12 of a squared level, what rounding
     leaves unknown (OpenCV adds 0.01 to singular matrices only); components are assigned with their weights, as in the
-    paper (OpenCV leaves them out); k-means++ starts from a sample. With ``pyramid`` another course leads to
-    another minimum, often the better one: the image in quarter, half and full size with γ / 4, γ / 2 and γ, each
-    cut being exact for its size.
+    paper (OpenCV leaves them out); k-means++ starts from a sample, and the first colours are learned in quarter size,
+    from the best of four beginnings that set the sides apart, and in half size. With ``pyramid`` another course leads
+    to another minimum: the image in quarter, half and full size with γ / 4, γ / 2 and γ. Each cut is exact for its
+    size.
 
     Args:
         image: Any number of channels, 8 or 16 bits or floating point.

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from intarsia.energies.beginning import begin
 from intarsia.energies.levels import Levels
 from intarsia.energies.mixtures import Mixtures, first_mixture
 from intarsia.energies.scene import Scene
 from intarsia.energies.settings import Settings
-from intarsia.energies.trimap import Trimap, enlarged, halved_trimap, probably, with_labels
+from intarsia.energies.trimap import Trimap, carried, halved_trimap, probably
 from intarsia.errors import ArgumentError
 from intarsia.kernels.contrast import halved
 
@@ -50,15 +51,21 @@ def learn(
     """Iteration after iteration, each done when it is asked for.
 
     A pyramid takes one iteration less than `settings` says in quarter size with γ / 4, one in half size with γ / 2 and
-    two in full size; sizes that are too small to hold both sides are left out.
+    two in full size; sizes that are too small to hold both sides are left out. Without a pyramid and without mixtures
+    to begin with, images that have a quarter size begin there, and go on to two cuts in half size with γ / 2 and to the
+    iterations in full size: a first cut in full size would by far be the longest.
 
     Raises:
         ArgumentError: no pixel is supposed to be foreground, or none background.
     """
     check_sides(trimap)
-    sizes = list(_sizes(levels, trimap)) if pyramid else [(levels, trimap)]
+    sizes = list(_sizes(levels, trimap)) if pyramid or mixtures is None else [(levels, trimap)]
+    sizes, smaller = (sizes, []) if pyramid else (sizes[:1], sizes[1:])
     foreground = probably(sizes[-1][1])
-    if mixtures is None:
+    if mixtures is None and len(smaller) == _COARSER:
+        half, quarter = smaller
+        foreground, mixtures = begin(half, quarter, settings)
+    elif mixtures is None:
         generator = np.random.default_rng(settings.seed)
         sides = (
             first_mixture(sizes[-1][0], side, settings.components, generator) for side in (~foreground, foreground)
@@ -66,7 +73,7 @@ def learn(
         mixtures = Mixtures(*sides)
     for depth in reversed(range(len(sizes))):
         scene = Scene(*sizes[depth], settings.gamma / 2**depth, settings.connectivity)
-        foreground = _carried(foreground, scene.trimap)
+        foreground = carried(foreground, scene.trimap)
         mixtures, _ = mixtures.refitted(scene.levels, foreground)
         for _ in range(_rounds(settings.iterations, depth, len(sizes))):
             turn, mixtures = cut_once(scene, mixtures, settings.mixed)
@@ -102,8 +109,3 @@ def _rounds(iterations: int, depth: int, depths: int) -> int:
     if depth == depths - 1:
         return max(1, iterations - 1)
     return min(2, iterations) if depth == 0 else 1
-
-
-def _carried(foreground: Bool[np.ndarray, "_ _"], trimap: Trimap) -> Bool[np.ndarray, "H W"]:
-    """Labels of the same or half the size, in accordance with the trimap."""
-    return probably(with_labels(trimap, enlarged(foreground, trimap.shape)))

@@ -8,6 +8,7 @@ from jaxtyping import Float32, Shaped, UInt8
 from intarsia.errors import ArgumentError
 
 LEVELS = 255
+_LEAST_RANGE, _LARGEST = LEVELS * np.finfo(np.float64).tiny, np.finfo(np.float64).max
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def levels_of(image: Shaped[np.ndarray, "H W *C"]) -> Levels:
     0 … 255, so that what follows does not depend on the unit they are given in.
 
     Raises:
-        ArgumentError: the image has another number of axes, no pixel, complex samples, or one that is not finite.
+        ArgumentError: the image has another number of axes, no pixel, complex samples, or one that is not finite; or
+            the least and the largest are too near, or too far from each other, for float64.
 
     >>> levels_of(np.array([[-1.0, 3.0]])).values.ravel().tolist()
     [0.0, 255.0]
@@ -57,6 +59,10 @@ def levels_of(image: Shaped[np.ndarray, "H W *C"]) -> Levels:
             "fill it in, or crop it away."
         )
     black, white = float(samples.min()), float(samples.max())
+    if white > black and not _LEAST_RANGE <= white - black <= _LARGEST:
+        raise ArgumentError(
+            f"`image` goes from {black:g} to {white:g}, which float64 cannot divide into {LEVELS} levels: scale it."
+        )
     step = (white - black) / LEVELS if white > black else 1.0
     return Levels(((samples - black) / step).astype(np.float32, order="C"), black, step)
 

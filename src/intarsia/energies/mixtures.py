@@ -115,15 +115,19 @@ class Mixtures:
 
 
 def first_mixture(
-    levels: Levels, chosen: Bool[np.ndarray, "H W"], components: int, generator: np.random.Generator
+    levels: Levels,
+    chosen: Bool[np.ndarray, "H W"],
+    components: int,
+    generator: np.random.Generator,
+    sample_size: int = _SAMPLE,
 ) -> GaussianMixture:
     """Of the chosen pixels, at least one: k-means++ and ten rounds of k-means on a sample of them, then one fit to all.
 
     Colours that are fewer than `components` get one each.
     """
     places = np.flatnonzero(chosen)
-    if len(places) > _SAMPLE:
-        places = places[np.sort(generator.integers(0, len(places), _SAMPLE))]
+    if len(places) > sample_size:
+        places = places[np.sort(generator.integers(0, len(places), sample_size))]
     sample = levels.pixels[places].astype(np.float32)
     centres, everyone = _spread(sample, components, generator), np.ones(len(sample), np.bool_)
     for _ in range(_ROUNDS):

@@ -123,3 +123,8 @@ def enlarged(labels: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.
     while times * labels.shape[0] < size[0] or times * labels.shape[1] < size[1]:
         times *= 2
     return labels.repeat(times, axis=0).repeat(times, axis=1)[: size[0], : size[1]]
+
+
+def carried(foreground: Bool[np.ndarray, "_ _"], trimap: Trimap) -> Bool[np.ndarray, "H W"]:
+    """Labels of the same or half the size, in accordance with the trimap."""
+    return probably(with_labels(trimap, enlarged(foreground, trimap.shape)))

@@ -2,6 +2,8 @@
 
 import hashlib
 import inspect
+import logging
+import multiprocessing
 import re
 from collections.abc import Callable
 from functools import cache
@@ -9,9 +11,34 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
 
 _KERNELS = re.compile(rb"intarsia\.kernels\.(\w+)")
 _njit: Callable[..., Any] = numba.njit  # its stub does not know all of its options
+
+
+class Announcement(event.Listener):
+    """Says once a process, by the logger ``intarsia``, that machine code is being made: that may take a while."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: event.Event) -> None:
+        """Of a compilation; what was kept from earlier ones comes without."""
+        assert event.data is not None
+        ours = event.data["dispatcher"].py_func.__module__.startswith("intarsia.")
+        if ours and not self.said and multiprocessing.parent_process() is None:
+            self.said = True
+            logging.getLogger("intarsia").info(
+                "Compiling kernels for this machine, which is done once and can take half a minute."
+            )
+
+    def on_end(self, event: event.Event) -> None:
+        """Nothing is to be said."""
+
+
+announcement = Announcement()
+event.register("numba:compile", announcement)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -105,10 +105,9 @@ class FastMeanField:
         key = (lanes, corners, simplices, length, down.length, len(across.taps))
         if self._work is None or self._work[0] != key:
             self._work, threads, pixels = None, len(self._parts), self._size[0] * self._size[1]
-            require_memory(
-                4 * corners * lanes * (1 + threads) + 32 * simplices * (1 + 2 * threads),
-                f"A lattice of {corners:,} corners",
-            )
+            floats = corners * lanes * (1 + threads) + 2 * down.length * length + pixels * (lanes + max(lanes, 2))
+            floats += LANES * (pixels if lanes > 1 else simplices * (1 + 2 * threads))
+            require_memory(4 * floats, f"A lattice of {corners:,} corners")  # with the answer
             lines = lanes if lanes > 1 else LANES + 1 + len(across.cells) // BLOCK  # room for a row of pixels
             work = Work(
                 rows=aligned(pixels + (BLOCK if lanes == 1 else 0), lanes),

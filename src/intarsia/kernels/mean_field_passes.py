@@ -63,11 +63,14 @@ class Passes:
     ) -> None:
         self._work, self._parts, self._lattice, self._across, self._down = work, parts, lattice, across, down
         self._lanes = work.rows.shape[1]
-        for zeroed in (*work.sums, *work.simplex_sums, work.grid_sums, work.halos):
+        # A call before may have had more classes.
+        for zeroed in (*work.sums, *work.simplex_sums, work.grid_sums, work.halos, *work.tiles):
             zeroed[:] = 0
+        several = self._lanes > 1 and lattice.corners  # rows of classes are sought by pixel, to ask for them ahead
+        corners = np.take(lattice.simplices, lattice.which, axis=0, mode="clip") if several else lattice.simplices
         weights = np.pad(across.weights, ((0, 0), (0, _WIDE)))
         lines = (across.cells, weights, down.cells, down.weights)
-        self._pixels = Pixels(work.rows, lattice.which, lattice.simplices, lattice.weights, *lines)
+        self._pixels = Pixels(work.rows, lattice.which, corners, lattice.weights, *lines)
         blocks = (self._lanes // _WIDE, self._lanes % _WIDE // _NARROW, lattice.corners)
         self._shape = Shape(*((0,) * count for count in blocks))
         self._addresses = [self._written(thread) for thread in range(len(parts))]

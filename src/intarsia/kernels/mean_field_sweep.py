@@ -35,17 +35,17 @@ from intarsia.kernels.vectors import (
 )
 
 _WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8, as of the corners of a pixel
-_AHEAD = 4 * 6  # bytes of as many pixels, whose corners are asked for ahead
+_AHEAD = _NARROW * 6  # bytes of the corners of as many pixels, whose rows are asked for ahead
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
 
 
 class Pixels(NamedTuple):
-    """What stays from one iteration to the next; N pixels in rows, C padded classes, S simplices."""
+    """What stays from one iteration to the next; N pixels in rows, C padded classes."""
 
     probabilities: Float32[np.ndarray, "N C"]  # unaries: the messages' exponentials multiply them
     which: Int32[np.ndarray, "N"]  # simplex
-    simplices: Int32[np.ndarray, "S 8"]  # rows of corners
+    corners: Int32[np.ndarray, "N 8"]  # rows of a simplex's corners, laid out for more than two classes
     weights: Float32[np.ndarray, "N 8"]  # normalised: the same for what a pixel takes and what it gives
     columns: Int32[np.ndarray, "W"]  # first of two cells
     across: Float32[np.ndarray, "2 w"]  # some zeros behind
@@ -87,8 +87,8 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
         4 * len(fields.read_row),
     )
     scratch = address_of(fields.scratch)
-    simplices, last = address_of(pixels.simplices), address_of(pixels.which) + 4 * (stop * width - 1)
-    which = address_of(pixels.which) + 4 * start * width
+    corners = address_of(pixels.corners) + _NARROW * start * width
+    last = address_of(pixels.corners) + _NARROW * (stop * width - 1)
     weights = address_of(pixels.weights) + _NARROW * start * width
     values, sums = address_of(fields.values), address_of(fields.sums)
     pixel = address_of(pixels.probabilities) + start * width * stride
@@ -102,10 +102,10 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
             column = stride * read_index(columns + 4 * x)
             left, right = read(across + 4 * x), read(across + 4 * (x + pixels.across.shape[1]))
             source, inverse = pixel, _ONE
-            rows = read_rows(shape.corners, simplices + _NARROW * read_index(which), 4, stride)
+            rows = read_rows(shape.corners, corners, 4, stride)
             shares = read_shares(shape.corners, weights, 4)
             if not begins:
-                _ask(shape, simplices + _NARROW * read_index(min(which + _AHEAD, last)), values)
+                _ask(shape, min(corners + _AHEAD, last), values)
                 inverse = _infer(shape, pixel, scratch, read_row + column, left, right, rows, shares, values)
                 source = scratch
             if ends:
@@ -113,7 +113,7 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
             else:
                 _give(shape, inverse, source, written_row + column, left, right, rows, shares, sums)
             pixel += stride
-            which, weights = which + 4, weights + _NARROW
+            corners, weights = corners + _NARROW, weights + _NARROW
         if not ends:
             accumulate(written_row, length, above, fields.grid_rows[upper])
             accumulate(written_row, length, below, fields.grid_rows[upper + 1])
@@ -137,7 +137,7 @@ def _infer(shape, pixel, scratch, cell, left, right, rows, shares, values):
     """The pixel's new probabilities, but for a factor, to `scratch`; and that factor."""
     whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, _ZERO)
     if whole > _MUCH or whole < _LITTLE:  # messages too large for e^x as they are: their greatest is taken off
-        most = _greatest(shape, cell, left, right, rows, shares, values)
+        most = _greatest(shape, pixel, cell, left, right, rows, shares, values)
         whole = _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most)
     return _ONE / whole
 
@@ -160,14 +160,15 @@ def _weigh(shape, pixel, scratch, cell, left, right, rows, shares, values, most)
 
 
 @step
-def _greatest(shape, cell, left, right, rows, shares, values):
-    """The greatest message, in the order of a plain loop: it is rarely asked for."""
+def _greatest(shape, pixel, cell, left, right, rows, shares, values):
+    """The greatest message of a class that is there, in the order of a plain loop: it is rarely asked for."""
     most, stride = np.float32(-np.inf), _stride(shape)
     for at in range(0, stride, 4):
         message = left * read(cell + at) + right * read(cell + stride + at)
         for r in range(len(shape.corners)):
             message += shares[r] * read(values + rows[r] + at)
-        most = max(most, message)
+        if read(pixel + at) > 0:  # 0 is a padded class
+            most = max(most, message)
     return most
 
 

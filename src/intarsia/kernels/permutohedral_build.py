@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.distinct import Distinct, distinct, look_up
+from intarsia.kernels.memory import require_memory
 from intarsia.kernels.permutohedral_simplices import (
     BLOCK,
     RANK_BITS,
@@ -61,9 +62,12 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     corners = channels + 3
     weights, keys = aligned(count + LANES, LANES)[:count], np.empty(count, np.int64)
     _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), aligned(LANES, BLOCK), keys, weights)
-    named, which = distinct(keys, count // 4)
-    found, rows = distinct(_corners(named.keys, packing).reshape(-1), count // 16, 1, corners)
-    simplices = np.zeros((len(named.keys), LANES), np.int32)
+    known, which = distinct(keys, count // 4)
+    named = known.keys
+    del known, keys  # the table and the names of simplices are large, and not needed any more
+    require_memory(12 * corners * len(named), f"A lattice of {len(named):,} simplices")
+    found, rows = distinct(_corners(named, packing).reshape(-1), count // 16, 1, corners)
+    simplices = np.zeros((len(named), LANES), np.int32)
     simplices[:, :corners] = rows.reshape(-1, corners)
     return ImageLattice(which, simplices, weights, corners, _chains(found, packing), len(found.keys))
 

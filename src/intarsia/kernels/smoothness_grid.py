@@ -7,6 +7,7 @@ so are the sums of the rows of the kernel, and the normalisation by them is fold
 at a time.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,14 +31,12 @@ def line_of(pixels: int, sigma: float, normalised: bool = True) -> Line:
     """For a Gaussian of `sigma` pixels, whose value at 0 is 1 unless it is `normalised`: by 1/√ of its sum, twice."""
     places = np.arange(pixels)
     if sigma < _HALVED_FROM:
-        cells, second, deviation, density = places, np.zeros(pixels), sigma, 1.0
+        cells, second = places, np.zeros(pixels)
+        taps = _taps(sigma, min(_reach(sigma), pixels))
     else:
         position = (places + 1.5) / 2  # cell 0 lies before the first pixel
         cells = np.floor(position).astype(np.int64)
-        second, deviation, density = position - cells, _fitted(np.sqrt(sigma**2 - _BETWEEN) / 2), 2.0
-    taps = _taps(deviation, _reach(deviation))
-    if density == 2:
-        taps *= np.sqrt(np.pi / 2) * sigma / taps.sum()
+        second, taps = position - cells, _halved_taps(sigma, int(cells[-1]) + 1)
     weights = np.stack([1 - second, second])
     count = int(cells[-1]) + 2
     if normalised:
@@ -47,18 +46,30 @@ def line_of(pixels: int, sigma: float, normalised: bool = True) -> Line:
     return Line(cells.astype(np.int32), weights.astype(np.float32), taps.astype(np.float32), count)
 
 
+def _halved_taps(sigma: float, most: int) -> np.ndarray:
+    """For cells of two pixels, of which none are further apart than `most`.
+
+    Taps that reach all others are not cut off, so they are those of the Gaussian itself.
+    """
+    deviation = sigma / 2 * math.sqrt(1 - _BETWEEN / (sigma * sigma))
+    reach = _reach(deviation)
+    if reach > most:
+        return _taps(deviation, most) * (sigma / 2 / deviation)
+    taps = _taps(_fitted(deviation, reach), reach)
+    return taps * (math.sqrt(math.pi / 2) * sigma / taps.sum())
+
+
 def _reach(deviation: float) -> int:
-    return max(1, int(np.ceil(_REACH * deviation)))
+    return max(1, math.ceil(_REACH * deviation))
 
 
 def _taps(deviation: float, reach: int) -> np.ndarray:
     return np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
 
 
-def _fitted(deviation: float) -> float:
+def _fitted(deviation: float, reach: int) -> float:
     """The deviation to sample, so that taps cut off at their reach have the variance that is wanted."""
-    sampled, reach = deviation, _reach(deviation)
-    squares = np.arange(-reach, reach + 1) ** 2
+    sampled, squares = deviation, np.arange(-reach, reach + 1) ** 2
     for _ in range(20):
         taps = _taps(sampled, reach)
         sampled *= deviation / np.sqrt((taps * squares).sum() / taps.sum())
