@@ -216,7 +216,7 @@ def test_an_object_needs_its_grid_and_keeps_it():
         crf(halves(2, 6, 4))
 
 
-@pytest.mark.parametrize(("classes", "needs"), [(2, r"3\.9"), (21, r"17\.3")])
+@pytest.mark.parametrize(("classes", "needs"), [(2, r"4\.5"), (21, r"19\.6")])
 def test_fifty_megapixels_are_refused_before_memory_is_taken(classes, needs, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 3_000_000_000)
     probabilities = np.broadcast_to(np.float32(1 / classes), (classes, 7000, 7200))  # no memory
@@ -251,7 +251,7 @@ def test_what_is_asked_for_is_what_is_taken(classes, dtype, grain, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 0.95 * peak < max(asked) < 1.4 * peak
-    assert asked[0] > (0.6 if grain else 0.9) * peak
+    assert asked[0] > (0.4 if grain else 0.9) * peak
 
 
 def test_a_lattice_without_room_is_refused(monkeypatch):

@@ -49,10 +49,12 @@ def test_corners_and_weights_are_those_of_a_search(channels, dtype):
     numbers: dict[tuple[int, ...], int] = {}
     for i, point in enumerate(lifted(features)):
         corners, weights = simplex_of(point)
-        np.testing.assert_allclose(lattice.weights[:, i], weights, atol=1e-4)
+        np.testing.assert_allclose(lattice.weights[i, : channels + 3], weights, atol=1e-4)
+        assert not lattice.weights[i, channels + 3 :].any()
         for r in np.flatnonzero(weights > 1e-3):
             coordinates = tuple(corners[r].astype(int))
-            assert numbers.setdefault(coordinates, int(lattice.corners[r, i])) == lattice.corners[r, i]
+            number = int(lattice.simplices[lattice.which[i], r])
+            assert numbers.setdefault(coordinates, number) == number
     assert len(set(numbers.values())) == len(numbers)
     assert min(numbers.values()) > 0
     assert max(numbers.values()) < lattice.rows

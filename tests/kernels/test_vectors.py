@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from intarsia.kernels import vector_lanes as lanes
 from intarsia.kernels import vector_rows as rows
 from intarsia.kernels import vectors as v
 from intarsia.kernels.compiled import in_place
@@ -39,10 +40,10 @@ def lane_by_lane(a, b, results, wide):
 
 @pytest.mark.parametrize("wide", [(0,), ()])
 def test_operations_are_those_of_numpy(wide):
-    lanes = 16 if wide else 8
-    a, b, results = filled(lanes), filled(lanes), aligned(9, lanes)
+    count = 16 if wide else 8
+    a, b, results = filled(count), filled(count), aligned(9, count)
     lane_by_lane(a, b, results, wide)
-    wanted = [a + b, a * b, a / b, 1.5 * a + b, np.maximum(a, b), np.minimum(a, b), np.full(lanes, a[0]), np.exp(a)]
+    wanted = [a + b, a * b, a / b, 1.5 * a + b, np.maximum(a, b), np.minimum(a, b), np.full(count, a[0]), np.exp(a)]
     np.testing.assert_allclose(results[:8], wanted, rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(results[8, :2], [a.sum(), b[1]], rtol=1e-5)
 
@@ -119,3 +120,19 @@ def test_kernels_with_vectors_are_kept_for_the_next_process(tmp_path):
         for _ in range(2)
     ]
     assert hits == ["0", "1"]
+
+
+@in_place
+def through_lanes(table, places, results):
+    out = v.address_of(results)
+    v.store(out, lanes.row_totals(v.address_of(table)))
+    v.store(out + 64, lanes.doubled(v.load(v.address_of(places), v.zeros16())))
+    v.store(out + 128, lanes.paired(v.load(v.address_of(places), v.zeros16())))
+
+
+def test_lanes_are_summed_by_rows_and_doubled_and_paired():
+    table, places, results = filled(16, 8), filled(16), aligned(3, 16)
+    through_lanes(table, places, results)
+    cells = (np.arange(16) + 1) // 2
+    wanted = [table.sum(axis=1), places[cells], np.bincount(cells, places, 16)]
+    np.testing.assert_allclose(results, wanted, rtol=1e-5, atol=1e-5)

@@ -187,14 +187,15 @@ class DenseCRF:
     def _fast_bytes(self, probabilities: Float[np.ndarray, "K *size"], settings: CRFSettings) -> int:
         """What a call takes before it knows the lattice's corners: while that is built, or while it is used.
 
-        A pixel has corners and weights; first keys, and its part of the tables where they are looked up; then rows of
-        classes, two sums of the grid, and the answer. Probabilities are copied unless they lie as they are read.
+        A pixel has weights, a simplex (of several pixels: corners), and corners itself with more than two classes;
+        first keys, and its part of the tables where they are looked up; then rows of classes, two sums of the grid, and
+        the answer. Probabilities are copied unless they lie as they are read.
         """
         K, flags = len(probabilities), probabilities.flags
         lanes = 1 if K == 2 and settings.compatibility is None else -(-K // 8) * 8
-        lattice = 8 * (self._channels + 3) if self._channels and settings.appearance_weight else 0
+        lattice = 44 if self._channels and settings.appearance_weight else 0
         cells = 1 if settings.smoothness_weight and settings.smoothness_sxy < 2 else 1 / 4  # of the grid, for a pixel
-        used = 4 * (K + lanes + 2 * math.ceil(lanes * cells))
+        used = 4 * (K + lanes + 2 * math.ceil(lanes * cells)) + (32 if lattice and lanes > 1 else 0)
         copied = 0 if probabilities.dtype == np.float32 and flags.c_contiguous and flags.writeable else 4 * K
         return math.prod(self.size) * (copied + lattice + max(37 if lattice else 0, used))
 

@@ -14,7 +14,7 @@ from intarsia.kernels.class_blocks import BLOCK
 from intarsia.kernels.mean_field_lattice import normalise
 from intarsia.kernels.mean_field_passes import Passes, Work, crew
 from intarsia.kernels.memory import require_memory
-from intarsia.kernels.permutohedral_build import ImageLattice, image_lattice
+from intarsia.kernels.permutohedral_build import LANES, ImageLattice, image_lattice
 from intarsia.kernels.smoothness_grid import Line, line_of
 from intarsia.kernels.vector_type import aligned
 
@@ -94,26 +94,32 @@ class FastMeanField:
         across, down = (line_of(length, smoothness.sxy) for length in (width, height))
         across = across._replace(taps=across.taps * np.float32(smoothness.weight))
         lattice = lattice or _without_appearance(height * width)
-        passes = Passes(self._room(lanes, lattice.rows, across, down), self._parts, lattice, across, down)
+        passes = Passes(self._room(lanes, lattice, across, down), self._parts, lattice, across, down)
         with crew(len(self._parts)) as workers:
             return passes.run(workers, probabilities, iterations, appearance.weight, compatibility)
 
-    def _room(self, lanes: int, corners: int, across: Line, down: Line) -> Work:
-        length = -(-across.length * lanes // _GRID_LANES) * _GRID_LANES
-        key = (lanes, corners, length, down.length, len(across.taps))
+    def _room(self, lanes: int, lattice: ImageLattice, across: Line, down: Line) -> Work:
+        corners, simplices = lattice.rows, len(lattice.simplices) if lanes == 1 else 0
+        cells = across.length + (2 * BLOCK if lanes == 1 else 0)  # the last of a row's blocks goes beyond it
+        length = -(-cells * lanes // _GRID_LANES) * _GRID_LANES
+        key = (lanes, corners, simplices, length, down.length, len(across.taps))
         if self._work is None or self._work[0] != key:
             self._work, threads, pixels = None, len(self._parts), self._size[0] * self._size[1]
             floats = corners * lanes * (1 + threads) + 2 * down.length * length + pixels * (lanes + max(lanes, 2))
+            floats += LANES * (pixels if lanes > 1 else simplices * (1 + 2 * threads))
             require_memory(4 * floats, f"A lattice of {corners:,} corners")  # with the answer
+            lines = lanes if lanes > 1 else LANES + 1 + len(across.cells) // BLOCK  # room for a row of pixels
             work = Work(
                 rows=aligned(pixels + (BLOCK if lanes == 1 else 0), lanes),
                 values=aligned(corners, lanes),
                 sums=[aligned(corners, lanes) for _ in range(threads)],
+                simplex_values=aligned(simplices, LANES),
+                simplex_sums=[aligned(simplices, 2 * LANES) for _ in range(threads)],
                 grid=aligned(down.length, length),
                 grid_sums=aligned(down.length, length),
                 halos=aligned(threads, 2, length),
                 lines=[aligned(2, length) for _ in range(threads)],
-                tiles=[aligned(lanes, BLOCK) for _ in range(threads)],
+                tiles=[aligned(lines, BLOCK) for _ in range(threads)],
                 rooms=[aligned(length + len(across.taps) * lanes + _GRID_LANES) for _ in range(threads)],
             )
             self._work = key, work
@@ -121,5 +127,5 @@ class FastMeanField:
 
 
 def _without_appearance(pixels: int) -> ImageLattice:
-    nothing = np.zeros((0, pixels), np.int32)
-    return ImageLattice(nothing, nothing.astype(np.float32), np.zeros(0, np.int32), 1)
+    nowhere, simplices = np.zeros(pixels, np.int32), np.zeros((1, LANES), np.int32)
+    return ImageLattice(nowhere, simplices, aligned(0, LANES), 0, np.zeros(0, np.int32), 1)

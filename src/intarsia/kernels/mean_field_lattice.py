@@ -6,10 +6,10 @@ from jaxtyping import Float32, Int32
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.mean_field_pair import blur_pair
 from intarsia.kernels.permutohedral_build import ImageLattice
+from intarsia.kernels.simplex_table import BLOCK, ROW, bring, give, leave, take
 from intarsia.kernels.vector_type import aligned
-from intarsia.kernels.vectors import address_of, read, read_index, write
+from intarsia.kernels.vectors import address_of, load, multiply, read, splat, store, write, zeros8
 
-_BLOCK = 512  # pixels
 _TINY, _ONE = np.float32(1e-20), np.float32(1)
 
 
@@ -20,46 +20,43 @@ def blur_factor(corners: int) -> float:
 
 def normalise(lattice: ImageLattice) -> None:
     """Multiply the weights of each pixel i by 1 / √(Σ_j k_ij), in place."""
-    sums = aligned(lattice.rows, 1)
-    _count(lattice.corners, lattice.weights, sums)
-    sums *= np.float32(blur_factor(len(lattice.corners)))
+    table, sums = aligned(len(lattice.simplices), 16), aligned(lattice.rows, 1)
+    room = aligned(BLOCK, ROW // 4)
+    room[:] = 1
+    _count(lattice.which, lattice.weights, table, room)
+    leave(table, lattice.simplices, (0,) * lattice.corners, sums)
+    sums *= np.float32(blur_factor(lattice.corners))
     blur_pair(sums, lattice.chains)
-    _divide(lattice.corners, sums, lattice.weights, np.empty(_BLOCK, np.float32))
+    values = table.reshape(-1, ROW // 4)[: len(table)]
+    bring(sums, lattice.simplices, values, 0, len(values))
+    _divide(lattice.which, values, lattice.weights, room)
 
 
 @in_place
 def _count(
-    corners: Int32[np.ndarray, "D N"], weights: Float32[np.ndarray, "D N"], sums: Float32[np.ndarray, "V 1"]
+    which: Int32[np.ndarray, "N"],
+    weights: Float32[np.ndarray, "N 8"],
+    table: Float32[np.ndarray, "S 16"],
+    ones: Float32[np.ndarray, "16 8"],
 ) -> None:
-    rows, shares, target = address_of(corners), address_of(weights), address_of(sums)
-    for start in range(0, 4 * corners.shape[1], 4 * _BLOCK):
-        stop = min(start + 4 * _BLOCK, 4 * corners.shape[1])
-        for r in range(len(corners)):
-            line = 4 * r * corners.shape[1]
-            for at in range(line + start, line + stop, 4):
-                place = target + 4 * read_index(rows + at)
-                write(place, read(place) + read(shares + at))
+    places, shares, target = address_of(which), address_of(weights), address_of(table)
+    for i in range(0, len(which), BLOCK):
+        give(places + 4 * i, shares + ROW * i, target, address_of(ones), min(BLOCK, len(which) - i))
 
 
 @in_place
 def _divide(
-    corners: Int32[np.ndarray, "D N"],
-    sums: Float32[np.ndarray, "V 1"],
-    weights: Float32[np.ndarray, "D N"],
-    room: Float32[np.ndarray, " n"],
+    which: Int32[np.ndarray, "N"],
+    table: Float32[np.ndarray, "S 8"],
+    weights: Float32[np.ndarray, "N 8"],
+    room: Float32[np.ndarray, "16 8"],
 ) -> None:
-    rows, source = address_of(corners), address_of(sums)
-    for start in range(0, corners.shape[1], _BLOCK):
-        count = min(_BLOCK, corners.shape[1] - start)
+    places, shares, source, products = address_of(which), address_of(weights), address_of(table), address_of(room)
+    for first in range(0, len(which), BLOCK):
+        count, share = min(BLOCK, len(which) - first), shares + ROW * first
+        store(products, take(places + 4 * first, share, source, products, count))
+        for at in range(products, products + 4 * BLOCK, 4):
+            write(at, _ONE / np.sqrt(max(read(at), _TINY)))
         for i in range(count):
-            room[i] = _TINY
-        for r in range(len(corners)):
-            line, share = rows + 4 * (r * corners.shape[1] + start), weights[r, start : start + count]
-            for i in range(count):
-                room[i] += share[i] * read(source + 4 * read_index(line + 4 * i))
-        for i in range(count):
-            room[i] = _ONE / np.sqrt(room[i])
-        for r in range(len(corners)):
-            share = weights[r, start : start + count]
-            for i in range(count):
-                share[i] *= room[i]
+            factor = splat(read(products + 4 * i), zeros8())
+            store(share + ROW * i, multiply(factor, load(share + ROW * i, factor)))

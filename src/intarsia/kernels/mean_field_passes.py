@@ -14,6 +14,7 @@ from intarsia.kernels.mean_field_lattice import blur_factor
 from intarsia.kernels.mean_field_pair import blur_pair, collect_pair, sweep_pair, to_odds
 from intarsia.kernels.mean_field_sweep import Fields, Pixels, Shape, sweep
 from intarsia.kernels.permutohedral_build import ImageLattice
+from intarsia.kernels.simplex_table import bring, leave
 from intarsia.kernels.smoothness_grid import Line
 
 _WIDE, _NARROW, _UNIT = 16, 8, 32  # classes of a block, and bytes of the smaller one
@@ -27,6 +28,8 @@ class Work(NamedTuple):
     rows: Float32[np.ndarray, "N C"]
     values: Float32[np.ndarray, "V C"]
     sums: list[Float32[np.ndarray, "V C"]]  # one a thread
+    simplex_values: Float32[np.ndarray, "S 8"]  # of two classes; else there are none
+    simplex_sums: list[Float32[np.ndarray, "S 16"]]
     grid: Float32[np.ndarray, "R L"]
     grid_sums: Float32[np.ndarray, "R L"]
     halos: Float32[np.ndarray, "T 2 L"]  # for the first two rows of a thread, to which the thread before adds as well
@@ -60,12 +63,15 @@ class Passes:
     ) -> None:
         self._work, self._parts, self._lattice, self._across, self._down = work, parts, lattice, across, down
         self._lanes = work.rows.shape[1]
-        for zeroed in (*work.sums, work.grid_sums, work.halos, *work.tiles):  # a call before may have had more classes
+        # A call before may have had more classes.
+        for zeroed in (*work.sums, *work.simplex_sums, work.grid_sums, work.halos, *work.tiles):
             zeroed[:] = 0
-        weights = lattice.weights
-        lines = (across.cells, across.weights, down.cells, down.weights)
-        self._pixels = Pixels(work.rows, lattice.corners, weights, *lines)
-        blocks = (self._lanes // _WIDE, self._lanes % _WIDE // _NARROW, len(lattice.corners))
+        several = self._lanes > 1 and lattice.corners  # rows of classes are sought by pixel, to ask for them ahead
+        corners = np.take(lattice.simplices, lattice.which, axis=0, mode="clip") if several else lattice.simplices
+        weights = np.pad(across.weights, ((0, 0), (0, _WIDE)))
+        lines = (across.cells, weights, down.cells, down.weights)
+        self._pixels = Pixels(work.rows, lattice.which, corners, lattice.weights, *lines)
+        blocks = (self._lanes // _WIDE, self._lanes % _WIDE // _NARROW, lattice.corners)
         self._shape = Shape(*((0,) * count for count in blocks))
         self._addresses = [self._written(thread) for thread in range(len(parts))]
 
@@ -79,13 +85,15 @@ class Passes:
     ) -> Float32[np.ndarray, "K H W"]:
         """Probabilities in, probabilities out."""
         planes = probabilities.reshape(len(probabilities), -1)
-        factor = weight * blur_factor(len(self._lattice.corners))
+        factor = weight * blur_factor(self._lattice.corners)
         share(lambda thread: self._read(thread, planes))
         share(lambda thread: self._sweep(thread, begins=True, ends=iterations == 0))
         for left in range(iterations - 1, -1, -1):
             self._join_halos()
             share(lambda thread: self._blur(thread, factor))
             self._clear_seams()
+            if self._lanes == 1:
+                share(self._bring)
             if compatibility is not None:
                 matrix = self._matrix(compatibility)
                 share(lambda thread: self._mix(thread, matrix))  # noqa: B023 - called at once
@@ -130,20 +138,27 @@ class Passes:
             self._work.halos[thread] = 0
 
     def _sweep(self, thread: int, begins: bool, ends: bool) -> None:
-        lines, tile = self._work.lines[thread], self._work.tiles[thread]
+        work, pair, corners = self._work, self._lanes == 1, self._shape.corners
+        read_row, written_row = work.lines[thread]
         fields = Fields(
-            self._work.values,
-            self._work.sums[thread],
-            self._work.grid,
+            work.simplex_values if pair else work.values,
+            work.simplex_sums[thread] if pair else work.sums[thread],
+            work.grid,
             self._addresses[thread],
-            lines[0],
-            lines[1],
-            tile,
+            read_row,
+            written_row,
+            work.tiles[thread],
         )
-        if self._lanes == 1:
-            sweep_pair(self._pixels, fields, self._shape.corners, *self._parts[thread], begins, ends)
+        if pair:
+            sweep_pair(self._pixels, fields, corners, *self._parts[thread], begins, ends)
+            leave(work.simplex_sums[thread], self._lattice.simplices, corners, work.sums[thread])
         else:
             sweep(self._pixels, fields, self._shape, *self._parts[thread], begins, ends)
+
+    def _bring(self, thread: int) -> None:
+        table, threads = self._work.simplex_values, len(self._parts)
+        first, last = (len(table) * t // threads for t in (thread, thread + 1))
+        bring(self._work.values, self._lattice.simplices, table, first, last)
 
     def _blur(self, thread: int, factor: float) -> None:
         threads, values, pair = len(self._parts), self._work.values, self._lanes == 1

@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.permutohedral_build import AHEAD
 from intarsia.kernels.vector_rows import fetch, gather, read_rows, read_shares, scatter
 from intarsia.kernels.vectors import (
     add,
@@ -35,19 +34,21 @@ from intarsia.kernels.vectors import (
     zeros16,
 )
 
-_WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8
+_WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8, as of the corners of a pixel
+_AHEAD = _NARROW * 6  # bytes of the corners of as many pixels, whose rows are asked for ahead
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE, _MUCH = np.float32(1e-30), np.float32(1e30)  # sums between are far from the ends of float32
 
 
 class Pixels(NamedTuple):
-    """What stays from one iteration to the next; N pixels in rows, C padded classes, D corners (0: no appearance)."""
+    """What stays from one iteration to the next; N pixels in rows, C padded classes."""
 
     probabilities: Float32[np.ndarray, "N C"]  # unaries: the messages' exponentials multiply them
-    corners: Int32[np.ndarray, "D N"]
-    weights: Float32[np.ndarray, "D N"]  # normalised: the same for what a pixel takes and what it gives
+    which: Int32[np.ndarray, "N"]  # simplex
+    corners: Int32[np.ndarray, "N 8"]  # rows of a simplex's corners, laid out for more than two classes
+    weights: Float32[np.ndarray, "N 8"]  # normalised: the same for what a pixel takes and what it gives
     columns: Int32[np.ndarray, "W"]  # first of two cells
-    across: Float32[np.ndarray, "2 W"]
+    across: Float32[np.ndarray, "2 w"]  # some zeros behind
     rows: Int32[np.ndarray, "H"]
     down: Float32[np.ndarray, "2 H"]
 
@@ -86,9 +87,9 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
         4 * len(fields.read_row),
     )
     scratch = address_of(fields.scratch)
-    corner_step, place = 4 * pixels.corners.shape[1], 4 * start * width
-    corners = address_of(pixels.corners) + place
-    weights = address_of(pixels.weights) + place
+    corners = address_of(pixels.corners) + _NARROW * start * width
+    last = address_of(pixels.corners) + _NARROW * (stop * width - 1)
+    weights = address_of(pixels.weights) + _NARROW * start * width
     values, sums = address_of(fields.values), address_of(fields.sums)
     pixel = address_of(pixels.probabilities) + start * width * stride
     for y in range(start, stop):
@@ -99,12 +100,12 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
             clear(written_row, length)
         for x in range(width):
             column = stride * read_index(columns + 4 * x)
-            left, right = read(across + 4 * x), read(across + 4 * (x + width))
+            left, right = read(across + 4 * x), read(across + 4 * (x + pixels.across.shape[1]))
             source, inverse = pixel, _ONE
-            rows = read_rows(shape.corners, corners, corner_step, stride)
-            shares = read_shares(shape.corners, weights, corner_step)
+            rows = read_rows(shape.corners, corners, 4, stride)
+            shares = read_shares(shape.corners, weights, 4)
             if not begins:
-                _ask(shape, corners + 4 * AHEAD, corner_step, values)
+                _ask(shape, min(corners + _AHEAD, last), values)
                 inverse = _infer(shape, pixel, scratch, read_row + column, left, right, rows, shares, values)
                 source = scratch
             if ends:
@@ -112,7 +113,7 @@ def sweep(pixels: Pixels, fields: Fields, shape: Shape, start: int, stop: int, b
             else:
                 _give(shape, inverse, source, written_row + column, left, right, rows, shares, sums)
             pixel += stride
-            corners, weights = corners + 4, weights + 4
+            corners, weights = corners + _NARROW, weights + _NARROW
         if not ends:
             accumulate(written_row, length, above, fields.grid_rows[upper])
             accumulate(written_row, length, below, fields.grid_rows[upper + 1])
@@ -124,9 +125,9 @@ def _stride(shape):
 
 
 @step
-def _ask(shape, corners, corner_step, values):
+def _ask(shape, corners, values):
     for r in range(len(shape.corners)):
-        row = values + _stride(shape) * read_index(corners + r * corner_step)
+        row = values + _stride(shape) * read_index(corners + 4 * r)
         for at in range(0, _stride(shape), _WIDE):
             fetch(row + at)
 

@@ -25,17 +25,22 @@ from intarsia.kernels.permutohedral_simplices import (
     packing_of,
     scratch_of,
 )
+from intarsia.kernels.vector_rows import transpose
+from intarsia.kernels.vector_type import aligned
+from intarsia.kernels.vectors import address_of, zeros8
 
-AHEAD = 6  # pixels whose corners a sweep asks for ahead: so many more must be there to be read
 END = 24  # corners of chains that a blur asks for ahead
+LANES = 8  # floats of a pixel's weights and numbers of a simplex's corners: most are seven dimensions
 _MOST = (1 << RANK_BITS) - 1  # the largest r or rank
 
 
 class ImageLattice(NamedTuple):
     """Corners are rows of values; row 0 stays 0."""
 
-    corners: Int32[np.ndarray, "D N"]
-    weights: Float32[np.ndarray, "D N"]  # of each pixel, with the sum 1
+    which: Int32[np.ndarray, "N"]  # simplex of each pixel
+    simplices: Int32[np.ndarray, "S 8"]  # the rows of the corners of each, filled up with 0
+    weights: Float32[np.ndarray, "N 8"]  # of the corners, with the sum 1, filled up with 0
+    corners: int  # of a simplex
     chains: Int32[
         np.ndarray, "n"
     ]  # of neighbours along one axis after the other, each with a 0 at its end; some more 0 behind
@@ -55,16 +60,17 @@ def image_lattice(levels: Levels, width: int, sxy: float, srgb: float) -> ImageL
     packing = packing_of(scales, size)
     if packing is None:
         return None
-    weights, keys = np.empty((channels + 3, count), np.float32), np.empty(count, np.int64)
-    _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), keys, weights)
+    corners = channels + 3
+    weights, keys = aligned(count + LANES, LANES)[:count], np.empty(count, np.int64)
+    _embed_all(levels, width, lifting(scales), packing, scratch_of(len(scales)), aligned(LANES, BLOCK), keys, weights)
     known, which = distinct(keys, count // 4)
-    simplices = known.keys
+    named = known.keys
     del known, keys  # the table and the names of simplices are large, and not needed any more
-    require_memory(12 * (channels + 3) * len(simplices), f"A lattice of {len(simplices):,} simplices")
-    found, rows = distinct(_corners(simplices, packing).reshape(-1), count // 16, 1, channels + 3)
-    corners = np.zeros((channels + 3) * count + AHEAD, np.int32)[:-AHEAD].reshape(channels + 3, count)
-    _spread(which, rows.reshape(-1, channels + 3), corners)
-    return ImageLattice(corners, weights, _chains(found, packing), len(found.keys))
+    require_memory(12 * corners * len(named), f"A lattice of {len(named):,} simplices")
+    found, rows = distinct(_corners(named, packing).reshape(-1), count // 16, 1, corners)
+    simplices = np.zeros((len(named), LANES), np.int32)
+    simplices[:, :corners] = rows.reshape(-1, corners)
+    return ImageLattice(which, simplices, weights, corners, _chains(found, packing), len(found.keys))
 
 
 @in_place
@@ -84,13 +90,18 @@ def _embed_all(
     lift: Float32[np.ndarray, "D d"],
     packing: Packing,
     scratch: Scratch,
+    planes: Float32[np.ndarray, "8 n"],
     keys: Int64[np.ndarray, "N"],
-    weights: Float32[np.ndarray, "D N"],
+    weights: Float32[np.ndarray, "N 8"],
 ) -> None:
+    """Blocks of pixels; weights are turned from a plane a corner to a row a pixel, and seven rows behind are theirs."""
+    line, row = 4 * planes.shape[1], 4 * LANES
     for start in range(0, len(levels), BLOCK):
         count = min(BLOCK, len(levels) - start)
         gather(levels, width, start, count, scratch.features)
-        embed(scratch, count, lift, packing, keys[start : start + count], weights[:, start : start + count])
+        embed(scratch, count, lift, packing, keys[start : start + count], planes)
+        for i in range(0, count, LANES):
+            transpose(address_of(planes) + 4 * i, line, address_of(weights) + row * (start + i), row, zeros8())
 
 
 def _corners(simplices: Int64[np.ndarray, "S"], packing: Packing) -> Int64[np.ndarray, "S D"]:
@@ -118,14 +129,6 @@ def _corners_of(
         for r in range(dimensions + 1):
             corners[s, r] = corner
             corner += 1 - drops[dimensions - r]
-
-
-@in_place
-def _spread(which: Int32[np.ndarray, "N"], rows: Int32[np.ndarray, "S D"], corners: Int32[np.ndarray, "D N"]) -> None:
-    for i in range(len(which)):
-        simplex = which[i]
-        for r in range(len(corners)):
-            corners[r, i] = rows[simplex, r]
 
 
 def _chains(found: Distinct, packing: Packing) -> Int32[np.ndarray, "n"]:
