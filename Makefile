@@ -28,6 +28,7 @@ docs: .venv/test
 	$(BIN)/python benchmarks/large_image.py --out docs/large_images.md
 	$(BIN)/python benchmarks/data.py --out docs/data_speed.md
 	$(BIN)/python benchmarks/attention.py --out docs/attention.md
+	$(BIN)/python benchmarks/affinity.py --out docs/affinity_speed.md
 	$(BIN)/pip install --quiet -e ".[bench]"
 	$(BIN)/python benchmarks/energies.py --out docs/energies_speed.md
 	$(BIN)/python benchmarks/energies_grabcut.py --out docs/grabcut_speed.md

@@ -7,7 +7,7 @@ from intarsia.kernels.class_blocks import to_planes, to_rows
 from intarsia.kernels.mean_field import Appearance, FastMeanField, Smoothness, is_fast
 from intarsia.kernels.permutohedral import Permutohedral
 from intarsia.kernels.smoothness_grid import line_of
-from intarsia.kernels.vectors import aligned
+from intarsia.kernels.vector_type import aligned
 
 SIZE = (13, 19)
 

@@ -10,12 +10,13 @@ from intarsia.kernels import vector_lanes as lanes
 from intarsia.kernels import vector_rows as rows
 from intarsia.kernels import vectors as v
 from intarsia.kernels.compiled import in_place
+from intarsia.kernels.vector_type import LINE, aligned
 
 RNG = np.random.default_rng(0)
 
 
 def filled(*shape):
-    result = v.aligned(*shape)
+    result = aligned(*shape)
     result[:] = RNG.normal(0, 3, shape)
     return result
 
@@ -40,7 +41,7 @@ def lane_by_lane(a, b, results, wide):
 @pytest.mark.parametrize("wide", [(0,), ()])
 def test_operations_are_those_of_numpy(wide):
     count = 16 if wide else 8
-    a, b, results = filled(count), filled(count), v.aligned(9, count)
+    a, b, results = filled(count), filled(count), aligned(9, count)
     lane_by_lane(a, b, results, wide)
     wanted = [a + b, a * b, a / b, 1.5 * a + b, np.maximum(a, b), np.minimum(a, b), np.full(count, a[0]), np.exp(a)]
     np.testing.assert_allclose(results[:8], wanted, rtol=2e-5, atol=1e-6)
@@ -55,12 +56,12 @@ def exponentials(values):
 
 
 def test_exponential_is_near_over_its_range_and_stays_finite_beyond():
-    values = v.aligned(1 << 16)
+    values = aligned(1 << 16)
     values[:] = np.linspace(-87, 88, len(values))
     wanted = np.exp(values.astype(float))
     exponentials(values)
     np.testing.assert_allclose(values, wanted, rtol=8e-6)
-    ends = v.aligned(16)
+    ends = aligned(16)
     ends[:8], ends[8:] = -1e9, 1e9
     exponentials(ends)
     np.testing.assert_allclose(ends, np.exp(np.repeat([-87.0, 88.0], 8)), rtol=8e-6)
@@ -79,7 +80,7 @@ def through_rows(table, places, shares, start, count, turned):
 
 @pytest.mark.parametrize("count", [0, 1, 4, 6])
 def test_rows_are_gathered_and_scattered(count):
-    table, start, turned = filled(8, 8), filled(8), v.aligned(8, 8)
+    table, start, turned = filled(8, 8), filled(8), aligned(8, 8)
     places, shares = RNG.permutation(8)[:count].astype(np.int32), RNG.random(count).astype(np.float32)
     gathered = start + shares @ table[places]
     wanted = table.copy()
@@ -90,11 +91,12 @@ def test_rows_are_gathered_and_scattered(count):
     np.testing.assert_array_equal(turned, table.T)
 
 
-def test_arrays_begin_on_a_cache_line_and_are_zero():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_begin_on_a_cache_line_and_are_zero(dtype):
     for shape in ((1,), (3, 5), (100, 24)):
-        array = v.aligned(*shape)
-        assert array.ctypes.data % v.LINE == 0
-        assert array.shape == shape
+        array = aligned(*shape, dtype=dtype)
+        assert array.ctypes.data % LINE == 0
+        assert (array.shape, array.dtype) == (shape, dtype)
         assert not array.any()
 
 
@@ -103,7 +105,8 @@ def test_kernels_with_vectors_are_kept_for_the_next_process(tmp_path):
     module.write_text(
         "import numpy as np\n"
         "from intarsia.kernels.compiled import in_place\n"
-        "from intarsia.kernels.vectors import address_of, aligned, exp, load, store, zeros16\n"
+        "from intarsia.kernels.vector_type import aligned\n"
+        "from intarsia.kernels.vectors import address_of, exp, load, store, zeros16\n"
         "@in_place\n"
         "def kernel(values):\n"
         "    store(address_of(values), exp(load(address_of(values), zeros16())))\n"
@@ -128,7 +131,7 @@ def through_lanes(table, places, results):
 
 
 def test_lanes_are_summed_by_rows_and_doubled_and_paired():
-    table, places, results = filled(16, 8), filled(16), v.aligned(3, 16)
+    table, places, results = filled(16, 8), filled(16), aligned(3, 16)
     through_lanes(table, places, results)
     cells = (np.arange(16) + 1) // 2
     wanted = [table.sum(axis=1), places[cells], np.bincount(cells, places, 16)]

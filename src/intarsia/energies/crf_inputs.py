@@ -36,7 +36,7 @@ def size_of(size: object, image: Shaped[np.ndarray, "..."] | None) -> Size:
             )
         return np.shape(image)[:2]
     lengths = tuple(size) if isinstance(size, Iterable) else ()
-    if not 1 <= len(lengths) <= 3 or not all(isinstance(length, Integral) and length >= 1 for length in lengths):
+    if not 1 <= len(lengths) <= 3 or not all(isinstance(length, Integral) and int(length) >= 1 for length in lengths):
         raise ArgumentError(
             f"`size` (={size}) must be one, two or three whole numbers from 1 on, such as (height, width)."
         )

@@ -16,7 +16,7 @@ from intarsia.kernels.mean_field_passes import Passes, Work, crew
 from intarsia.kernels.memory import require_memory
 from intarsia.kernels.permutohedral_build import LANES, ImageLattice, image_lattice
 from intarsia.kernels.smoothness_grid import Line, line_of
-from intarsia.kernels.vectors import aligned
+from intarsia.kernels.vector_type import aligned
 
 Levels = UInt8[np.ndarray, "H W C"] | Float32[np.ndarray, "H W C"]
 

@@ -26,7 +26,8 @@ from intarsia.kernels.permutohedral_simplices import (
     scratch_of,
 )
 from intarsia.kernels.vector_rows import transpose
-from intarsia.kernels.vectors import address_of, aligned, zeros8
+from intarsia.kernels.vector_type import aligned
+from intarsia.kernels.vectors import address_of, zeros8
 
 END = 24  # corners of chains that a blur asks for ahead
 LANES = 8  # floats of a pixel's weights and numbers of a simplex's corners: most are seven dimensions

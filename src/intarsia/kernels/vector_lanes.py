@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from intarsia.kernels.vectors import FLOAT, INT, Vector, constant, operation
+from intarsia.kernels.vector_type import FLOAT, INT, Vector, constant, operation
 
 
 def _shuffled(builder: Any, one: Any, other: Any, lanes: list[int]) -> Any:
@@ -35,7 +35,7 @@ def row_totals(typing, address):
             ]
         return rows[0]
 
-    return Vector(16)(types.int64), build
+    return Vector(types.float32, 16)(types.int64), build
 
 
 @operation

@@ -1,30 +1,20 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - Numba calls all of these, with types and with LLVM's values
-"""Vectors of 8 or 16 floats inside kernels: what the compiler does not find by itself in a loop over 21 classes.
+"""Operations on vectors of 8 or 16 floats: what the compiler does not find by itself in a loop over 21 classes.
 
-A vector is a value of Numba's that LLVM knows as ``<16 x float>``. It cuts an operation into as many instructions as
-the machine needs (one with AVX-512, two with AVX2, four with NEON), so that nothing here depends on the machine.
-Vectors live in kernels only; they are read from and written to addresses, which Numba does not check for negative
-numbers as it does with indices: whoever calls a kernel answers for what lies there. `like` is a vector that says how
-wide a result is.
+Vectors are read from and written to addresses, which Numba does not check for negative numbers as it does with
+indices: whoever calls a kernel answers for what lies there. `like` is a vector that says how wide a result is.
 
 Each operation is typed by Numba's types of its arguments, and returns what its result is and the function that builds
 it.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float32
 from llvmlite import ir
 from numba.core import types
-from numba.core.datamodel import models
-from numba.extending import intrinsic, register_model
 
-LINE = 64  # bytes of a cache line: 16 floats that begin on one touch no second
-FLOAT, INT = ir.FloatType(), ir.IntType(32)
-FUSED = ("contract",)  # a product and a sum may become one instruction, where the machine has it
+from intarsia.kernels.vector_type import FLOAT, FUSED, INT, Vector, constant, operation, splatted
 
 _LEAST, _MOST = -87.0, 88.0  # e^x of what lies beyond would be no normal float
 _LOG2_E, _MAGIC = 1.4426950408889634, float(3 << 22)  # as in `exponential`
@@ -32,52 +22,20 @@ _LOG2_E, _MAGIC = 1.4426950408889634, float(3 << 22)  # as in `exponential`
 _POWERS = (1.00000012, 0.69314694, 0.2402212, 0.05550713, 0.00967554, 0.001327647)
 
 
-class Vector(types.Type):
-    """Numba's type of a vector of `lanes` floats."""
-
-    def __init__(self, lanes: int) -> None:
-        self.lanes = lanes
-        super().__init__(name=f"float32x{lanes}")
-
-
-@register_model(Vector)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, ir.VectorType(FLOAT, kind.lanes))
-
-
-def aligned(*shape: int) -> Float32[np.ndarray, "..."]:
-    """An array of zeros that begins on a cache line; NumPy's begin on any 16 bytes.
-
-    >>> aligned(3, 8).ctypes.data % 64, aligned(3, 8).shape
-    (0, (3, 8))
-    """
-    size = 4 * int(np.prod(shape, dtype=np.int64))
-    room = np.zeros(size + LINE, np.uint8)
-    start = -room.ctypes.data % LINE
-    return room[start : start + size].view(np.float32).reshape(shape)
-
-
-def operation(typed: Callable[..., Any]) -> Any:
-    """Something that Numba builds into a kernel."""
-    return intrinsic(inspect.unwrap(typed))  # tests wrap functions to check shapes, and Numba would read the wrapper
-
-
-def constant(shape: Any, value: float) -> Any:
-    """A number, or a vector of it."""
-    return ir.Constant(shape, [value] * shape.count if isinstance(shape, ir.VectorType) else value)
-
-
 @operation
 def zeros16(typing):
     """Sixteen zeros."""
-    return Vector(16)(), lambda context, builder, signature, arguments: constant(ir.VectorType(FLOAT, 16), 0.0)
+    return Vector(types.float32, 16)(), lambda context, builder, signature, arguments: constant(
+        ir.VectorType(FLOAT, 16), 0.0
+    )
 
 
 @operation
 def zeros8(typing):
     """Eight zeros."""
-    return Vector(8)(), lambda context, builder, signature, arguments: constant(ir.VectorType(FLOAT, 8), 0.0)
+    return Vector(types.float32, 8)(), lambda context, builder, signature, arguments: constant(
+        ir.VectorType(FLOAT, 8), 0.0
+    )
 
 
 @operation
@@ -139,29 +97,26 @@ def write(typing, address, value):
     return types.void(types.int64, types.float32), build
 
 
-def splatted(builder: Any, value: Any, shape: Any) -> Any:
-    """A float in every lane; itself where the shape is no vector."""
-    if shape == FLOAT:
-        return value
-    one = builder.insert_element(ir.Constant(shape, ir.Undefined), value, ir.Constant(INT, 0))
-    everywhere = ir.Constant(ir.VectorType(INT, shape.count), [0] * shape.count)
-    return builder.shuffle_vector(one, ir.Constant(shape, ir.Undefined), everywhere)
-
-
 @operation
 def splat(typing, value, like):
-    """One float in every lane."""
+    """One number in every lane."""
 
     def build(context, builder, signature, arguments):
         return splatted(builder, arguments[0], arguments[1].type)
 
-    return like(types.float32, like), build
+    return like(like.element, like), build
 
 
 @operation
 def add(typing, a, b):
     """A + b."""
     return a(a, a), lambda context, builder, signature, arguments: builder.fadd(*arguments, flags=FUSED)
+
+
+@operation
+def subtract(typing, a, b):
+    """A - b."""
+    return a(a, a), lambda context, builder, signature, arguments: builder.fsub(*arguments, flags=FUSED)
 
 
 @operation
@@ -211,7 +166,7 @@ def folded(typing, vector):
     def build(context, builder, signature, arguments):
         return _halved(builder, arguments[0], builder.fadd)
 
-    return Vector(8)(vector), build
+    return Vector(types.float32, 8)(vector), build
 
 
 @operation
