@@ -33,7 +33,7 @@ docs: .venv/test
 	$(BIN)/python benchmarks/energies.py --out docs/energies_speed.md
 	$(BIN)/python benchmarks/energies_grabcut.py --out docs/grabcut_speed.md
 	$(BIN)/python benchmarks/energies_mask.py --picture docs/pictures/mask_coffee.png
-	$(BIN)/python benchmarks/energies_crf.py --out docs/crf_speed.md
+	$(BIN)/python benchmarks/energies_crf.py --turns 9 --out docs/crf_speed.md
 	$(BIN)/python benchmarks/dense_crf_picture.py --out docs/pictures/dense_crf.png
 	$(BIN)/python benchmarks/refiner.py --work runs/refiner --out docs/refiner.md
 	$(BIN)/intarsia bench claims --out docs/claims.md
