@@ -112,10 +112,3 @@ def _fingerprint(source: Path) -> str:
     for name in sorted(set(_KERNELS.findall(text))):
         digest.update(_fingerprint(Path(__file__).with_name(f"{name.decode()}.py")).encode())
     return digest.hexdigest()[:12]
-
-
-def is_kept(kernel: Callable[..., Any]) -> bool:
-    """Whether machine code of a kernel lies in its cache folder, from this or an earlier process."""
-    folder = kernel.stats.cache_path  # type: ignore[attr-defined]
-    name = kernel.py_func.__qualname__  # type: ignore[attr-defined]
-    return folder is not None and any(Path(folder).glob(f"*.{name}-*.nbi"))
