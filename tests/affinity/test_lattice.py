@@ -6,7 +6,7 @@ from torch import Tensor
 
 from intarsia.affinity import Lattice, lattice
 from intarsia.affinity.lattice import Numbering
-from intarsia.kernels.permutohedral import Permutohedral
+from intarsia.kernels.permutohedral.general import Permutohedral
 
 
 def points(dimensions: int, count: int = 200, batch: int = 2, dtype: torch.dtype = torch.float64) -> Tensor:

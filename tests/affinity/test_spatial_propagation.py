@@ -9,7 +9,7 @@ from torch import Tensor
 from intarsia.affinity import spatial_propagation
 from intarsia.affinity.spatial_propagation import DIRECTIONS, Direction, Normalisation, _propagate, _propagate_backward
 from intarsia.errors import ArgumentError
-from intarsia.kernels import propagation_strips
+from intarsia.kernels.propagation import strips
 
 NORMALISATIONS = ("where_needed", "always", None)
 SIZES = [(1, 1), (1, 5), (5, 1), (9, 20), (20, 9)]
@@ -53,8 +53,8 @@ def test_strips_and_threads_change_nothing(direction: Direction, monkeypatch: py
     for shared in (False, True):
         x, gates = (t.requires_grad_() for t in inputs(70, 45, shared=shared, scale=0.3))
         results = []
-        for cache, threads in ((propagation_strips._CACHE, 1), (1, 1), (1 << 15, 2)):
-            monkeypatch.setattr(propagation_strips, "_CACHE", cache)
+        for cache, threads in ((strips._CACHE, 1), (1, 1), (1 << 15, 2)):
+            monkeypatch.setattr(strips, "_CACHE", cache)
             torch.set_num_threads(threads)
             h = spatial_propagation(x, gates, direction)
             results.append([h, *torch.autograd.grad(h, (x, gates), torch.cos(h.detach()))])

@@ -241,7 +241,12 @@ def test_what_is_asked_for_is_what_is_taken(classes, dtype, grain, monkeypatch):
     def ask(needed, what):
         asked.append(tracemalloc.get_traced_memory()[0] + needed)
 
-    for module in ("energies.dense_crf", "kernels.mean_field", "kernels.distinct", "kernels.permutohedral_build"):
+    for module in (
+        "energies.dense_crf",
+        "kernels.mean_field.fast",
+        "kernels.permutohedral.distinct",
+        "kernels.permutohedral.image_lattice",
+    ):
         monkeypatch.setattr(sys.modules[f"intarsia.{module}"], "require_memory", ask)
     dense_crf(probabilities, image)  # kernels are compiled
     crf = DenseCRF(image)

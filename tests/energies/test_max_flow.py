@@ -7,7 +7,7 @@ import pytest
 
 from intarsia.energies import GridCut
 from intarsia.errors import ArgumentError
-from intarsia.kernels.max_flow_growth import search
+from intarsia.kernels.max_flow.growth import search
 
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 

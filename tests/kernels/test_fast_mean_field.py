@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from intarsia.kernels.class_blocks import to_planes, to_rows
-from intarsia.kernels.mean_field import Appearance, FastMeanField, Smoothness, is_fast
-from intarsia.kernels.permutohedral import Permutohedral
-from intarsia.kernels.smoothness_grid import line_of
-from intarsia.kernels.vector_type import aligned
+from intarsia.kernels.mean_field.class_blocks import to_planes, to_rows
+from intarsia.kernels.mean_field.fast import Appearance, FastMeanField, Smoothness, is_fast
+from intarsia.kernels.mean_field.smoothness_grid import line_of
+from intarsia.kernels.permutohedral.general import Permutohedral
+from intarsia.kernels.vectors.vector_type import aligned
 
 SIZE = (13, 19)
 

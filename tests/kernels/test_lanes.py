@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import (
+from intarsia.kernels.vectors.lanes import (
     copy_line,
     filled,
     load,
@@ -18,7 +18,7 @@ from intarsia.kernels.lanes import (
     where_at_least,
     with_sign_of,
 )
-from intarsia.kernels.vector_type import LINE
+from intarsia.kernels.vectors.vector_type import LINE
 
 Operation = tuple[Callable[..., None], Callable[[np.ndarray, np.ndarray], np.ndarray]]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from intarsia.kernels.gaussian import add_along, gaussian_taps
-from intarsia.kernels.mean_field_update import divergence, mix_classes, update
+from intarsia.kernels.mean_field.gaussian import add_along, gaussian_taps
+from intarsia.kernels.mean_field.update import divergence, mix_classes, update
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 40])

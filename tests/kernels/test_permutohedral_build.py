@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from intarsia.kernels.distinct import distinct, look_up
-from intarsia.kernels.permutohedral_build import image_lattice
+from intarsia.kernels.permutohedral.distinct import distinct, look_up
+from intarsia.kernels.permutohedral.image_lattice import image_lattice
 
 
 def lifted(features):

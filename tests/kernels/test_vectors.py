@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from intarsia.kernels import vector_lanes as lanes
-from intarsia.kernels import vector_rows as rows
-from intarsia.kernels import vectors as v
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.vector_type import LINE, aligned
+from intarsia.kernels.vectors import across as lanes
+from intarsia.kernels.vectors import arithmetic as v
+from intarsia.kernels.vectors import rows
+from intarsia.kernels.vectors.vector_type import LINE, aligned
 
 RNG = np.random.default_rng(0)
 
@@ -105,8 +105,8 @@ def test_kernels_with_vectors_are_kept_for_the_next_process(tmp_path):
     module.write_text(
         "import numpy as np\n"
         "from intarsia.kernels.compiled import in_place\n"
-        "from intarsia.kernels.vector_type import aligned\n"
-        "from intarsia.kernels.vectors import address_of, exp, load, store, zeros16\n"
+        "from intarsia.kernels.vectors.vector_type import aligned\n"
+        "from intarsia.kernels.vectors.arithmetic import address_of, exp, load, store, zeros16\n"
         "@in_place\n"
         "def kernel(values):\n"
         "    store(address_of(values), exp(load(address_of(values), zeros16())))\n"

@@ -15,10 +15,10 @@ from torch import Tensor
 from intarsia.affinity.in_pytorch import diffuse_maps
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
-from intarsia.kernels.diffusion import diffuse, diffuse_back
-from intarsia.kernels.diffusion_weights import guidance_gradient, lay_out_weights
+from intarsia.kernels.diffusion.stencil import Stencil, sizes_of, stencil_of
+from intarsia.kernels.diffusion.steps import diffuse, diffuse_back
+from intarsia.kernels.diffusion.weights import guidance_gradient, lay_out_weights
 from intarsia.kernels.parts import in_parts
-from intarsia.kernels.stencil import Stencil, sizes_of, stencil_of
 
 KERNEL_SIZES = (3, 5, 7)
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from intarsia.affinity.lattice import Lattice
 from intarsia.errors import ArgumentError
-from intarsia.kernels.gaussian import gaussian_taps
-from intarsia.kernels.permutohedral import Permutohedral
+from intarsia.kernels.mean_field.gaussian import gaussian_taps
+from intarsia.kernels.permutohedral.general import Permutohedral
 
 TINY = 1e-20
 

@@ -1,7 +1,7 @@
 """The permutohedral lattice in plain PyTorch: Gaussian filtering in d dimensions on any device, in any precision.
 
-Adams, Baek & Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice", Eurographics 2010. It is what
-:class:`intarsia.kernels.permutohedral.Permutohedral` computes, written as operations on whole tensors: vertices are
+Adams, Baek & Davis, "Fast High-Dimensional Filtering Using the Permutohedral Lattice", Eurographics 2010. It computes
+what :class:`intarsia.kernels.permutohedral.general.Permutohedral` does, as operations on whole tensors: vertices are
 found by sorting their keys where that one hashes them. The images of a batch share one lattice and no vertex.
 """
 

@@ -14,9 +14,9 @@ from intarsia.affinity.in_pytorch import propagate_lines
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.parts import in_parts
-from intarsia.kernels.propagation import propagate
-from intarsia.kernels.propagation_back import propagate_back
-from intarsia.kernels.propagation_strips import sweep_of
+from intarsia.kernels.propagation.back import propagate_back
+from intarsia.kernels.propagation.recurrence import propagate
+from intarsia.kernels.propagation.strips import sweep_of
 
 Direction = Literal["left_to_right", "right_to_left", "top_to_bottom", "bottom_to_top"]
 Normalisation = Literal["where_needed", "always"]

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from intarsia.energies.max_flow import GridCut
 from intarsia.errors import ArgumentError
-from intarsia.kernels.max_flow_grid import NEIGHBOURS
+from intarsia.kernels.max_flow.grid import NEIGHBOURS
 
 
 @dataclass(frozen=True)

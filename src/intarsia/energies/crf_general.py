@@ -10,7 +10,7 @@ from intarsia.energies.crf_inputs import Size, appearance_features, log_probabil
 from intarsia.energies.crf_kernels import FeatureKernel, GridKernel, LatticeKernel
 from intarsia.energies.crf_settings import CRFSettings
 from intarsia.energies.levels import Levels
-from intarsia.kernels.mean_field_update import divergence, mix_classes, update
+from intarsia.kernels.mean_field.update import divergence, mix_classes, update
 
 
 class GeneralMeanField:

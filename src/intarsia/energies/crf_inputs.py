@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Shaped
 
 from intarsia.energies.levels import Levels, levels_of
 from intarsia.errors import ArgumentError
-from intarsia.kernels.probabilities import are_probabilities
+from intarsia.kernels.mean_field.probabilities import are_probabilities
 
 _LEAST = np.float32(1e-5)  # a probability below it is taken for this, as pydensecrf does: a network's 0 is no proof
 _SUM_TOLERANCE = 0.01  # half floats of 255 classes are off by less; scores that were never normalised by more

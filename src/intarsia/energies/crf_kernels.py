@@ -8,9 +8,9 @@ from jaxtyping import Float, Float32
 from intarsia.energies.crf_inputs import Size
 from intarsia.energies.crf_settings import MOST_WEIGHT, Normalisation
 from intarsia.errors import ArgumentError
-from intarsia.kernels.gaussian import add_along, gaussian_taps
+from intarsia.kernels.mean_field.gaussian import add_along, gaussian_taps
 from intarsia.kernels.memory import free_memory, require_memory
-from intarsia.kernels.permutohedral import Permutohedral
+from intarsia.kernels.permutohedral.general import Permutohedral
 
 _TINY = np.float32(1e-20)
 

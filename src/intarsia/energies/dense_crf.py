@@ -15,7 +15,7 @@ from intarsia.energies.crf_inputs import Size, check_beside, check_shapes, check
 from intarsia.energies.crf_kernels import FeatureKernel
 from intarsia.energies.crf_settings import CRFSettings, Normalisation, compatibility_of
 from intarsia.errors import ArgumentError
-from intarsia.kernels.mean_field import Appearance, FastMeanField, Smoothness, is_fast
+from intarsia.kernels.mean_field.fast import Appearance, FastMeanField, Smoothness, is_fast
 from intarsia.kernels.memory import require_memory
 
 

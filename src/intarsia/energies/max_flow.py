@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from intarsia.errors import ArgumentError
-from intarsia.kernels.max_flow_grid import NEIGHBOURS, UNITS, empty_network, energy_of, fill, inner, settle_pairs, tie
-from intarsia.kernels.max_flow_growth import keep_forests, plant, retie, search
+from intarsia.kernels.max_flow.grid import NEIGHBOURS, UNITS, empty_network, energy_of, fill, inner, settle_pairs, tie
+from intarsia.kernels.max_flow.growth import keep_forests, plant, retie, search
 
 _LARGEST = ((1 << 30) - 1) // UNITS  # sums at a pixel, and twice a weight, have to fit into 32 bits
 _PIXELS = 1 << 26  # labels have 27 bits

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse import coo_array, csr_array
 
 from intarsia.errors import ArgumentError
-from intarsia.kernels.max_flow_sparse import saturate
+from intarsia.kernels.max_flow.sparse import saturate
 
 _UNITS = 1 << 16  # of a capacity of 1; everything behind the rounding is exact
 _LARGEST = 1 << 44  # of all capacities and terminals together: sums have to fit into 64 bits

@@ -13,7 +13,7 @@ from typing import Any
 import numba
 from numba.core import event
 
-_KERNELS = re.compile(rb"intarsia\.kernels\.(\w+)")
+_KERNELS = re.compile(rb"intarsia\.kernels\.([\w.]+)")
 _njit: Callable[..., Any] = numba.njit  # its stub does not know all of its options
 
 
@@ -110,5 +110,7 @@ def _fingerprint(source: Path) -> str:
     text = source.read_bytes()
     digest = hashlib.sha256(text)
     for name in sorted(set(_KERNELS.findall(text))):
-        digest.update(_fingerprint(Path(__file__).with_name(f"{name.decode()}.py")).encode())
+        place = Path(__file__).parent / name.decode().replace(".", "/")
+        for file in sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+            digest.update(_fingerprint(file).encode())
     return digest.hexdigest()[:12]

@@ -7,7 +7,7 @@ How many there are is the length of a tuple, which the compiler knows. See `vect
 from llvmlite import ir
 from numba.core import types
 
-from intarsia.kernels.vector_type import FLOAT, FUSED, INT, constant, operation, splatted
+from intarsia.kernels.vectors.vector_type import FLOAT, FUSED, INT, constant, operation, splatted
 
 
 @operation

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, Int32
 
 from intarsia.errors import ArgumentError
 from intarsia.kernels.compiled import compiled
-from intarsia.kernels.permutohedral_filter import blur, slice_off, splat
+from intarsia.kernels.permutohedral.general_filter import blur, slice_off, splat
 
 _FEWEST = 1 << 10  # slots of a table, a power of two; at most half of them are taken
 _MOST = (1 << 31) - 2  # corners that 32 bits number

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.diffusion_three import gather_three, mix_three, mix_three_back
-from intarsia.kernels.lanes import Flat, copy_line, filled, load, store
-from intarsia.kernels.stencil import Stencil, order, states_at, weights_at
-from intarsia.kernels.vector_type import LINE
+from intarsia.kernels.diffusion.stencil import Stencil, order, states_at, weights_at
+from intarsia.kernels.diffusion.three import gather_three, mix_three, mix_three_back
+from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, load, store
+from intarsia.kernels.vectors.vector_type import LINE
 
 Map = Float[np.ndarray, "H W"]
 

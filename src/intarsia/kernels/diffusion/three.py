@@ -6,9 +6,9 @@ shifted lines, the products are added up first and the sum is shifted.
 """
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import Flat, filled, load, one_left, one_right, store
-from intarsia.kernels.stencil import Stencil, order, states_at, weights_at
-from intarsia.kernels.vector_type import LINE
+from intarsia.kernels.diffusion.stencil import Stencil, order, states_at, weights_at
+from intarsia.kernels.vectors.lanes import Flat, filled, load, one_left, one_right, store
+from intarsia.kernels.vectors.vector_type import LINE
 
 
 @in_place

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from intarsia.kernels.class_blocks import BLOCK
-from intarsia.kernels.mean_field_lattice import normalise
-from intarsia.kernels.mean_field_passes import Passes, Work, crew
+from intarsia.kernels.mean_field.class_blocks import BLOCK
+from intarsia.kernels.mean_field.lattice import normalise
+from intarsia.kernels.mean_field.passes import Passes, Work, crew
+from intarsia.kernels.mean_field.smoothness_grid import Line, line_of
 from intarsia.kernels.memory import require_memory
-from intarsia.kernels.permutohedral_build import LANES, ImageLattice, image_lattice
-from intarsia.kernels.smoothness_grid import Line, line_of
-from intarsia.kernels.vector_type import aligned
+from intarsia.kernels.permutohedral.image_lattice import LANES, ImageLattice, image_lattice
+from intarsia.kernels.vectors.vector_type import aligned
 
 Levels = UInt8[np.ndarray, "H W C"] | Float32[np.ndarray, "H W C"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.distinct import Distinct, distinct, look_up
 from intarsia.kernels.memory import require_memory
-from intarsia.kernels.permutohedral_simplices import (
+from intarsia.kernels.permutohedral.distinct import Distinct, distinct, look_up
+from intarsia.kernels.permutohedral.simplices import (
     BLOCK,
     RANK_BITS,
     Levels,
@@ -25,9 +25,9 @@ from intarsia.kernels.permutohedral_simplices import (
     packing_of,
     scratch_of,
 )
-from intarsia.kernels.vector_rows import transpose
-from intarsia.kernels.vector_type import aligned
-from intarsia.kernels.vectors import address_of, zeros8
+from intarsia.kernels.vectors.arithmetic import address_of, zeros8
+from intarsia.kernels.vectors.rows import transpose
+from intarsia.kernels.vectors.vector_type import aligned
 
 END = 24  # corners of chains that a blur asks for ahead
 LANES = 8  # floats of a pixel's weights and numbers of a simplex's corners: most are seven dimensions

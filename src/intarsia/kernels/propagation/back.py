@@ -5,9 +5,9 @@ gate; two sets of three lines take turns.
 """
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import filled, load, store, where_at_least, with_sign_of
-from intarsia.kernels.propagation_strips import Gates, Maps, Sweep, bring_in, bring_out
-from intarsia.kernels.vector_type import LINE
+from intarsia.kernels.propagation.strips import Gates, Maps, Sweep, bring_in, bring_out
+from intarsia.kernels.vectors.lanes import filled, load, store, where_at_least, with_sign_of
+from intarsia.kernels.vectors.vector_type import LINE
 
 
 @in_place

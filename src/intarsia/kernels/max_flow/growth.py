@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.max_flow_grid import ONE, PARENT, ROOT, SINK, SOURCE, Network, enlist, lowest, u
-from intarsia.kernels.max_flow_trees import abandon, abandon_children, adopt, augment, raise_limit
+from intarsia.kernels.max_flow.grid import ONE, PARENT, ROOT, SINK, SOURCE, Network, enlist, lowest, u
+from intarsia.kernels.max_flow.trees import abandon, abandon_children, adopt, augment, raise_limit
 
 
 @in_place

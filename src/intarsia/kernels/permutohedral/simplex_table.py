@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.vector_lanes import row_totals
-from intarsia.kernels.vector_rows import read_rows, read_shares, scatter
-from intarsia.kernels.vectors import (
+from intarsia.kernels.vectors.across import row_totals
+from intarsia.kernels.vectors.arithmetic import (
     add,
     address_of,
     load,
@@ -25,6 +24,7 @@ from intarsia.kernels.vectors import (
     zeros8,
     zeros16,
 )
+from intarsia.kernels.vectors.rows import read_rows, read_shares, scatter
 
 BLOCK = 16  # pixels that take at once
 ROW = 32  # bytes of eight floats

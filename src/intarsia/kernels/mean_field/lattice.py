@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.mean_field_pair import blur_pair
-from intarsia.kernels.permutohedral_build import ImageLattice
-from intarsia.kernels.simplex_table import BLOCK, ROW, bring, give, leave, take
-from intarsia.kernels.vector_type import aligned
-from intarsia.kernels.vectors import address_of, load, multiply, read, splat, store, write, zeros8
+from intarsia.kernels.mean_field.pair import blur_pair
+from intarsia.kernels.permutohedral.image_lattice import ImageLattice
+from intarsia.kernels.permutohedral.simplex_table import BLOCK, ROW, bring, give, leave, take
+from intarsia.kernels.vectors.arithmetic import address_of, load, multiply, read, splat, store, write, zeros8
+from intarsia.kernels.vectors.vector_type import aligned
 
 _TINY, _ONE = np.float32(1e-20), np.float32(1)
 

@@ -14,7 +14,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from intarsia.kernels.vector_type import FLOAT, FUSED, INT, Vector, constant, operation, splatted
+from intarsia.kernels.vectors.vector_type import FLOAT, FUSED, INT, Vector, constant, operation, splatted
 
 _LEAST, _MOST = -87.0, 88.0  # e^x of what lies beyond would be no normal float
 _LOG2_E, _MAGIC = 1.4426950408889634, float(3 << 22)  # as in `exponential`

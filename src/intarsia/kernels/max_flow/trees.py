@@ -9,7 +9,7 @@ orphans by then, with a larger label, and to leave them out would end the search
 import numpy as np
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.max_flow_grid import ONE, ORPHAN, PARENT, ROOT, SINK, SOURCE, Network, enlist, lowest, push, u
+from intarsia.kernels.max_flow.grid import ONE, ORPHAN, PARENT, ROOT, SINK, SOURCE, Network, enlist, lowest, push, u
 
 _FAR = 1 << 30  # no label
 

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.lanes import Flat, copy_line, turn
-from intarsia.kernels.vector_type import LINE, aligned
+from intarsia.kernels.vectors.lanes import Flat, copy_line, turn
+from intarsia.kernels.vectors.vector_type import LINE, aligned
 
 _CACHE = 1 << 19  # bytes that a strip's maps may take: half of a core's second cache
 

@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.vector_rows import fetch, gather, read_rows, read_shares, scatter
-from intarsia.kernels.vectors import (
+from intarsia.kernels.vectors.arithmetic import (
     add,
     address_of,
     exp,
@@ -33,6 +32,7 @@ from intarsia.kernels.vectors import (
     zeros8,
     zeros16,
 )
+from intarsia.kernels.vectors.rows import fetch, gather, read_rows, read_shares, scatter
 
 _WIDE, _NARROW = 64, 32  # bytes of a block of 16 and of 8, as of the corners of a pixel
 _AHEAD = _NARROW * 6  # bytes of the corners of as many pixels, whose rows are asked for ahead

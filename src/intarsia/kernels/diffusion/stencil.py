@@ -9,7 +9,7 @@ neighbour beyond the border may be read.
 from typing import NamedTuple
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.vector_type import LINE
+from intarsia.kernels.vectors.vector_type import LINE
 
 
 class Stencil(NamedTuple):

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from intarsia.kernels.class_blocks import to_planes, to_rows
-from intarsia.kernels.mean_field_blur import blur_grid, blur_lattice, collect, mix
-from intarsia.kernels.mean_field_lattice import blur_factor
-from intarsia.kernels.mean_field_pair import blur_pair, collect_pair, sweep_pair, to_odds
-from intarsia.kernels.mean_field_sweep import Fields, Pixels, Shape, sweep
-from intarsia.kernels.permutohedral_build import ImageLattice
-from intarsia.kernels.simplex_table import bring, leave
-from intarsia.kernels.smoothness_grid import Line
+from intarsia.kernels.mean_field.blur import blur_grid, blur_lattice, collect, mix
+from intarsia.kernels.mean_field.class_blocks import to_planes, to_rows
+from intarsia.kernels.mean_field.lattice import blur_factor
+from intarsia.kernels.mean_field.pair import blur_pair, collect_pair, sweep_pair, to_odds
+from intarsia.kernels.mean_field.smoothness_grid import Line
+from intarsia.kernels.mean_field.sweep import Fields, Pixels, Shape, sweep
+from intarsia.kernels.permutohedral.image_lattice import ImageLattice
+from intarsia.kernels.permutohedral.simplex_table import bring, leave
 
 _WIDE, _NARROW, _UNIT = 16, 8, 32  # classes of a block, and bytes of the smaller one
 

@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.diffusion import Map
-from intarsia.kernels.lanes import Flat, copy_line, filled, load, store, where_at_least, with_sign_of
-from intarsia.kernels.stencil import Stencil, weights_at
-from intarsia.kernels.vector_type import LINE
+from intarsia.kernels.diffusion.stencil import Stencil, weights_at
+from intarsia.kernels.diffusion.steps import Map
+from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, load, store, where_at_least, with_sign_of
+from intarsia.kernels.vectors.vector_type import LINE
 
 _LEAST = 1e-20  # sums of sizes below it divide nothing: guidance of zero means weights of zero
 

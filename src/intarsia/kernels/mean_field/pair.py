@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.mean_field_sweep import Fields, Pixels, accumulate, blend, clear
-from intarsia.kernels.simplex_table import BLOCK, ROW, give, take
-from intarsia.kernels.vector_lanes import doubled, paired
-from intarsia.kernels.vectors import (
+from intarsia.kernels.mean_field.sweep import Fields, Pixels, accumulate, blend, clear
+from intarsia.kernels.permutohedral.simplex_table import BLOCK, ROW, give, take
+from intarsia.kernels.vectors.across import doubled, paired
+from intarsia.kernels.vectors.arithmetic import (
     add,
     address_of,
     divide,

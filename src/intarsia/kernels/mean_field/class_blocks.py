@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.vector_rows import transpose
-from intarsia.kernels.vectors import (
+from intarsia.kernels.vectors.arithmetic import (
     add,
     address_of,
     divide,
@@ -23,6 +22,7 @@ from intarsia.kernels.vectors import (
     zeros8,
     zeros16,
 )
+from intarsia.kernels.vectors.rows import transpose
 
 BLOCK = 64  # pixels; there must be as many
 _WIDE, _NARROW, _LINE = 64, 32, 4 * BLOCK  # bytes of 16 floats, of 8, and of a line of the tile

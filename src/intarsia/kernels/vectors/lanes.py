@@ -15,8 +15,8 @@ from numba.core import types
 from numba.extending import overload
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.vector_type import INT, LINE, Vector, constant, operation, splatted
-from intarsia.kernels.vectors import add, divide, multiply, subtract
+from intarsia.kernels.vectors.arithmetic import add, divide, multiply, subtract
+from intarsia.kernels.vectors.vector_type import INT, LINE, Vector, constant, operation, splatted
 
 Flat = Float[np.ndarray, " size"]
 

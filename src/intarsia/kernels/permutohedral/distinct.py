@@ -11,8 +11,8 @@ from jaxtyping import Int32, Int64
 
 from intarsia.kernels.compiled import in_place, step
 from intarsia.kernels.memory import require_memory
-from intarsia.kernels.vector_rows import fetch
-from intarsia.kernels.vectors import address_of
+from intarsia.kernels.vectors.arithmetic import address_of
+from intarsia.kernels.vectors.rows import fetch
 
 _FREE = -1
 _SPREAD = 0x1E3779B97F4A7C15  # odd and without pattern: the top bits of a product with it depend on all bits of a key

@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from intarsia.kernels.vector_type import FLOAT, INT, Vector, constant, operation
+from intarsia.kernels.vectors.vector_type import FLOAT, INT, Vector, constant, operation
 
 
 def _shuffled(builder: Any, one: Any, other: Any, lanes: list[int]) -> Any:

@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from intarsia.kernels.compiled import in_place, step
-from intarsia.kernels.mean_field_sweep import clear
-from intarsia.kernels.permutohedral_build import END
-from intarsia.kernels.vector_rows import fetch
-from intarsia.kernels.vectors import (
+from intarsia.kernels.mean_field.sweep import clear
+from intarsia.kernels.permutohedral.image_lattice import END
+from intarsia.kernels.vectors.arithmetic import (
     add,
     address_of,
     load,
@@ -24,6 +23,7 @@ from intarsia.kernels.vectors import (
     zeros8,
     zeros16,
 )
+from intarsia.kernels.vectors.rows import fetch
 
 _AHEAD = 4 * END  # bytes of a list of chains
 _WIDE = 64  # bytes of a block of 16

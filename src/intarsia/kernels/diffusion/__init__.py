@@ -1,0 +1,1 @@
+"""The many steps of CSPN."""

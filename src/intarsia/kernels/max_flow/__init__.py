@@ -1,0 +1,1 @@
+"""Maximum flow on grids and on any graph."""

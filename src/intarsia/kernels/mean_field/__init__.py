@@ -1,0 +1,1 @@
+"""Mean field of the dense CRF: any kernels, and the fast way on images."""

@@ -1,0 +1,1 @@
+"""The permutohedral lattice, of any points and of images."""

@@ -1,0 +1,1 @@
+"""LLVM's vectors as values in kernels."""
