@@ -5,7 +5,7 @@ arXiv:1808.00150, and its journal form, "Learning Depth with Convolutional Spati
 arXiv:1810.02695. The published code differs from the first paper in three places, each of which is an option here.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,11 +16,12 @@ from intarsia.affinity.in_pytorch import diffuse_maps
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.diffusion.back import diffuse_back
-from intarsia.kernels.diffusion.stencil import Stencil, sizes_of, stencil_of
+from intarsia.kernels.diffusion.shares import shares_of
+from intarsia.kernels.diffusion.stencil import sizes_of, stencil_of
 from intarsia.kernels.diffusion.steps import diffuse
 from intarsia.kernels.diffusion.weights import Source
 from intarsia.kernels.parts import in_parts
-from intarsia.kernels.scratch import scratch
+from intarsia.kernels.scratch import rooms
 
 KERNEL_SIZES = (3, 5, 7)
 
@@ -59,8 +60,8 @@ def convolutional_propagation(
 
     Half precision is computed in float32. On the CPU a compiled kernel computes it, and second derivatives are not
     defined. It keeps no step for the backward pass: steps are computed again, a few rows at a time. Maps of the batch's
-    channels are shared out between as many threads as PyTorch has, so that a single map is worked on by one. Elsewhere
-    PyTorch adds up slices, keeps every step, and looks at no numbers.
+    channels, and where they are too few bands of their rows, are shared out between as many threads as PyTorch has.
+    Elsewhere PyTorch adds up slices, keeps every step, and looks at no numbers.
 
     Raises:
         ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) guidance is
@@ -133,12 +134,12 @@ def _diffuse(
     result = h0.new_empty(h0.shape)
     firsts, adds, results = _array(h0), _array(h0 if added is None else added), result.numpy()
     sources, with_added, finite = _sources(guidance, free, absolute), added is not None, list[bool]()
-    shares = _shares(h0, steps * (kernel_size // 2))
+    shares = shares_of(h0.shape[:3], steps * (kernel_size // 2), torch.get_num_threads())
 
     def work(first: int, last: int) -> None:
         for share in shares[first:last]:
-            stencil = _stencil(h0, share, kernel_size, steps, shifted=shifted, own=own, kept=False)
-            weights, states = _rooms(h0, *sizes_of(stencil, h0.itemsize)[:2])
+            stencil = stencil_of(firsts, share, kernel_size, steps, shifted=shifted, own=own, kept=False)
+            weights, states = rooms(firsts.dtype, *sizes_of(stencil, h0.itemsize)[:2])
             for c in range(share.first, share.last):
                 maps = firsts[share.b, c], adds[share.b, c], with_added, states, results[share.b, c]
                 finite.append(diffuse(stencil, sources[share.b], c == share.first, weights, *maps))
@@ -149,52 +150,10 @@ def _diffuse(
     return result
 
 
-class _Share(NamedTuple):
-    """Rows of some channels of one map: one thread works on them."""
-
-    b: int
-    group: int
-    first: int
-    last: int
-    begin: int
-    end: int
-
-
-def _shares(h0: Tensor, reach: int) -> list[_Share]:
-    """As many as there are threads, if it pays: maps of the batch, groups of their channels, and bands of their rows.
-
-    What a band needs of the rows beside it is computed twice, so that a band is no less than that.
-    """
-    batch, channels, height, _ = h0.shape
-    groups = min(channels, -(-torch.get_num_threads() // batch))
-    bands = max(1, min(-(-torch.get_num_threads() // (batch * groups)), height // max(1, reach)))
-    columns, rows = ([size * k // n for k in range(n + 1)] for size, n in ((channels, groups), (height, bands)))
-    return [
-        _Share(b, group, *columns[group : group + 2], *rows[band : band + 2])
-        for b in range(batch)
-        for group in range(groups)
-        for band in range(bands)
-    ]
-
-
-def _stencil(h0: Tensor, share: _Share, kernel_size: int, steps: int, **options: bool) -> Stencil:
-    channels, size = share.last - share.first, h0.shape[2:]
-    return stencil_of(
-        *size, kernel_size, steps, h0.itemsize, **options, channels=channels, begin=share.begin, end=share.end
-    )
-
-
 def _sources(guidance: Tensor, free: Tensor | None, absolute: bool) -> list[Source]:
     """Of each map of the batch."""
     guides, frees = _array(guidance), _array(guidance if free is None else free)
     return [Source(guide, absolute, share[0], free is not None) for guide, share in zip(guides, frees, strict=True)]
-
-
-def _rooms(h0: Tensor, *sizes: int) -> list[np.ndarray]:
-    """Kernels' memory, each part of it from the beginning of a cache line on."""
-    edges = np.cumsum([0, *(-(-size // 16) * 16 for size in sizes)])
-    room = scratch(int(edges[-1]), _array(h0).dtype)
-    return [room[edge : edge + size] for edge, size in zip(edges, sizes, strict=False)]
 
 
 @_diffuse.register_fake
@@ -216,7 +175,7 @@ def _diffuse_back(
     own: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of the first map, of the guidance, and of what is added in each step."""
-    shares = _shares(h0, steps * (kernel_size // 2))
+    shares = shares_of(h0.shape[:3], steps * (kernel_size // 2), torch.get_num_threads())
     grad_first, grad_added = h0.new_empty(h0.shape), h0.new_empty(h0.shape)
     firsts, adds, grads = _array(h0), _array(h0 if added is None else added), _array(grad)
     sources, with_added = _sources(guidance, free, absolute), added is not None
@@ -225,14 +184,14 @@ def _diffuse_back(
 
     def work(first: int, last: int) -> None:
         for share in shares[first:last]:
-            stencil, b = _stencil(h0, share, kernel_size, steps, shifted=shifted, own=own, kept=True), share.b
-            weights_size, states_size, gradient_size = sizes_of(stencil, h0.itemsize)
-            row = stencil.lines * stencil.stride
-            weights, *rooms = _rooms(h0, weights_size, states_size, states_size, gradient_size, row)
+            stencil, b = stencil_of(firsts, share, kernel_size, steps, shifted=shifted, own=own, kept=True), share.b
+            of_weights, of_states, of_gradients = sizes_of(stencil, h0.itemsize)
+            sizes = of_weights, of_states, of_states, of_gradients, stencil.lines * stencil.stride
+            weights, *others = rooms(firsts.dtype, *sizes)
             for c in range(share.first, share.last):
                 diffuse_back(
                     stencil, sources[b], c == share.first, c == share.last - 1, weights, grads[b, c], firsts[b, c],
-                    adds[b, c], with_added, *rooms, first_[b, c], added_[b, c], guided[share.group, b],
+                    adds[b, c], with_added, *others, first_[b, c], added_[b, c], guided[share.group, b],
                 )  # fmt: skip
 
     in_parts(work, len(shares), torch.get_num_threads())

@@ -5,6 +5,7 @@ millisecond that is as much again.
 """
 
 import threading
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Float
@@ -36,3 +37,14 @@ def scratch(size: int, dtype: type | np.dtype = np.float32) -> Float[np.ndarray,
         _held.room = room
     start = -room.ctypes.data % LINE
     return room[start : start + needed - LINE].view(dtype)
+
+
+def rooms(dtype: type | np.dtype, *sizes: int) -> list[Float[np.ndarray, " size"]]:
+    """Several at once, each from the beginning of a cache line on.
+
+    >>> [room.shape for room in rooms(np.float32, 5, 100)]
+    [(5,), (100,)]
+    """
+    edges = list(accumulate((-(-size // LINE) * LINE for size in sizes), initial=0))
+    room = scratch(edges[-1], dtype)
+    return [room[edge : edge + size] for edge, size in zip(edges, sizes, strict=False)]

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
+from intarsia.kernels.diffusion.shares import Share
 from intarsia.kernels.vectors.vector_type import LINE
 
 Map = Float[np.ndarray, "H W"]
@@ -49,15 +50,16 @@ class Stencil(NamedTuple):
 
 
 def stencil_of(
-    height: int, width: int, kernel_size: int, steps: int, itemsize: int, *, shifted: bool, own: bool, kept: bool,
-    channels: int, begin: int, end: int,
+    maps: Float[np.ndarray, "B C H W"], share: Share, kernel_size: int, steps: int, *, shifted: bool, own: bool,
+    kept: bool,
 ) -> Stencil:  # fmt: skip
-    """Lines are an odd number of cache lines, so that no two begin at the same place of a cache."""
-    lanes, radius = LINE // itemsize, kernel_size // 2
+    """For a share of maps. Lines are an odd number of cache lines: no two begin at the same place of a cache."""
+    height, width = maps.shape[2:]
+    lanes, radius, (_, _, first, last, begin, end) = LINE // maps.itemsize, kernel_size // 2, share
     whole = (width + lanes - 1) // lanes + 1
     reach = steps * radius
     every = min(height, end + reach) - max(0, begin - reach) + 2 * radius
-    rows = min(every, reach + radius + 2)
+    rows, single = min(every, reach + radius + 2), last - first == 1
     return Stencil(
         height=height,
         width=width,
@@ -69,8 +71,8 @@ def stencil_of(
         lines=kernel_size**2,
         slots=steps + 2 if kept else 3,
         rows=rows,
-        weight_rows=rows if channels == 1 else every,
-        gradient_rows=1 if channels == 1 else every,
+        weight_rows=rows if single else every,
+        gradient_rows=1 if single else every,
         begin=begin,
         end=end,
     )

@@ -12,7 +12,10 @@ from intarsia.kernels.vectors.vector_type import LINE
 
 @in_place
 def propagate(x: Maps, gates: Gates, sweep: Sweep, first: int, last: int, h: Maps) -> bool:
-    """Writes maps `first` to `last` - 1, counted through batch and channels, into `h`; whether last lines are finite."""
+    """Writes maps `first` to `last` - 1, counted through batch and channels, into `h`.
+
+    Returns whether their last lines are finite.
+    """
     channels, count = x.shape[1], x.shape[3] if sweep.across else x.shape[2]
     ways, lines, stride, buffer = gates.shape[1], sweep.lines, sweep.stride, sweep.buffer
     before, finite = (3 + ways) * lines * stride, True
