@@ -76,7 +76,7 @@ def test_float32_is_close_to_float64_forward_and_backward() -> None:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_what_is_not_finite_stays_in_its_map(direction: Direction) -> None:
     x, gates = inputs(9, 9)
-    x[0, 0, 4, 4] = float("inf")
+    x[0, 0] = float("inf")
     h = spatial_propagation(x, gates, direction)
     assert not h[0, 0].isfinite().all()
     others = torch.tensor([[False, True], [True, True]])
