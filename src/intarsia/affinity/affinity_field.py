@@ -6,13 +6,17 @@ Ke et al., "Adaptive Affinity Fields for Semantic Segmentation", ECCV 2018, arXi
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from intarsia.affinity.field_in_pytorch import affinity_field_by_slices
-from intarsia.affinity.refusals import check_floating, check_one_device, exact_dtype
+from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
+from intarsia.kernels.affinity_field.gather import gather
+from intarsia.kernels.affinity_field.layout import count_pairs, field_of, padded_codes
+from intarsia.kernels.parts import in_parts
 from intarsia.shapes import IGNORE
 
 
@@ -60,6 +64,35 @@ def affinity_field(
         ignore: the label of pixels that belong to no pair.
     """
     return affinity_field_by_slices(logits, labels, edge, not_edge, offsets, margin, ignore)
+
+
+@affinity_field.register_kernel("cpu")
+def _compiled(
+    logits: Tensor, labels: Tensor, edge: Tensor, not_edge: Tensor, offsets: list[int], margin: float, ignore: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    batch, classes, _, width = logits.shape
+    codes = padded_codes(labels.numpy(), max(offsets), logits.itemsize, ignore)
+    counts = np.zeros((len(offsets), 2), np.int64)
+    for image in codes:
+        count_pairs(image, max(offsets), np.array(offsets), counts)
+    edges, others = 2 * counts[:, 0], classes * counts[:, 1] + (classes - 2) * counts[:, 0]
+    shares = 1 / np.maximum(np.stack([others, edges]), 1)
+    tables = np.stack([not_edge.detach().numpy(), edge.detach().numpy()])
+    weights = (tables * shares[:, None]).astype(tables.dtype)
+    images, gradient = logits.detach().contiguous().numpy(), logits.new_empty(logits.shape)
+    sums, finite = np.zeros((batch, *tables.shape)), np.zeros(batch, bool)
+
+    def work(first: int, last: int) -> None:
+        for b in range(first, last):
+            field = field_of(codes[b], width, offsets, margin, weights)
+            finite[b] = gather(field, codes[b], images[b].reshape(-1), gradient.numpy()[b].reshape(-1), sums[b])
+
+    in_parts(work, batch, torch.get_num_threads())
+    means = sums.sum(0) * shares[:, None]
+    loss = logits.new_tensor((means * tables).sum() if finite.all() else float("nan"))
+    check_finite(loss, logits=logits)
+    others_mean, edge_mean = (torch.from_numpy(mean).to(logits.dtype) for mean in means)
+    return loss, gradient, edge_mean, others_mean
 
 
 @affinity_field.register_fake
