@@ -16,7 +16,9 @@ def affinity_field_loss(
 ) -> float:
     """logits: (B, K, H, W); labels: (B, H, W); weights: (K, sizes), raw."""
     batch, classes, height, width = logits.shape
-    probabilities = [[[_softmax(logits[n, :, i, j]) for j in range(width)] for i in range(height)] for n in range(batch)]
+    probabilities = [
+        [[_softmax(logits[n, :, i, j]) for j in range(width)] for i in range(height)] for n in range(batch)
+    ]
     loss = 0.0
     for place, size in enumerate(sizes):
         on_edges, elsewhere = [], []

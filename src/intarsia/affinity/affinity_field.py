@@ -26,20 +26,79 @@ def affinity_field_loss(
     *,
     sizes: Sequence[int] = (3, 5, 7),
     margin: float = 3.0,
-    edge_weights: Float[Tensor, "K S"] | None = None,
-    not_edge_weights: Float[Tensor, "K S"] | None = None,
+    edge_weights: Float[Tensor, "classes S"] | None = None,
+    not_edge_weights: Float[Tensor, "classes S"] | None = None,
     ignore: int = IGNORE,
 ) -> Float[Tensor, ""]:
-    """The affinity field loss."""
-    exact = exact_dtype(logits)
-    offsets = [size // 2 for size in sizes]
-    tables = [
-        torch.ones(logits.shape[1], len(offsets), dtype=exact, device=logits.device)
-        if weights is None
-        else weights.to(exact).softmax(1)
-        for weights in (edge_weights, not_edge_weights)
+    """How unlike neighbours of one class are predicted, and how alike neighbours of two (sections 3.2 and 3.3).
+
+    Each pixel i is compared with its eight neighbours j at a distance. For class c, with probabilities p and q of i and
+    j, clipped from 1e-4 on, the divergence is ``D = q log q/p + (1-q) log (1-q)/(1-p)``. Where only one of both pixels
+    is of class c, there is an edge, which costs ``max(0, margin - D)``; any other entry costs D. Entries on edges and
+    all others are averaged apart, for each distance, over pixels, neighbours and classes; the means are added up. A
+    mean over nothing is zero.
+
+    Args:
+        logits: from K = 2 on softmax; K = 1 is a sigmoid, that is, two classes with logits 0 and this one.
+        labels: from 0 to K - 1, or `ignore`.
+        sizes: odd, of the windows on whose border the eight neighbours lie: 3 means a distance of 1 pixel. ``(3,)`` is
+            the paper's affinity field of fixed size.
+        margin: the divergence from which neighbours of two classes are unlike enough, nats.
+        edge_weights: of sizes, for the class of each centre (two classes where K = 1), before a softmax over sizes.
+            Without it each size counts 1.
+        not_edge_weights: the same for entries that are no edges.
+        ignore: the label of pixels without a class.
+
+    As in the authors' code, a pair counts only if the neighbour on the other side, i - (j - i), lies inside and has a
+    class as well, which the paper does not say; and the gradient goes through both pixels.
+
+    Half precision is computed in float32. On the CPU a compiled kernel finds loss and gradient together, in the memory
+    of a few rows (each image of the batch on a thread); elsewhere PyTorch goes through neighbours one by one and looks
+    at no numbers. Second derivatives are not defined.
+
+    Raises:
+        ArgumentError: logits are no floating point numbers, shapes or sizes do not fit, tensors lie on two devices, or
+            (on the CPU) logits are not finite where there is a class, or a label is no class.
+
+    >>> labels = torch.tensor([[[0, 0, 0, 1, 1, 1]]])
+    >>> alike, sure = torch.zeros(1, 2, 1, 6), 20 * torch.nn.functional.one_hot(labels).movedim(3, 1).float()
+    >>> [round(affinity_field_loss(logits, labels, sizes=[3]).item(), 6) for logits in (alike, sure)]
+    [3.0, 0.0]
+    """
+    tables = {"edge_weights": edge_weights, "not_edge_weights": not_edge_weights}
+    given = {name: weights for name, weights in tables.items() if weights is not None}
+    check_floating(logits=logits, **given)
+    check_one_device(logits=logits, labels=labels, **given)
+    _check_shapes(logits, labels, sizes, given)
+    if not 0 < margin < float("inf"):
+        raise ArgumentError(f"`margin` (={margin}) must be a positive number of nats; the paper's is 3.")
+    exact = logits.to(exact_dtype(logits))
+    if exact.shape[1] == 1:
+        exact = torch.cat([torch.zeros_like(exact), exact], 1)
+    counted = [
+        exact.new_ones(exact.shape[1], len(sizes)) if weights is None else weights.to(exact.dtype).softmax(1)
+        for weights in tables.values()
     ]
-    return affinity_field(logits.to(exact), labels.long(), *tables, offsets, margin, ignore)[0].to(logits.dtype)
+    offsets = [size // 2 for size in sizes]
+    return affinity_field(exact, labels.long(), *counted, offsets, margin, ignore)[0].to(logits.dtype)
+
+
+def _check_shapes(logits: Tensor, labels: Tensor, sizes: Sequence[int], tables: dict[str, Tensor]) -> None:
+    if labels.is_floating_point():
+        raise ArgumentError(f"`labels` hold {labels.dtype} and must hold whole numbers; `labels.long()` does.")
+    if logits.ndim != 4 or labels.shape != (logits.shape[0], *logits.shape[2:]):
+        raise ArgumentError(
+            f"`logits` {tuple(logits.shape)} must be (B, K, H, W), and `labels` {tuple(labels.shape)} (B, H, W) of the "
+            "same batch, height and width; resize one of them."
+        )
+    if not sizes or any(size < 3 or size % 2 == 0 for size in sizes):
+        raise ArgumentError(f"`sizes` (={tuple(sizes)}) must be odd numbers from 3 on, such as (3, 5, 7).")
+    for name, weights in tables.items():
+        expected = (max(logits.shape[1], 2), len(sizes))
+        if weights.shape != expected:
+            raise ArgumentError(
+                f"`{name}` {tuple(weights.shape)} must be {expected}: a row for each class, a column for each size."
+            )
 
 
 @torch.library.custom_op("intarsia::affinity_field", mutates_args=())
@@ -71,6 +130,7 @@ def _compiled(
     logits: Tensor, labels: Tensor, edge: Tensor, not_edge: Tensor, offsets: list[int], margin: float, ignore: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     batch, classes, _, width = logits.shape
+    _check_labels(labels, classes, ignore)
     codes = padded_codes(labels.numpy(), max(offsets), logits.itemsize, ignore)
     counts = np.zeros((len(offsets), 2), np.int64)
     for image in codes:
@@ -93,6 +153,16 @@ def _compiled(
     check_finite(loss, logits=logits)
     others_mean, edge_mean = (torch.from_numpy(mean).to(logits.dtype) for mean in means)
     return loss, gradient, edge_mean, others_mean
+
+
+def _check_labels(labels: Tensor, classes: int, ignore: int) -> None:
+    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore)
+    if bool(wrong.any()):
+        place = wrong.nonzero()[0].tolist()
+        raise ArgumentError(
+            f"`labels` hold {int(labels[tuple(place)])} at {place} and must be from 0 to {classes - 1}, the classes of "
+            f"`logits`, or `ignore` (={ignore}); give that to pixels without a class."
+        )
 
 
 @affinity_field.register_fake

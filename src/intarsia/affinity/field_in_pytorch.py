@@ -7,16 +7,17 @@ at each distance, of which nothing is kept.
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
+from types import EllipsisType
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-LEAST = 1e-4  # probabilities, and what they leave of one, are at least this before a logarithm is taken
+from intarsia.kernels.affinity_field.layout import LEAST
 
 Maps = Float[Tensor, "B K H W"]
 Table = Float[Tensor, "K S"]
-Sides = tuple[slice, slice]
+Place = tuple[EllipsisType, slice, slice]
 
 
 def affinity_field_by_slices(
@@ -39,12 +40,11 @@ def affinity_field_by_slices(
     index = torch.arange(classes, device=labels.device).view(-1, 1, 1)
     for size, offset in enumerate(offsets):
         pairs = list(_pairs(labels, offset, ignore))
-        edges, others = _counts([(labels[c][v], labels[n][v]) for c, n, v in pairs], classes)
+        edges, others = _counts(labels, pairs, classes)
         for centre, neighbour, valid in pairs:
-            own, others_class = labels[centre], labels[neighbour]
-            own = torch.where(valid, own, 0)
+            own = torch.where(valid, labels[centre], 0)
             kl = inner[neighbour] - a[neighbour] * log_a[centre] - b[neighbour] * log_b[centre]
-            is_edge = (own[:, None] == index) != (others_class[:, None] == index)
+            is_edge = (own[:, None] == index) != (labels[neighbour][:, None] == index)
             here = valid[:, None]
             hinge = (margin - kl).clamp_min(0)
             edge_means[:, size] += _by_class(own, torch.where(here & is_edge, hinge, 0).sum(1), classes) / edges
@@ -64,7 +64,7 @@ def affinity_field_by_slices(
 
 def _pairs(
     labels: Int[Tensor, "B H W"], offset: int, ignore: int
-) -> Iterator[tuple[tuple[object, ...], tuple[object, ...], Bool[Tensor, "B h w"]]]:
+) -> Iterator[tuple[Place, Place, Bool[Tensor, "B h w"]]]:
     """Centres whose neighbour on one side and whose mirrored neighbour lie inside, the neighbours, and who is valid."""
     height, width = labels.shape[1:]
     known = labels != ignore
@@ -81,10 +81,12 @@ def _span(margin: int, length: int, shift: int) -> slice:
     return slice(abs(margin) + shift, length - abs(margin) + shift)
 
 
-def _counts(pairs: Sequence[tuple[Tensor, Tensor]], classes: int) -> tuple[Tensor | int, Tensor | int]:
-    """Entries on an edge and beside one, of all classes: the pair's own two differ, or none does; never zero."""
-    edges = sum((2 * (own != other).sum() for own, other in pairs), start=torch.zeros((), dtype=torch.long))
-    total = sum(len(own) for own, _ in pairs) * classes
+def _counts(labels: Tensor, pairs: Sequence[tuple[Place, Place, Tensor]], classes: int) -> tuple[Tensor, Tensor]:
+    """Entries on edges, two for each pair of two classes, and all others; at least one, to divide by."""
+    total, edges = labels.new_zeros(()), labels.new_zeros(())
+    for centre, neighbour, valid in pairs:
+        total = total + classes * valid.sum()
+        edges = edges + 2 * (valid & (labels[centre] != labels[neighbour])).sum()
     return edges.clamp_min(1), (total - edges).clamp_min(1)
 
 

@@ -1,12 +1,21 @@
 """The loss of an image and its gradient: row after row, in blocks of as many pixels as a vector holds."""
 
+import numpy as np
 from jaxtyping import Float64
 
-import numpy as np
-
 from intarsia.kernels.affinity_field.layout import (
-    A, B, CLASS, DOWN, KNOWN, LEAST, LOG_A, LOG_B, MAPS, NONE, P, RIGHT, WEIGHTS, Codes, Field,
-)  # fmt: skip
+    DOWN,
+    KNOWN,
+    LEAST,
+    MAPS,
+    NONE,
+    PLAIN,
+    REST,
+    RIGHT,
+    WEIGHTS,
+    Codes,
+    Field,
+)
 from intarsia.kernels.affinity_field.pairs import alike, mixed
 from intarsia.kernels.affinity_field.probabilities import enter_row
 from intarsia.kernels.compiled import in_place
@@ -51,11 +60,10 @@ def _gather_row(field: Field, codes: Codes, row: int, sums: Float64[np.ndarray, 
                 mixed(field, here, pixel, block, c)
             else:
                 alike(field, here, pixel, block)
-            found = _by_probability(field, here, block)
-            total = total + found
-            store(field.room, c * stride + k, found)
+            _by_probability(field, here, c * stride + k, block)
+            total = total + load(field.room, c * stride + k)
         for c in range(field.classes):
-            p = load(field.maps, slot * one_row + (c * MAPS + P) * stride + k)
+            p = load(field.maps, slot * one_row + (c * MAPS + PLAIN) * stride + k)
             store(field.room, c * stride + k, load(field.room, c * stride + k) - p * total)
         _add_up(field, codes, row + 2 * field.reach, k, block, sums)
 
@@ -113,20 +121,18 @@ def _weigh(field: Field, pixel: int, block: int) -> None:
 
 
 @in_place
-def _by_probability(field: Field, here: int, block: int):
-    """One class's part of the gradient by logits: p times the derivative by p, which is zero where p is clipped."""
+def _by_probability(field: Field, here: int, to: int, block: int) -> None:
+    """Writes a class's part of the gradient by logits: p times the derivative by p, of which clipped parts are zero."""
     maps, room, stride, lanes = field.maps, field.room, field.stride, LINE // field.room.itemsize
     gradients = block + (22 * len(field.offsets) + 1) * lanes
-    zero, one, least, p = filled(room, 0.0), filled(room, 1.0), filled(room, LEAST), load(maps, here + P * stride)
+    zero, one, least, p = filled(room, 0.0), filled(room, 1.0), filled(room, LEAST), load(maps, here + PLAIN * stride)
     by_p = p * load(room, gradients) + load(room, gradients + 2 * lanes)
-    by_rest = p * (load(room, gradients + lanes) + load(room, gradients + 3 * lanes) / load(maps, here + B * stride))
-    return where_at_least(p, least, by_p, zero) - where_at_least(one - p, least, by_rest, zero)
+    by_rest = p * (load(room, gradients + lanes) + load(room, gradients + 3 * lanes) / load(maps, here + REST * stride))
+    store(room, to, where_at_least(p, least, by_p, zero) - where_at_least(one - p, least, by_rest, zero))
 
 
 @in_place
-def _add_up(
-    field: Field, codes: Codes, row: int, k: int, block: int, sums: Float64[np.ndarray, "2 K S"]
-) -> None:
+def _add_up(field: Field, codes: Codes, row: int, k: int, block: int, sums: Float64[np.ndarray, "2 K S"]) -> None:
     """A block's sums go to the classes of its pixels."""
     sizes, lanes = len(field.offsets), LINE // field.room.itemsize
     place = block + 20 * sizes * lanes

@@ -18,8 +18,8 @@ from intarsia.kernels.vectors.vector_type import LINE, aligned
 LEAST = 1e-4  # probabilities, and what they leave of one, are at least this before a logarithm is taken
 NONE = -1  # the class of pixels that are ignored or outside
 
-P, A, LOG_A, B, LOG_B, INNER = range(6)  # maps: p; p and 1 - p from LEAST on, their logarithms; a log a + b log b
-MAPS = 6
+PLAIN, CLIPPED, LOG, REST, LOG_REST, INNER = range(6)  # maps: p; p and 1 - p from LEAST on, each with its logarithm,
+MAPS = 6  # and the sum of both products with their logarithms
 DOWN, RIGHT = (0, 0, 1, -1, 1, -1, 1, -1), (1, -1, -1, 1, 0, 0, 1, -1)  # to neighbours, opposite ones side by side
 
 KNOWN, CLASS, WEIGHTS = 0, 1, 2  # planes: 1 where a pixel has a class; it; then weights, first those beside edges
@@ -93,9 +93,7 @@ def field_of(
 
 
 @in_place
-def count_pairs(
-    codes: Codes, reach: int, offsets: Int64[np.ndarray, " S"], counts: Int64[np.ndarray, "S 2"]
-) -> None:
+def count_pairs(codes: Codes, reach: int, offsets: Int64[np.ndarray, " S"], counts: Int64[np.ndarray, "S 2"]) -> None:
     """Adds an image's pairs of two classes and of one to the counts of each distance."""
     rows, stride = codes.shape
     for size in range(len(offsets)):

@@ -5,7 +5,18 @@ products of what is known of each pixel. A pixel is a centre, and it is the neig
 its gradient are gathered here, so that no pixel writes to another.
 """
 
-from intarsia.kernels.affinity_field.layout import A, B, CLASS, DOWN, INNER, LOG_A, LOG_B, RIGHT, WEIGHTS, Field
+from intarsia.kernels.affinity_field.layout import (
+    CLASS,
+    CLIPPED,
+    DOWN,
+    INNER,
+    LOG,
+    LOG_REST,
+    REST,
+    RIGHT,
+    WEIGHTS,
+    Field,
+)
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.vectors.arithmetic import smaller
 from intarsia.kernels.vectors.lanes import filled, load, store, where_at_least
@@ -17,7 +28,7 @@ def alike(field: Field, here: int, pixel: int, block: int) -> None:
     """No pair of the block has an edge for this class: neighbours are added up first."""
     maps, room, stride, shifts = field.maps, field.room, field.stride, field.shifts
     sizes, lanes = len(field.offsets), LINE // room.itemsize
-    log_a, log_b = load(maps, here + LOG_A * stride), load(maps, here + LOG_B * stride)
+    log_a, log_b = load(maps, here + LOG * stride), load(maps, here + LOG_REST * stride)
     sums, gradients = block + 20 * sizes * lanes, block + (22 * sizes + 1) * lanes
     as_a, as_b, as_log_a, as_log_b = filled(room, 0.0), filled(room, 0.0), filled(room, 0.0), filled(room, 0.0)
     for size in range(sizes):
@@ -26,11 +37,13 @@ def alike(field: Field, here: int, pixel: int, block: int) -> None:
             there, back = here + shifts[size, 2 * axis], here + shifts[size, 2 * axis + 1]
             weights = block + (size * 4 + axis) * 5 * lanes
             valid, pull, pull_back = load(room, weights), load(room, weights + lanes), load(room, weights + 2 * lanes)
-            a = a + valid * (load(maps, there + A * stride) + load(maps, back + A * stride))
-            b = b + valid * (load(maps, there + B * stride) + load(maps, back + B * stride))
+            a = a + valid * (load(maps, there + CLIPPED * stride) + load(maps, back + CLIPPED * stride))
+            b = b + valid * (load(maps, there + REST * stride) + load(maps, back + REST * stride))
             inner = inner + valid * (load(maps, there + INNER * stride) + load(maps, back + INNER * stride))
-            as_a = as_a - pull * load(maps, there + LOG_A * stride) - pull_back * load(maps, back + LOG_A * stride)
-            as_b = as_b - pull * load(maps, there + LOG_B * stride) - pull_back * load(maps, back + LOG_B * stride)
+            as_a = as_a - pull * load(maps, there + LOG * stride) - pull_back * load(maps, back + LOG * stride)
+            as_b = (
+                as_b - pull * load(maps, there + LOG_REST * stride) - pull_back * load(maps, back + LOG_REST * stride)
+            )
         own = load(field.planes, (WEIGHTS + size) * field.plane + pixel)
         as_log_a, as_log_b = as_log_a - own * a, as_log_b - own * b
         place = sums + size * lanes
@@ -49,8 +62,13 @@ def mixed(field: Field, here: int, pixel: int, block: int, c: int) -> None:
     sizes, lanes = len(field.offsets), LINE // room.itemsize
     sums, gradients = block + 20 * sizes * lanes, block + (22 * sizes + 1) * lanes
     zero, one, margin, index = filled(room, 0.0), filled(room, 1.0), filled(room, field.margin), filled(room, c)
-    a, b, inner = load(maps, here + A * stride), load(maps, here + B * stride), load(maps, here + INNER * stride)
-    log_a, log_b = load(maps, here + LOG_A * stride), load(maps, here + LOG_B * stride)
+    a, b, inner = (
+        load(maps, here + CLIPPED * stride),
+        load(maps, here + REST * stride),
+        load(maps, here + INNER * stride),
+    )
+    log_a, log_b = load(maps, here + LOG * stride), load(maps, here + LOG_REST * stride)
+    inner = load(maps, here + INNER * stride)
     is_other = smaller(abs(load(planes, CLASS * field.plane + pixel) - index), one)  # classes are whole numbers
     as_a, as_b, as_log_a, as_log_b = zero, zero, zero, zero
     for size in range(sizes):
@@ -64,8 +82,8 @@ def mixed(field: Field, here: int, pixel: int, block: int, c: int) -> None:
             valid = load(room, weights)
             pull = load(room, weights + (1 + direction % 2) * lanes)
             push = load(room, weights + (3 + direction % 2) * lanes)
-            a_there, b_there = load(maps, there + A * stride), load(maps, there + B * stride)
-            log_a_there, log_b_there = load(maps, there + LOG_A * stride), load(maps, there + LOG_B * stride)
+            a_there, b_there = load(maps, there + CLIPPED * stride), load(maps, there + REST * stride)
+            log_a_there, log_b_there = load(maps, there + LOG * stride), load(maps, there + LOG_REST * stride)
             edge = abs(is_other - smaller(abs(load(planes, CLASS * field.plane + pixel + away) - index), one))
             divergence = load(maps, there + INNER * stride) - a_there * log_a - b_there * log_b
             left = margin - divergence

@@ -1,6 +1,6 @@
-"""A row of logits becomes what pairs ask of their pixels: probabilities and logarithms, once for each pixel and class."""
+"""A row of logits becomes what pairs ask of their pixels: probabilities and logarithms, once for pixel and class."""
 
-from intarsia.kernels.affinity_field.layout import A, B, INNER, KNOWN, LEAST, LOG_A, LOG_B, MAPS, P, Field
+from intarsia.kernels.affinity_field.layout import CLIPPED, INNER, KNOWN, LEAST, LOG, LOG_REST, MAPS, PLAIN, REST, Field
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.vectors.arithmetic import larger
 from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, load, store, where_at_least
@@ -33,18 +33,18 @@ def enter_row(field: Field, logits: Flat, row: int) -> bool:
         for c in range(field.classes):
             e = power(load(room, c * stride + k) - most)
             total = total + e
-            store(maps, first + (c * MAPS + P) * stride + k, e)
+            store(maps, first + (c * MAPS + PLAIN) * stride + k, e)
         share, log_total = one / total, most + logarithm(total)
         for c in range(field.classes):
             here = first + c * MAPS * stride + k
-            p = load(maps, here + P * stride) * share
+            p = load(maps, here + PLAIN * stride) * share
             a, b = larger(p, least), larger(one - p, least)
             log_a, log_b = larger(load(room, c * stride + k) - log_total, log_least), logarithm(b)
-            store(maps, here + P * stride, p)
-            store(maps, here + A * stride, a)
-            store(maps, here + B * stride, b)
-            store(maps, here + LOG_A * stride, log_a)
-            store(maps, here + LOG_B * stride, log_b)
+            store(maps, here + PLAIN * stride, p)
+            store(maps, here + CLIPPED * stride, a)
+            store(maps, here + REST * stride, b)
+            store(maps, here + LOG * stride, log_a)
+            store(maps, here + LOG_REST * stride, log_b)
             store(maps, here + INNER * stride, a * log_a + b * log_b)
     store(room, 0, check)
     finite = True
