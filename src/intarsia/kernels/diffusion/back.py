@@ -7,7 +7,7 @@ and read them back, and no step has to be kept.
 
 from intarsia.kernels.compiled import in_place
 from intarsia.kernels.diffusion.stencil import Map, Stencil, first_row, gradients_at, order, states_at, weights_at
-from intarsia.kernels.diffusion.steps import TOGETHER, enter, take_step
+from intarsia.kernels.diffusion.steps import enter, take_step
 from intarsia.kernels.diffusion.three import gather_three
 from intarsia.kernels.diffusion.weights import Guidance, Source, guidance_gradient
 from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, load, store
@@ -29,18 +29,18 @@ def diffuse_back(
     for row in range(start - reach, start + reach):
         enter(stencil, source, fresh, weights, first, added, with_added, stencil.own, row, states)
         enter(stencil, source, False, weights, grad, grad, False, True, row, adjoints)
-    for front in range(start, stencil.end + lag, TOGETHER):
-        for row in range(front + reach, front + reach + TOGETHER):
+    for front in range(start, stencil.end + lag, stencil.together):
+        for row in range(front + reach, front + reach + stencil.together):
             enter(stencil, source, fresh, weights, first, added, with_added, stencil.own, row, states)
             enter(stencil, source, False, weights, grad, grad, False, True, row, adjoints)
         for step in range(stencil.steps):
             line = front - step * reach
             if step < stencil.steps - 1:
-                for row in range(line, line + TOGETHER):
+                for row in range(line, line + stencil.together):
                     take_step(stencil, weights, step, row, False, states)
-            for row in range(line, line + TOGETHER):
+            for row in range(line, line + stencil.together):
                 take_step(stencil, weights, step, row, True, adjoints)
-        for row in range(max(front - lag, stencil.begin), min(front - lag + TOGETHER, stencil.end)):
+        for row in range(max(front - lag, stencil.begin), min(front - lag + stencil.together, stencil.end)):
             _leave(stencil, weights, fresh, row, states, adjoints, grad_weights, grad_first, grad_added)
             if complete:
                 guidance_gradient(stencil, source, row, grad_weights, room, grad_guidance)

@@ -38,6 +38,8 @@ class Stencil(NamedTuple):
     """Of weights in a row: the neighbours' and the pixel's own."""
     slots: int
     """Of states in a row: two that take turns, or one a step and the first; and what is added."""
+    together: int
+    """Rows of a step that are worked on one after another: the next finds the weights of most of them near."""
     rows: int
     """Of states."""
     weight_rows: int
@@ -59,7 +61,8 @@ def stencil_of(
     whole = (width + lanes - 1) // lanes + 1
     reach = steps * radius
     every = min(height, end + reach) - max(0, begin - reach) + 2 * radius
-    rows, single = min(every, reach + radius + 2), last - first == 1
+    together = 3 * radius
+    rows, single = min(every, reach + radius + together), last - first == 1
     return Stencil(
         height=height,
         width=width,
@@ -70,6 +73,7 @@ def stencil_of(
         stride=(whole + 1 - whole % 2) * lanes,
         lines=kernel_size**2,
         slots=steps + 2 if kept else 3,
+        together=together,
         rows=rows,
         weight_rows=rows if single else every,
         gradient_rows=1 if single else every,

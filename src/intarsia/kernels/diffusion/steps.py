@@ -14,8 +14,6 @@ from intarsia.kernels.vectors.arithmetic import total
 from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, load, store
 from intarsia.kernels.vectors.vector_type import LINE
 
-TOGETHER = 2  # rows of a step that are worked on one after another: the next step finds the weights of one in the cache
-
 
 @in_place
 def diffuse(
@@ -31,13 +29,13 @@ def diffuse(
     start = first_row(stencil, 0)
     for row in range(start - reach, start + reach):
         enter(stencil, source, fresh, weights, first, added, with_added, stencil.own, row, states)
-    for front in range(start, stencil.end + lag, TOGETHER):
-        for row in range(front, front + TOGETHER):
+    for front in range(start, stencil.end + lag, stencil.together):
+        for row in range(front, front + stencil.together):
             enter(stencil, source, fresh, weights, first, added, with_added, stencil.own, row + reach, states)
         for step in range(stencil.steps):
-            for row in range(front - step * reach, front - step * reach + TOGETHER):
+            for row in range(front - step * reach, front - step * reach + stencil.together):
                 take_step(stencil, weights, step, row, False, states)
-        for row in range(max(front - lag, stencil.begin), min(front - lag + TOGETHER, stencil.end)):
+        for row in range(max(front - lag, stencil.begin), min(front - lag + stencil.together, stencil.end)):
             line = states_at(stencil, row) + stencil.steps % 2 * stencil.stride + lanes
             copy_line(states, line, stencil.width, result[row], 0)
             finite &= _are_finite(states, line, stencil.width)
