@@ -69,9 +69,8 @@ def affinity_field_loss(
     given = {name: weights for name, weights in tables.items() if weights is not None}
     check_floating(logits=logits, **given)
     check_one_device(logits=logits, labels=labels, **given)
-    _check_shapes(logits, labels, sizes, given)
-    if not 0 < margin < float("inf"):
-        raise ArgumentError(f"`margin` (={margin}) must be a positive number of nats; the paper's is 3.")
+    check_pairs(sizes, margin)
+    _check_shapes(logits, labels, len(sizes), given)
     exact = logits.to(exact_dtype(logits))
     if exact.shape[1] == 1:
         exact = torch.cat([torch.zeros_like(exact), exact], 1)
@@ -83,7 +82,15 @@ def affinity_field_loss(
     return affinity_field(exact, labels.long(), *counted, offsets, margin, ignore)[0].to(logits.dtype)
 
 
-def _check_shapes(logits: Tensor, labels: Tensor, sizes: Sequence[int], tables: dict[str, Tensor]) -> None:
+def check_pairs(sizes: Sequence[int], margin: float) -> None:
+    """Refuse sizes without a middle, and a margin that no divergence could keep."""
+    if not sizes or any(size < 3 or size % 2 == 0 for size in sizes):
+        raise ArgumentError(f"`sizes` (={tuple(sizes)}) must be odd numbers from 3 on, such as (3, 5, 7).")
+    if not 0 < margin < float("inf"):
+        raise ArgumentError(f"`margin` (={margin}) must be a positive number of nats; the paper's is 3.")
+
+
+def _check_shapes(logits: Tensor, labels: Tensor, sizes: int, tables: dict[str, Tensor]) -> None:
     if labels.is_floating_point():
         raise ArgumentError(f"`labels` hold {labels.dtype} and must hold whole numbers; `labels.long()` does.")
     if logits.ndim != 4 or labels.shape != (logits.shape[0], *logits.shape[2:]):
@@ -91,10 +98,8 @@ def _check_shapes(logits: Tensor, labels: Tensor, sizes: Sequence[int], tables: 
             f"`logits` {tuple(logits.shape)} must be (B, K, H, W), and `labels` {tuple(labels.shape)} (B, H, W) of the "
             "same batch, height and width; resize one of them."
         )
-    if not sizes or any(size < 3 or size % 2 == 0 for size in sizes):
-        raise ArgumentError(f"`sizes` (={tuple(sizes)}) must be odd numbers from 3 on, such as (3, 5, 7).")
     for name, weights in tables.items():
-        expected = (max(logits.shape[1], 2), len(sizes))
+        expected = (max(logits.shape[1], 2), sizes)
         if weights.shape != expected:
             raise ArgumentError(
                 f"`{name}` {tuple(weights.shape)} must be {expected}: a row for each class, a column for each size."
