@@ -16,7 +16,7 @@ Maps = Float[Tensor, "B C H W"]
 
 _TILE = (32, 64)
 _WARPS = 8
-_HALO = 8  # at most: steps of one launch times the radius
+_HALO = 6  # at most: steps of one launch times the radius
 
 
 def steps_at_once(kernel_size: int) -> int:
@@ -77,11 +77,11 @@ def weight_gradient(
         grad_added: is added to.
     """
     count, (batch, channels, height, width) = len(adjoints) - 1, grad_added.shape
-    taps, block = grad_weights.shape[1], 128
-    _gather[(-(-height * width // block), batch)](
+    taps, block = grad_weights.shape[1], 512
+    _gather[(-(-height * width // block), batch, taps)](
         states, adjoints, grad_added if first is None else first, grad_weights, grad_added,
-        channels, height, width, count, batch * channels,
-        SIZE={9: 3, 25: 5, 49: 7}[taps], TAPS=1 << taps.bit_length(), OWN=first is None, BLOCK=block, num_warps=4,
+        channels, height, width, count,
+        SIZE={9: 3, 25: 5, 49: 7}[taps], OWN=first is None, BLOCK=block, num_warps=4,
     )  # fmt: skip
 
 
@@ -144,34 +144,30 @@ def _steps(
 @triton.jit
 @no_type_check
 def _gather(
-    states, adjoints, first, grad_weights, grad_added, channels, height, width, count, maps,
-    SIZE: tl.constexpr, TAPS: tl.constexpr, OWN: tl.constexpr, BLOCK: tl.constexpr,
+    states, adjoints, first, grad_weights, grad_added, channels, height, width, count,
+    SIZE: tl.constexpr, OWN: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    CENTRE: tl.constexpr = SIZE * SIZE // 2
-    pixels, b = height * width, tl.program_id(1).to(tl.int64)
-    at, tap = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, TAPS)[:, None]
+    """One neighbour's weights of some pixels; what is added in each step belongs to the one in the middle."""
+    pixels, b, tap = height * width, tl.program_id(1).to(tl.int64), tl.program_id(2)
+    at, middle = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tap == SIZE * SIZE // 2
     inside = at < pixels
-    down, right = tap // SIZE - SIZE // 2, tap % SIZE - SIZE // 2
-    row, column = at[None, :] // width + down, at[None, :] % width + right
-    there = (row >= 0) & (row < height) & (column >= 0) & (column < width) & (tap < SIZE * SIZE)
+    row, column = at // width + tap // SIZE - SIZE // 2, at % width + tap % SIZE - SIZE // 2
+    there = inside & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    multiplied = there
     if not OWN:
-        there = there & (tap != CENTRE)
-    beside, stride = row * width + column, maps.to(tl.int64) * pixels
-    target = grad_weights + (b * SIZE * SIZE + tap) * pixels + at[None, :]
+        multiplied = there & (tap != SIZE * SIZE // 2)
+    beside, stride = row * width + column, tl.num_programs(1).to(tl.int64) * channels * pixels
+    target = grad_weights + (b * SIZE * SIZE + tap) * pixels + at
     found = tl.load(target, there, other=0.0)
-    own = tl.full((BLOCK,), 0.0, found.dtype)
     for c in range(channels):
         here = (b * channels + c) * pixels
         summed = tl.full((BLOCK,), 0.0, found.dtype)
         for step in range(count):
             a = tl.load(adjoints + (count - 1 - step) * stride + here + at, inside, other=0.0)
-            found += a[None, :] * tl.load(states + step * stride + here + beside, there, other=0.0)
+            found += a * tl.load(states + step * stride + here + beside, multiplied, other=0.0)
             summed += a
-        place = here + at
-        tl.store(grad_added + place, summed + tl.load(grad_added + place, inside, other=0.0), inside)
+        before = tl.load(grad_added + here + at, inside & middle, other=0.0)
+        tl.store(grad_added + here + at, before + summed, inside & middle)
         if not OWN:
-            own += summed * tl.load(first + place, inside, other=0.0)
+            found += summed * tl.load(first + here + at, inside & middle, other=0.0)
     tl.store(target, found, there)
-    if not OWN:
-        target = grad_weights + (b * SIZE * SIZE + CENTRE) * pixels + at
-        tl.store(target, own + tl.load(target, inside, other=0.0), inside)

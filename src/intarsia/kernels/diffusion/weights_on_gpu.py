@@ -120,10 +120,10 @@ def _weigh_back(
 @triton.jit
 @no_type_check
 def _read_at(at, b, tap: tl.constexpr, height, width, SIZE: tl.constexpr, SHIFTED: tl.constexpr):
-    """Where guidance for a neighbour is read, and whether that neighbour is in the image."""
+    """Where guidance for a neighbour is read, and whether the pixel and that neighbour are in the image."""
     down, right = tap // SIZE - SIZE // 2, tap % SIZE - SIZE // 2
     row, column = at // width + down, at % width + right
-    there = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    there = (at < height * width) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
     channel = SIZE * SIZE - 1 - tap if SHIFTED else tap
     if channel > SIZE * SIZE // 2:
         channel -= 1

@@ -14,7 +14,7 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-_HELD = 1024  # numbers of each map that are brought in together
+_HELD = 1024  # numbers of each map that a warp brings in together
 
 
 class _Launch(NamedTuple):
@@ -79,8 +79,8 @@ def _swept(maps: Tensor, gates: Tensor, across: bool, backwards: bool, threshold
 
 def _launch(n: int) -> _Launch:
     size = max(32, 1 << (n - 1).bit_length())
-    warps = max(1, size // 256)
-    return _Launch(size, max(1, min(8, _HELD // size)), warps)
+    warps = min(8, max(1, size // 128))
+    return _Launch(size, max(1, min(8, _HELD * warps // size)), warps)
 
 
 @triton.jit
