@@ -50,8 +50,8 @@ def spatial_propagation(
 
     Half precision is computed in float32. On the CPU a compiled kernel computes it, on as many threads as PyTorch has
     (maps of the batch's channels are shared out between them), on a GPU one of Triton, with a warp or a few for each
-    map; second derivatives are not defined there. Elsewhere, and without Triton, a loop over lines in PyTorch does. Only
-    the CPU's looks at the numbers.
+    map; second derivatives are not defined there. Elsewhere, and without Triton, a loop over lines in PyTorch does.
+    Only the CPU's looks at the numbers.
 
     Raises:
         ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) gates are

@@ -164,4 +164,6 @@ def _pairs(
     found = tl.where(p >= LEAST, p * by_a + by_log_a, 0.0)
     found -= tl.where(1.0 - p >= LEAST, p * (by_rest + by_log_rest / rest), 0.0)
     found -= p * tl.reduce(tl.where(is_class, found, 0.0), 0, _add)[None, :]
-    tl.store(grad + b * classes * pixels + here, tl.where(known[None, :], found, 0.0), is_class & (at < pixels)[None, :])
+    tl.store(
+        grad + b * classes * pixels + here, tl.where(known[None, :], found, 0.0), is_class & (at < pixels)[None, :]
+    )

@@ -44,7 +44,7 @@ def diffuse_back(
     for count in reversed(launches):
         states = steps_on_gpu.diffuse(weights, first, added, starts.pop(), count - 1, traced=True)
         adjoints = steps_on_gpu.diffuse(weights, first, None, grad, count, adjoint=True, traced=True)
-        weight_gradient(states, adjoints, first, grad_weights, grad_added)
+        weight_gradient(states, adjoints[:-1], first, grad_weights, grad_added)
         grad = adjoints[-1]
     grad_guidance = guidance_gradient(guidance, free, kernel_size, shifted, absolute, grad_weights)
     middle = kernel_size**2 // 2

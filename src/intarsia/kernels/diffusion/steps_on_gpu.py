@@ -71,12 +71,12 @@ def weight_gradient(
 
     Args:
         states: the map before each step.
-        adjoints: the gradient behind each step, last one first, so that the number of both is the same.
+        adjoints: the gradient behind each step, last one first.
         first: the map that the pixel's own weight multiplies, or None for the current one.
         grad_weights: is added to.
         grad_added: is added to.
     """
-    count, (batch, channels, height, width) = len(adjoints) - 1, grad_added.shape
+    count, (batch, channels, height, width) = len(adjoints), grad_added.shape
     taps, block = grad_weights.shape[1], 512
     _gather[(-(-height * width // block), batch, taps)](
         states, adjoints, grad_added if first is None else first, grad_weights, grad_added,

@@ -91,14 +91,14 @@ def _sweep(
     SIZE: tl.constexpr, TOGETHER: tl.constexpr, SEAM: tl.constexpr, WOVEN: tl.constexpr,
 ):  # fmt: skip
     """One map; with ADJOINT a gate carries from its own line to the next one instead of the other way."""
-    pixels = (count * n).to(tl.int64)
-    b, c = tl.program_id(0) // channels, tl.program_id(0) % channels
-    own_map = tl.program_id(0) * pixels
+    pixels, number = count * n, tl.program_id(0).to(tl.int64)
+    b, c = number // channels, number % channels
+    own_map = number * pixels
     way_stride = gate_channels * pixels
     own_gates = b * WAYS * way_stride + (c % gate_channels) * pixels
     places = _places(SIZE, SEAM, WOVEN)
     place, beside = places[:, None], tl.arange(0, TOGETHER)[None, :]
-    start = (count - 1 if BACKWARDS != ADJOINT else 0)  # the line that none comes before
+    start = count - 1 if BACKWARDS != ADJOINT else 0  # the line that none comes before
     arriving = tl.full((SIZE,), 0.0, maps.dtype.element_ty)
     for first in tl.range(0, count, TOGETHER, num_stages=2):
         line = (count - TOGETHER - first if BACKWARDS else first) + beside
@@ -211,8 +211,8 @@ def _gradients(
     ACROSS: tl.constexpr, BACKWARDS: tl.constexpr, WAYS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Of all pixels at once: adjoints become the gradient of x, and what they say of the gates is added up."""
-    pixels = (height * width).to(tl.int64)
-    b, gate = tl.program_id(1) // gate_channels, tl.program_id(1) % gate_channels
+    pixels, number = height * width, tl.program_id(1).to(tl.int64)
+    b, gate = number // gate_channels, number % gate_channels
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < pixels
     row, column = at // width, at % width
@@ -254,10 +254,6 @@ def _gradients(
         common += d0 * p0 + d2 * p2
         common = tl.where(total >= threshold, common, 0.0)  # through the sum of sizes
         tl.store(grad_gates + to_gates, scale * (d0 - tl.where(g0 < 0, -common, common)), inside)
-        tl.store(
-            grad_gates + to_gates + 2 * way_stride, scale * (d2 - tl.where(g2 < 0, -common, common)), inside
-        )
+        tl.store(grad_gates + to_gates + 2 * way_stride, scale * (d2 - tl.where(g2 < 0, -common, common)), inside)
     common = tl.where(total >= threshold, common, 0.0)
-    tl.store(
-        grad_gates + to_gates + (WAYS // 2) * way_stride, scale * (d1 - tl.where(g1 < 0, -common, common)), inside
-    )
+    tl.store(grad_gates + to_gates + (WAYS // 2) * way_stride, scale * (d1 - tl.where(g1 < 0, -common, common)), inside)
