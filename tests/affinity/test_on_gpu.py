@@ -148,6 +148,7 @@ class TestOperators:
             results.append([t.detach().cpu() for t in (h, *torch.autograd.grad(h, leaves, torch.cos(h.detach())))])
         torch.testing.assert_close(*results, rtol=1e-9, atol=1e-9)
 
+    @pytest.mark.usefixtures("unchecked_shapes")
     def test_compiled_whole(self) -> None:
         form = torch.compile(lambda h, g: convolutional_propagation(h, g, 3), fullgraph=True, backend="aot_eager")
         h0, guidance, _ = (None if t is None else t.float().cuda() for t in convolutional_inputs(6, 8))

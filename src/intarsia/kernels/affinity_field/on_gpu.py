@@ -51,7 +51,8 @@ def affinity_field(
         LEAST=LEAST, LOG_LEAST=math.log(LEAST), CLASSES=padded, BLOCK=block, num_warps=4,
     )  # fmt: skip
     means = sums.sum((0, 1))[..., :classes].mT * shares.mT[:, None]
-    return (means[0] * edge + means[1] * not_edge).sum(), grad, means[0], means[1]
+    on_edge, beside = (mean.clone(memory_format=torch.contiguous_format) for mean in means)
+    return (on_edge * edge + beside * not_edge).sum(), grad, on_edge, beside
 
 
 @triton.jit

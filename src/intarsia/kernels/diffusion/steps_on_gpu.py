@@ -6,7 +6,6 @@ tile is written to memory and read from the cache; weights come from there too a
 
 from typing import no_type_check
 
-import torch
 import triton
 import triton.language as tl
 from jaxtyping import Float

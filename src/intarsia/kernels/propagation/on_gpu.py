@@ -14,7 +14,7 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-_HELD = 1024  # numbers of each map that a warp brings in together
+_HELD = 1 << 14  # bytes of each map that are brought in together: those of four fit into any GPU's shared memory
 
 
 class _Launch(NamedTuple):
@@ -66,7 +66,7 @@ def propagate_back(
 def _swept(maps: Tensor, gates: Tensor, across: bool, backwards: bool, threshold: float, *, adjoint: bool) -> Tensor:
     batch, channels, height, width = maps.shape
     count, n = (width, height) if across else (height, width)
-    launch = _launch(n)
+    launch = _launch(n, maps.itemsize)
     result = torch.empty_like(maps)
     _sweep[(batch * channels,)](
         maps, gates, result,
@@ -77,10 +77,9 @@ def _swept(maps: Tensor, gates: Tensor, across: bool, backwards: bool, threshold
     return result
 
 
-def _launch(n: int) -> _Launch:
+def _launch(n: int, itemsize: int) -> _Launch:
     size = max(32, 1 << (n - 1).bit_length())
-    warps = min(8, max(1, size // 128))
-    return _Launch(size, max(1, min(8, _HELD * warps // size)), warps)
+    return _Launch(size, max(1, min(8, _HELD // (size * itemsize))), min(8, max(1, size // 128)))
 
 
 @triton.jit
