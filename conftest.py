@@ -12,6 +12,8 @@ from jaxtyping import install_import_hook
 
 install_import_hook("intarsia", "typecheck.check")
 
+collect_ignore_glob = ["src/*on_gpu.py"]  # no examples there, and Triton is not on every machine
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hide the GPUs from all other tests, which ask for the same bits; a GPU adds up in an order of its own."""

@@ -54,7 +54,7 @@ def column_loop(x: Tensor, gates: Tensor) -> Tensor:
 def published(h0: Tensor, guidance: Tensor) -> Tensor:
     """24 steps in the style of the published module: each pads eight copies of the map and sums by a convolution."""
     pads = [(1 - right, 1 + right, 1 - down, 1 + down) for down, right in OFFSETS]
-    one = torch.ones(1, 8, 1, 1, 1)
+    one = h0.new_ones(1, 8, 1, 1, 1)
     gates = torch.stack([F.pad(guidance[:, k : k + 1], pad) for k, pad in enumerate(pads)], 1)
     weights = gates / F.conv3d(gates.abs(), one)
     first = ((1 - F.conv3d(weights, one)).squeeze(1))[..., 1:-1, 1:-1] * h0

@@ -7,30 +7,14 @@ import pytest
 import torch
 from goldens import generator, golden
 from reference.convolutional_propagation import convolutional_propagation as pixel_by_pixel
+from reference.propagation_cases import MEASURED, OPTIONS
+from reference.propagation_cases import convolutional_inputs as inputs
 from torch import Tensor, nn
 
 from intarsia.affinity import convolutional_propagation
 from intarsia.affinity.convolutional_propagation import _diffuse, _diffuse_back
 from intarsia.errors import ArgumentError
 from intarsia.kernels.scratch import scratch
-
-OPTIONS = [
-    {"norm": norm, "centre": centre, "layout": layout}
-    for norm in ("8sum", "8sum_abs")
-    for centre in ("initial", "current")
-    for layout in ("shifted", "centred")
-]
-MEASURED = (None, "kept", "replaced", "blended")
-
-
-def inputs(
-    height: int, width: int, kernel_size: int = 3, *, batch: int = 2, channels: int = 2, measured: bool = True
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    draw = torch.Generator().manual_seed(height + 100 * width)
-    h0, values = torch.randn(2, batch, channels, height, width, generator=draw, dtype=torch.float64)
-    guidance = torch.randn(batch, kernel_size**2 - 1, height, width, generator=draw, dtype=torch.float64)
-    some = torch.rand(batch, 1, height, width, generator=draw) < 0.3
-    return h0, guidance, values * some if measured else None
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(options.values()))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reference.propagation_cases import spatial_inputs as inputs
 from reference.spatial_propagation import spatial_propagation as pixel_by_pixel
 from torch import Tensor
 
@@ -13,15 +14,6 @@ from intarsia.kernels.propagation import strips
 
 NORMALISATIONS = ("where_needed", "always", None)
 SIZES = [(1, 1), (1, 5), (5, 1), (9, 20), (20, 9)]
-
-
-def inputs(
-    height: int, width: int, ways: int = 3, shared: bool = False, batch: int = 2, channels: int = 2, scale: float = 0.5
-) -> tuple[Tensor, Tensor]:
-    draw = torch.Generator().manual_seed(height + 100 * width)
-    x = torch.randn(batch, channels, height, width, generator=draw, dtype=torch.float64)
-    gates = torch.randn(batch, ways, 1 if shared else channels, height, width, generator=draw, dtype=torch.float64)
-    return x, scale * gates
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from intarsia.affinity.devices import has_kernels
 from intarsia.affinity.field_in_pytorch import affinity_field_by_slices
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
@@ -168,6 +169,15 @@ def _check_labels(labels: Tensor, classes: int, ignore: int) -> None:
             f"`labels` hold {int(labels[tuple(place)])} at {place} and must be from 0 to {classes - 1}, the classes of "
             f"`logits`, or `ignore` (={ignore}); give that to pixels without a class."
         )
+
+
+@affinity_field.register_kernel("cuda")
+def _on_gpu(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    if not has_kernels(logits):
+        return affinity_field_by_slices(logits, *arguments)
+    from intarsia.kernels.affinity_field import on_gpu  # Triton is not on every machine
+
+    return on_gpu.affinity_field(logits, *arguments)
 
 
 @affinity_field.register_fake

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from intarsia.affinity.devices import has_kernels
 from intarsia.affinity.in_pytorch import diffuse_maps
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
@@ -60,8 +61,9 @@ def convolutional_propagation(
 
     Half precision is computed in float32. On the CPU a compiled kernel computes it, and second derivatives are not
     defined. It keeps no step for the backward pass: steps are computed again, a few rows at a time. Maps of the batch's
-    channels, and where they are too few bands of their rows, are shared out between as many threads as PyTorch has.
-    Elsewhere PyTorch adds up slices, keeps every step, and looks at no numbers.
+    channels, and where they are too few bands of their rows, are shared out between as many threads as PyTorch has. On
+    a GPU Triton does the same, a few steps at a time on tiles that overlap. Elsewhere, and without Triton, PyTorch adds
+    up slices and keeps every step. Only the CPU's kernel looks at the numbers.
 
     Raises:
         ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) guidance is
@@ -89,7 +91,7 @@ def convolutional_propagation(
         part = (sparse != 0).any(1, keepdim=True).to(exact) * (0.5 if measured == "blended" else 1.0)
         added, free = part * (start if measured == "kept" else sparse.to(exact)), 1 - part
     options = (kernel_size, layout == "shifted", norm == "8sum_abs", centre == "current")
-    form = _diffuse if h0.device.type == "cpu" else diffuse_maps
+    form = _diffuse if has_kernels(h0) else diffuse_maps
     return form(start, guidance.to(exact), added, free, steps, *options).to(h0.dtype)
 
 
@@ -156,6 +158,13 @@ def _sources(guidance: Tensor, free: Tensor | None, absolute: bool) -> list[Sour
     return [Source(guide, absolute, share[0], free is not None) for guide, share in zip(guides, frees, strict=True)]
 
 
+@_diffuse.register_kernel("cuda")
+def _diffuse_on_gpu(*arguments: Any) -> Tensor:
+    from intarsia.kernels.diffusion import on_gpu  # Triton is not on every machine
+
+    return on_gpu.diffuse(*arguments)
+
+
 @_diffuse.register_fake
 def _like(h0: Tensor, *_: Any) -> Tensor:
     return h0.new_empty(h0.shape)
@@ -196,6 +205,13 @@ def _diffuse_back(
 
     in_parts(work, len(shares), torch.get_num_threads())
     return grad_first, grad_guidance[0] if len(grad_guidance) == 1 else grad_guidance.sum(0), grad_added
+
+
+@_diffuse_back.register_kernel("cuda")
+def _diffuse_back_on_gpu(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    from intarsia.kernels.diffusion import on_gpu
+
+    return on_gpu.diffuse_back(*arguments)
 
 
 @_diffuse_back.register_fake

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from intarsia.affinity.devices import has_kernels
 from intarsia.affinity.in_pytorch import propagate_lines
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
@@ -48,8 +49,9 @@ def spatial_propagation(
             divided, and the output can grow without bounds.
 
     Half precision is computed in float32. On the CPU a compiled kernel computes it, on as many threads as PyTorch has
-    (maps of the batch's channels are shared out between them), and second derivatives are not defined; elsewhere a loop
-    over lines in PyTorch, which looks at no numbers.
+    (maps of the batch's channels are shared out between them), on a GPU one of Triton, with a warp or a few for each
+    map; second derivatives are not defined there. Elsewhere, and without Triton, a loop over lines in PyTorch does.
+    Only the CPU's looks at the numbers.
 
     Raises:
         ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) gates are
@@ -68,7 +70,7 @@ def spatial_propagation(
         raise ArgumentError(f"`normalisation` (={normalisation!r}) must be 'where_needed', 'always' or None.")
     exact, threshold = exact_dtype(x, gates), _FROM[normalisation]
     parts = x.to(exact), gates.to(exact)
-    if x.device.type == "cpu":
+    if has_kernels(x):
         return _propagate(*parts, direction, threshold).to(x.dtype)
     return propagate_lines(*parts, *_course(direction), threshold).to(x.dtype)
 
@@ -107,6 +109,13 @@ def _propagate(x: Tensor, gates: Tensor, direction: str, threshold: float) -> Te
     return h
 
 
+@_propagate.register_kernel("cuda")
+def _propagate_on_gpu(x: Tensor, gates: Tensor, direction: str, threshold: float) -> Tensor:
+    from intarsia.kernels.propagation import on_gpu  # Triton is not on every machine
+
+    return on_gpu.propagate(x, gates, *_course(direction), threshold)
+
+
 @_propagate.register_fake
 def _like(x: Tensor, gates: Tensor, direction: str, threshold: float) -> Tensor:
     return x.new_empty(x.shape)
@@ -130,6 +139,15 @@ def _propagate_backward(
 
     in_parts(work, x.shape[0] * x.shape[1] // channels, torch.get_num_threads())
     return grad_x, grad_gates
+
+
+@_propagate_backward.register_kernel("cuda")
+def _propagate_backward_on_gpu(
+    grad: Tensor, x: Tensor, gates: Tensor, h: Tensor, direction: str, threshold: float
+) -> tuple[Tensor, Tensor]:
+    from intarsia.kernels.propagation import on_gpu
+
+    return on_gpu.propagate_back(grad, x, gates, h, *_course(direction), threshold)
 
 
 @_propagate_backward.register_fake

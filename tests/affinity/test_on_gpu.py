@@ -1,0 +1,155 @@
+"""The kernels of GPUs: on one, or without it on the CPU in Triton's interpreter."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+from reference.convolutional_propagation import convolutional_propagation as diffused_pixel_by_pixel
+from reference.propagation_cases import convolutional_inputs, spatial_inputs
+from reference.spatial_propagation import spatial_propagation as propagated_pixel_by_pixel
+from torch import Tensor
+
+from intarsia.affinity import affinity_field_loss, convolutional_propagation, spatial_propagation
+from intarsia.affinity.affinity_field import affinity_field
+from intarsia.affinity.convolutional_propagation import _diffuse, _diffuse_back
+from intarsia.affinity.spatial_propagation import _FROM, DIRECTIONS, _course, _propagate, _propagate_backward
+
+pytest.importorskip("triton")
+THERE = "cuda" if torch.cuda.is_available() else "cpu"
+with patch.dict(os.environ, {"TRITON_INTERPRET": "0" if THERE == "cuda" else "1"}):
+    from intarsia.kernels.affinity_field import on_gpu as fields
+    from intarsia.kernels.diffusion import on_gpu as diffusion
+    from intarsia.kernels.diffusion import steps_on_gpu
+    from intarsia.kernels.propagation import on_gpu as propagation
+
+ANYWHERE = [pytest.param("cpu", marks=pytest.mark.skipif(THERE == "cuda", reason="compiled for the GPU")),
+            pytest.param("cuda", marks=pytest.mark.gpu)]  # fmt: skip
+
+
+def same(found: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    torch.testing.assert_close([t.cpu() for t in found], list(expected), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("device", ANYWHERE)
+@pytest.mark.parametrize(
+    ("direction", "ways", "shared", "normalisation", "size"),
+    [
+        (DIRECTIONS[0], 3, False, "where_needed", (40, 9)),
+        (DIRECTIONS[1], 3, True, "always", (5, 11)),
+        (DIRECTIONS[2], 3, True, None, (3, 40)),
+        (DIRECTIONS[3], 1, False, "where_needed", (9, 5)),
+        (DIRECTIONS[3], 3, False, "always", (1, 1)),
+    ],
+)
+def test_spatial_propagation(
+    device: str, direction: Any, ways: int, shared: bool, normalisation: Any, size: Any
+) -> None:
+    x, gates = spatial_inputs(*size, ways, shared, batch=1 if shared else 2)
+    exact, course = _FROM[normalisation], _course(direction)
+    h = torch.from_numpy(propagated_pixel_by_pixel(x.numpy(), gates.numpy(), direction, normalisation))
+    there = [t.to(device) for t in (torch.cos(h), x, gates, h)]
+    same([propagation.propagate(*there[1:3], *course, exact)], [h])
+    expected = _propagate_backward(torch.cos(h), x, gates, h, direction, exact)
+    same(propagation.propagate_back(*there, *course, exact), expected)
+
+
+@pytest.mark.parametrize("device", ANYWHERE)
+@pytest.mark.parametrize(
+    ("kernel_size", "norm", "centre", "layout", "measured", "size", "steps"),
+    [
+        (3, "8sum", "initial", "shifted", None, (5, 12), 7),
+        (3, "8sum_abs", "current", "centred", "replaced", (4, 3), 2),
+        (5, "8sum_abs", "initial", "shifted", "kept", (3, 4), 1),
+        (7, "8sum", "current", "centred", None, (2, 3), 1),
+    ],
+)
+def test_convolutional_propagation(
+    device: str, kernel_size: Any, norm: str, centre: str, layout: str, measured: str | None, size: Any, steps: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The first takes two launches on two tiles."""
+    monkeypatch.setattr(steps_on_gpu, "_TILE", (16, 16))
+    monkeypatch.setattr(steps_on_gpu, "_HALO", 4)
+    h0, guidance, sparse = convolutional_inputs(*size, kernel_size, batch=1, measured=measured is not None)
+    words = {} if measured is None else {"measured": measured}
+    expected = diffused_pixel_by_pixel(
+        h0.numpy(), guidance.numpy(), steps, kernel_size, absolute=norm == "8sum_abs", centre=centre, layout=layout,
+        sparse=None if sparse is None else sparse.numpy(), **words,
+    )  # fmt: skip
+    part = None if sparse is None else (sparse != 0).any(1, keepdim=True).double()
+    added = None if part is None else part * (h0 if measured == "kept" else sparse)
+    parts = [h0, guidance, added, None if part is None else 1 - part]
+    options = (steps, kernel_size, layout == "shifted", norm == "8sum_abs", centre == "current")
+    there = [None if t is None else t.to(device) for t in parts]
+    same([diffusion.diffuse(*there, *options)], [torch.from_numpy(expected)])  # type: ignore[arg-type]
+    grad = torch.cos(torch.from_numpy(expected))
+    found = diffusion.diffuse_back(grad.to(device), *there, *options)  # type: ignore[arg-type]
+    same(found, _diffuse_back(grad, *parts, *options))
+
+
+@pytest.mark.parametrize("device", ANYWHERE)
+@pytest.mark.parametrize(("classes", "offsets", "size"), [(3, [1, 2], (7, 9)), (2, [1], (2, 3))])
+def test_affinity_field(device: str, classes: int, offsets: list[int], size: tuple[int, int]) -> None:
+    draw = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(2, classes, *size, generator=draw, dtype=torch.float64)
+    labels = torch.randint(classes, (2, *size), generator=draw)
+    labels[torch.rand(labels.shape, generator=draw) < 0.1] = 255
+    logits[0, 0, 0, 0] = 50  # probabilities that are clipped
+    edge, not_edge = torch.rand(2, classes, len(offsets), generator=draw, dtype=torch.float64)
+    expected = affinity_field(logits, labels, edge, not_edge, offsets, 3.0, 255)
+    found = fields.affinity_field(*(t.to(device) for t in (logits, labels, edge, not_edge)), offsets, 3.0, 255)
+    same(found, expected)
+
+
+@pytest.mark.gpu
+class TestOperators:
+    """What users call, on tensors that lie there."""
+
+    def test_gradcheck(self) -> None:
+        for direction in DIRECTIONS:
+            x, gates = (t.cuda().requires_grad_() for t in spatial_inputs(3, 4, batch=1))
+            assert torch.autograd.gradcheck(lambda x, g, d=direction: spatial_propagation(x, g, d), (x, gates))
+        h0, guidance, _ = convolutional_inputs(3, 4, batch=1)
+        leaves = (h0.cuda().requires_grad_(), guidance.cuda().requires_grad_())
+        assert torch.autograd.gradcheck(lambda h, g: convolutional_propagation(h, g, 3), leaves)
+        logits, labels = torch.randn(1, 3, 4, 5, dtype=torch.float64), torch.randint(3, (1, 4, 5))
+        loss = lambda z: affinity_field_loss(z, labels.cuda(), sizes=(3,), margin=30.0)  # noqa: E731
+        assert torch.autograd.gradcheck(loss, (logits.cuda().requires_grad_(),))
+
+    @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+    def test_pytorchs_checks(self) -> None:
+        x, gates = (t.cuda().requires_grad_() for t in spatial_inputs(3, 4, batch=1))
+        torch.library.opcheck(_propagate, (x, gates, "left_to_right", 1.0))
+        h0, guidance, _ = (None if t is None else t.cuda() for t in convolutional_inputs(3, 4, batch=1))
+        assert h0 is not None
+        assert guidance is not None
+        options = (2, 3, True, False, False)
+        torch.library.opcheck(_diffuse, (h0.requires_grad_(), guidance.requires_grad_(), None, None, *options))
+
+    def test_large_maps_are_the_cpus(self) -> None:
+        """Long lines, many tiles, half precision under autocast."""
+        for size in ((33, 700), (300, 130)):
+            for direction in DIRECTIONS:
+                self.alike(lambda x, g, d=direction: spatial_propagation(x, g, d), *spatial_inputs(*size, batch=1))
+            h0, guidance, _ = convolutional_inputs(*size, 5, channels=3)
+            self.alike(lambda h, g: convolutional_propagation(h, g, 24, 5), h0, guidance)
+        x, gates = (t.cuda().half() for t in spatial_inputs(6, 9))
+        with torch.autocast("cuda"):
+            assert spatial_propagation(x, gates, "left_to_right").dtype == torch.float16
+
+    def alike(self, form: Any, *parts: Tensor) -> None:
+        results = []
+        for device in ("cuda", "cpu"):
+            leaves = [t.to(device).requires_grad_() for t in parts]
+            h = form(*leaves)
+            results.append([t.detach().cpu() for t in (h, *torch.autograd.grad(h, leaves, torch.cos(h.detach())))])
+        torch.testing.assert_close(*results, rtol=1e-9, atol=1e-9)
+
+    @pytest.mark.usefixtures("unchecked_shapes")
+    def test_compiled_whole(self) -> None:
+        form = torch.compile(lambda h, g: convolutional_propagation(h, g, 3), fullgraph=True, backend="aot_eager")
+        h0, guidance, _ = (None if t is None else t.float().cuda() for t in convolutional_inputs(6, 8))
+        torch.testing.assert_close(form(h0, guidance), convolutional_propagation(h0, guidance, 3))
