@@ -40,7 +40,7 @@ def affinity_field(
     block = max(16, _HELD // padded)
     programs = (-(-height * width // block), batch)
     counts = logits.new_empty(*programs, sizes, 2, dtype=torch.int64)
-    _count[programs](labels, distances, counts, height, width, sizes, classes, ignore, BLOCK=block, num_warps=4)
+    _count[programs](labels, distances, counts, height, width, sizes, classes, ignore, BLOCK=block)
     two, one = counts.sum((0, 1)).unbind(1)
     shares = 1 / torch.stack([2 * two, classes * one + (classes - 2) * two], 1).clamp_min(1).to(logits.dtype)
     tables = torch.stack([edge, not_edge]) * shares.mT[:, None]
@@ -48,7 +48,7 @@ def affinity_field(
     _pairs[programs](
         logarithms, labels, distances, tables.contiguous(), grad, sums,
         height, width, sizes, classes, ignore, margin,
-        LEAST=LEAST, LOG_LEAST=math.log(LEAST), CLASSES=padded, BLOCK=block, num_warps=4,
+        LEAST=LEAST, LOG_LEAST=math.log(LEAST), CLASSES=padded, BLOCK=block,
     )  # fmt: skip
     means = sums.sum((0, 1))[..., :classes].mT * shares.mT[:, None]
     on_edge, beside = (mean.clone(memory_format=torch.contiguous_format) for mean in means)

@@ -54,7 +54,7 @@ def diffuse(
         weights, start if first is None else first, start if added is None else added, start, result, room,
         channels, height, width, steps, across,
         RADIUS=radius, OWN=first is None, ADDED=added is not None, ADJOINT=adjoint, TRACED=traced,
-        TALL=tall, WIDE=wide, num_warps=_WARPS,
+        TALL=tall, WIDE=wide, num_warps=_WARPS,  # type: ignore[reportCallIssue]
     )  # fmt: skip
     return result
 
@@ -80,7 +80,7 @@ def weight_gradient(
     _gather[(-(-height * width // block), batch, taps)](
         states, adjoints, grad_added if first is None else first, grad_weights, grad_added,
         channels, height, width, count,
-        SIZE={9: 3, 25: 5, 49: 7}[taps], OWN=first is None, BLOCK=block, num_warps=4,
+        SIZE={9: 3, 25: 5, 49: 7}[taps], OWN=first is None, BLOCK=block,
     )  # fmt: skip
 
 

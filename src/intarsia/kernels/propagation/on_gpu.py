@@ -58,7 +58,7 @@ def propagate_back(
     _gradients[(-(-height * width // block), batch * gate_channels)](
         adjoint, x, gates, h, grad_gates,
         channels, gate_channels, height, width, threshold,
-        ACROSS=across, BACKWARDS=backwards, WAYS=ways, BLOCK=block, num_warps=4,
+        ACROSS=across, BACKWARDS=backwards, WAYS=ways, BLOCK=block,
     )  # fmt: skip
     return adjoint, grad_gates
 
@@ -72,7 +72,7 @@ def _swept(maps: Tensor, gates: Tensor, across: bool, backwards: bool, threshold
         maps, gates, result,
         channels, gates.shape[2], count, n, 1 if across else width, width if across else 1, threshold,
         BACKWARDS=backwards, ADJOINT=adjoint, WAYS=gates.shape[1],
-        SIZE=launch.size, TOGETHER=launch.together, SEAM=32 * launch.warps, WOVEN=across, num_warps=launch.warps,
+        SIZE=launch.size, TOGETHER=launch.together, SEAM=32 * launch.warps, WOVEN=across, num_warps=launch.warps,  # type: ignore[reportCallIssue]
     )  # fmt: skip
     return result
 
