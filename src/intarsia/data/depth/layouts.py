@@ -112,7 +112,7 @@ def _recorded(root: Path) -> dict[str, tuple[DepthFiles, ...]]:
 def _frame(root: Path, split: str, depth: Path) -> DepthFiles:
     drive, camera, frame = depth.parts[-5], depth.parts[-2], depth.name
     places = [root / "data_rgb" / split / drive, root / split / drive, root / drive[:10] / drive]
-    images = [place / camera / "data" / name for place in places for name in (frame, f"{depth.stem}.jpg")]
+    images = [place / camera / "data" / frame for place in places]
     below = Path(split, drive, "proj_depth", "velodyne_raw", camera, frame)
     measured = [tree / below for tree in (root / "data_depth_velodyne", root)]
     return DepthFiles(f"{drive}/{camera}/{depth.stem}", _existing(images, depth), depth, _first(measured))
