@@ -21,6 +21,7 @@ def maps(seed: int, shape: tuple[int, int] = (13, 17)) -> tuple[np.ndarray, np.n
     prediction = truth * draw.lognormal(0, 0.1, shape).astype(np.float32)
     prediction[draw.random(shape) < 0.05] = -0.3
     truth[draw.random(shape) < 0.3] = 0
+    truth[0, :2] = 2, 3.5  # on edges
     return truth, prediction
 
 
