@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from intarsia.backbones import Backbone
 from intarsia.backbones.output_stride import OUTPUT_STRIDES
@@ -15,6 +15,7 @@ from intarsia.models import (
     deeplab_v2,
     deeplab_v3,
     deeplab_v3plus,
+    depth_completion,
     drn,
     duc,
     fcn,
@@ -24,6 +25,8 @@ from intarsia.models import (
     unet_paper,
 )
 from intarsia.models.segmentation_network import SegmentationNetwork
+
+Task = Literal["segmentation", "depth"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Entry:
     auxiliary: bool = True  # whether it has heads for training only
     output_strides: tuple[int, ...] = OUTPUT_STRIDES  # those that it can have
     origins: bool = False  # whether it asks where the backbone's maps begin, so that they need not tile the image
+    task: Task = "segmentation"
+    classes: int = 21  # what a network has unless it is told
+    in_channels: int = 3
 
 
 CATALOG: Mapping[str, Entry] = MappingProxyType(
@@ -199,18 +205,42 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
     }
 )
 
+DEPTH_CATALOG: Mapping[str, Entry] = MappingProxyType(
+    {
+        "cspn_depth": Entry(
+            title="CSPN, depth",
+            paper="arXiv:1808.00150",
+            year=2018,
+            build=depth_completion.cspn_depth,
+            forms=depth_completion.FORMS,
+            output_stride=32,
+            backbone="resnet50",
+            tiny={"backbone": "test_resnet", "steps": 3},
+            unused=depth_completion.UNUSED,
+            auxiliary=False,
+            output_strides=(32,),
+            task="depth",
+            classes=1,
+            in_channels=4,
+        ),
+    }
+)
 
-def list_models() -> tuple[str, ...]:
-    """The names of all systems, in the order of their line.
+
+def list_models(task: Task = "segmentation") -> tuple[str, ...]:
+    """The names of all systems for a task, in the order of their line.
 
     >>> "deeplabv3plus" in list_models()
     True
+    >>> list_models("depth")
+    ('cspn_depth',)
     """
-    return tuple(CATALOG)
+    return tuple(CATALOG if task == "segmentation" else DEPTH_CATALOG)
 
 
 def entry(name: str) -> Entry:
     """The catalog's entry of that name, or the nearest names in an error."""
-    if name not in CATALOG:
+    known = {**CATALOG, **DEPTH_CATALOG}
+    if name not in known:
         raise UnknownNameError("model", name, CATALOG, "`intarsia models`")
-    return CATALOG[name]
+    return known[name]

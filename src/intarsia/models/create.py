@@ -20,9 +20,9 @@ from intarsia.models.segmentation_network import SegmentationNetwork
 def create_model(
     name: str,
     backbone: str | None = None,
-    classes: int = 21,
+    classes: int | None = None,
     output_stride: int | None = None,
-    in_channels: int = 3,
+    in_channels: int | None = None,
     pretrained: Pretrained = False,
     backbone_weights: str | Path | None = None,
     form: str = "paper",
@@ -35,12 +35,15 @@ def create_model(
 
     ``backbone`` and ``output_stride`` default to the system's own. ``pretrained`` and ``backbone_weights`` fill the
     backbone only (:func:`intarsia.create_backbone`). ``form`` names a published variant; ``options`` replace single
-    fields of it, e.g. ``rates=(12, 24, 36)``. ``classes=1`` is one logit for a sigmoid, from 2 on softmax. With
-    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode. ``refiner`` puts something
-    behind it that makes better logits of its own and is learned with the rest: "crf" mean field of a dense CRF, "spn"
-    and "cspn" propagation and diffusion along learned affinities, which change nothing at first; ``refiner_options``
-    are those of :class:`intarsia.models.crf.CRF`, :class:`intarsia.models.spn.SPN` or
+    fields of it, e.g. ``rates=(12, 24, 36)``. ``classes`` is 21 unless given; 1 is one logit for a sigmoid, from 2 on
+    softmax. With ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode. ``refiner`` puts
+    something behind it that makes better logits of its own and is learned with the rest: "crf" mean field of a dense
+    CRF, "spn" and "cspn" propagation and diffusion along learned affinities, which change nothing at first;
+    ``refiner_options`` are those of :class:`intarsia.models.crf.CRF`, :class:`intarsia.models.spn.SPN` or
     :class:`intarsia.models.cspn.CSPN`, e.g. ``{"steps": 24}``.
+
+    A network for depth (``list_models("depth")``) takes a fourth channel, of measured depths, and gives one of depths
+    (:class:`intarsia.models.depth_completion.DepthNetwork`).
 
     Raises ``ArgumentError`` for unknown names and impossible combinations.
 
@@ -50,6 +53,13 @@ def create_model(
     torch.Size([1, 5, 65, 97])
     """
     chosen = entry(name)
+    classes = chosen.classes if classes is None else classes
+    in_channels = chosen.in_channels if in_channels is None else in_channels
+    if chosen.task == "depth" and (classes != 1 or refiner is not None):
+        raise ArgumentError(
+            f"{name} gives one depth a pixel and is no segmentation network: `classes` (={classes}) must be 1 and "
+            f"`refiner` (={refiner!r}) None; `intarsia.list_models()` names those that segment."
+        )
     if classes < 1:
         raise ArgumentError(f"`classes` (={classes}) must be at least 1: one logit for a sigmoid, or K for softmax.")
     if auxiliary and not chosen.auxiliary:

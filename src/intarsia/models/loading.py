@@ -25,11 +25,12 @@ def load_weights(net: SegmentationNetwork, source: str | Path | Mapping[str, Ten
     """Fill a network from a file (safetensors, or ``.pth`` by the reader that executes nothing) or a state dict.
 
     The names may be our own or those of torchvision, segmentation_models_pytorch, fyu/drn, CoinCheung/BiSeNet,
-    ycszen/TorchSeg, hszhao/semseg, junfu1115/DANet, wkentaro/pytorch-fcn or kazuto1011/deeplab-pytorch, with or without
-    ``module.`` before them. If those weights belong to another form, backbone or number of classes of the same system,
-    a network that fits them is built and returned, with a warning that says what differs; otherwise ``net`` itself is
-    filled and returned: take what is returned. What a repository's weights do not tell, such as smp's output stride and
-    rates, is kept as ``net`` has it, with a warning. Our own names tell nothing of a form: ``net`` must be of theirs.
+    ycszen/TorchSeg, hszhao/semseg, junfu1115/DANet, wkentaro/pytorch-fcn, kazuto1011/deeplab-pytorch or
+    XinJCheng/CSPN, with or without ``module.`` before them. If those weights belong to another form, backbone or number
+    of classes of the same system, a network that fits them is built and returned, with a warning that says what
+    differs; otherwise ``net`` itself is filled and returned: take what is returned. What a repository's weights do not
+    tell, such as smp's output stride and rates, is kept as ``net`` has it, with a warning. Our own names tell nothing
+    of a form: ``net`` must be of theirs.
     A network with a refiner takes the weights of one without; the refiner stays as it is, with a warning.
 
     Raises:

@@ -1,6 +1,17 @@
 """Weights of other repositories: one file a repository, which recognises its names and turns them into ours."""
 
-from intarsia.models.layouts import coincheung, fyu, junfu1115, kazuto, semseg, smp, torchseg, torchvision, wkentaro
+from intarsia.models.layouts import (
+    coincheung,
+    fyu,
+    junfu1115,
+    kazuto,
+    semseg,
+    smp,
+    torchseg,
+    torchvision,
+    wkentaro,
+    xinjcheng,
+)
 from intarsia.models.layouts.layout import Layout, Reading
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -13,6 +24,7 @@ LAYOUTS: tuple[Layout, ...] = (
     wkentaro.LAYOUT,
     fyu.LAYOUT,
     kazuto.LAYOUT,
+    xinjcheng.LAYOUT,
 )
 
 __all__ = ["LAYOUTS", "Layout", "Reading"]

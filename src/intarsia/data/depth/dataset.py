@@ -1,0 +1,115 @@
+"""Samples of an image and its depths, and splits of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from intarsia.data.decoding import MAX_PIXELS
+from intarsia.data.depth.files import Depth, read_depth
+from intarsia.data.images import RGB, PixelFormat, image_shape, read_image
+from intarsia.errors import DataError
+from intarsia.shapes import Picture, Window
+
+
+@runtime_checkable  # for the checks of types in tests
+class DepthSample(Protocol):
+    """One image and its depths. Samples hold no pixels and can be pickled."""
+
+    @property
+    def name(self) -> str:
+        """The path of the image within its split, without extension."""
+        ...
+
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, without decoding more than a header."""
+        ...
+
+    def image(self, window: Window | None = None) -> Picture:
+        """The image or a window of it: (H, W, C), uint8; three channels are RGB."""
+        ...
+
+    def depth(self, window: Window | None = None) -> Depth:
+        """Metres at the same (H, W); 0 where none is known."""
+        ...
+
+    def measured(self, window: Window | None = None) -> Depth | None:
+        """What a sensor measured at the same (H, W), if the set says so; 0 where it did not."""
+        ...
+
+
+@dataclass(frozen=True)
+class FileDepthSample:
+    """A sample in two files, or in three where a sensor's own measurements lie beside.
+
+    `unit` is how many metres a whole number is.
+    """
+
+    name: str
+    image_path: Path
+    depth_path: Path
+    measured_path: Path | None = None
+    unit: float | None = None
+    pixels: PixelFormat = RGB
+    max_pixels: int = MAX_PIXELS
+
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return image_shape(self.image_path, self.max_pixels)
+
+    def image(self, window: Window | None = None) -> Picture:
+        """The image, or a window of it.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        return read_image(self.image_path, self.pixels, window, self.max_pixels)
+
+    def depth(self, window: Window | None = None) -> Depth:
+        """The depths, or a window of them.
+
+        Raises:
+            DataError: the file cannot be read, breaks a rule of :func:`read_depth`, or its size is not the image's.
+        """
+        return self._read(self.depth_path, window)
+
+    def measured(self, window: Window | None = None) -> Depth | None:
+        """The sensor's depths, or a window of them.
+
+        Raises:
+            DataError: as for `depth`.
+        """
+        return None if self.measured_path is None else self._read(self.measured_path, window)
+
+    def _read(self, path: Path, window: Window | None) -> Depth:
+        own, other = self.shape(), image_shape(path, self.max_pixels)
+        if own != other:
+            raise DataError(
+                f"`{self.image_path}` has {own[0]} rows × {own[1]} columns, but its depth `{path}` has {other[0]} × "
+                f"{other[1]}: they must be equal, so replace one of them."
+            )
+        return read_depth(path, self.unit, window, self.max_pixels)
+
+
+@dataclass(frozen=True)
+class DepthDataset:
+    """Splits of samples; `layout` is a short sentence that says what was recognised, for showing to the user."""
+
+    name: str
+    layout: str
+    splits: Mapping[str, tuple[DepthSample, ...]]
+    pixels: PixelFormat = RGB
+
+    def split(self, name: str) -> tuple[DepthSample, ...]:
+        """The samples of one split.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if name not in self.splits:
+            raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
+        return self.splits[name]

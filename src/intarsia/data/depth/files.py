@@ -1,0 +1,104 @@
+"""Depth files become metres, 0 where nothing is known, and back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+from PIL import Image
+
+from intarsia.data.decoding import MAX_PIXELS, read_pixels
+from intarsia.data.listing import read_text
+from intarsia.errors import ArgumentError, DataError
+from intarsia.files import atomic
+from intarsia.shapes import Window
+
+Depth = Float32[np.ndarray, "H W"]
+DEPTH_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".npy"})
+UNIT_FILE, UNIT = "depth.json", "metres_per_value"
+MILLIMETRE = 0.001
+
+_LARGEST = 65535
+
+
+def read_depth(
+    path: Path | str, unit: float | None = None, window: Window | None = None, max_pixels: int = MAX_PIXELS
+) -> Depth:
+    """The depths in a file or a window of it, in metres; 0 where none is known, as are 0, NaN and ∞ in the file.
+
+    Whole numbers (16-bit PNG or TIFF, NPY) count `unit` metres each; fractions (NPY, TIFF) are metres unless there is
+    a unit.
+
+    Raises:
+        DataError: the file cannot be read, has 8 bits or several bands, holds whole numbers without a unit, a negative
+            depth, or, read whole, no depth at all.
+    """
+    stored = read_pixels(path, window, max_pixels)
+    _check_stored(stored, unit, path)
+    depth = stored.astype(np.float32) * np.float32(1.0 if unit is None else unit)
+    depth[~np.isfinite(depth)] = 0
+    if (depth < 0).any():
+        raise DataError(
+            f"`{path}` holds the depth {depth.min():g} m, but depths are above 0, or 0 where none is known: correct it "
+            "or leave the file out."
+        )
+    if window is None and not depth.any():
+        raise DataError(f"`{path}` holds no depth at all, only zeros for unknown ones: replace it or leave it out.")
+    return depth
+
+
+def _check_stored(stored: Shaped[np.ndarray, "..."], unit: float | None, path: Path | str) -> None:
+    if stored.ndim != 2:
+        raise DataError(
+            f"`{path}` has {stored.shape[2]} bands, but depth has one: save it as a 16-bit PNG, a float TIFF or NPY."
+        )
+    if stored.dtype.itemsize == 1:
+        raise DataError(
+            f"`{path}` has 8 bits, too few for depth, and looks like a picture of one: save it as a 16-bit PNG, a "
+            "float TIFF or NPY."
+        )
+    if unit is None and stored.dtype.kind != "f":
+        raise DataError(
+            f"`{path}` holds whole numbers, and nothing says how many metres one is: write "
+            f'{{"{UNIT}": {MILLIMETRE}}} into {UNIT_FILE} beside images/ and depth/ if they are millimetres.'
+        )
+
+
+def read_unit(root: Path) -> float | None:
+    """The unit that a folder's depth.json states; None without such a file.
+
+    Raises:
+        DataError: the file does not state one.
+    """
+    path = root / UNIT_FILE
+    if not path.is_file():
+        return None
+    try:
+        unit = json.loads(read_text(path))[UNIT]
+        if isinstance(unit, bool) or not 0 < unit < np.inf:
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise DataError(
+            f'`{path}` does not state a unit above 0: write {{"{UNIT}": {MILLIMETRE}}} if a value is a millimetre.'
+        ) from None
+    return float(unit)
+
+
+def write_depth(path: Path | str, depth: Depth, unit: float = MILLIMETRE) -> None:
+    """Write depths in metres as a 16-bit PNG of `unit` metres a value, rounded; 0 where none is known.
+
+    The file appears whole or not at all.
+
+    Raises:
+        ArgumentError: a depth is negative, not finite, or too far for 16 bits of this unit.
+    """
+    if not np.isfinite(depth).all() or (depth < 0).any():
+        raise ArgumentError(f"The depths for `{path}` must be metres from 0 on, and finite: put 0 where none is known.")
+    values = np.rint(depth.astype(np.float64) / unit)
+    if values.max(initial=0) > _LARGEST:
+        raise ArgumentError(
+            f"The depth {depth.max():g} m for `{path}` is more than 16 bits hold at {unit:g} m a value: use a larger "
+            f"`unit`, such as {2.0 ** np.ceil(np.log2(float(depth.max()) / _LARGEST)):g}."
+        )
+    with atomic(path) as temporary:
+        Image.fromarray(values.astype(np.uint16)).save(temporary, format="PNG")

@@ -1,0 +1,156 @@
+"""CSPN's depth completion: an image and a few measured depths → a dense map of depths, on any ResNet-like backbone."""
+
+from dataclasses import replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from intarsia.affinity import convolutional_propagation
+from intarsia.backbones import Backbone, BackboneSpec
+from intarsia.errors import ArgumentError
+from intarsia.layers.up_projection import UpConvolution, UpProjection
+from intarsia.models.options import Form
+from intarsia.models.segmentation_network import SegmentationNetwork
+
+STRIDES = (16, 8, 4, 2)  # of the maps that the decoder climbs through
+UNUSED = ("unused.",)  # where the published network's layers stand that nothing reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class CSPNDepthForm(Form):
+    """How depths are propagated, and where the published network differs from its paper.
+
+    ``steps``, ``kernel_size``, ``norm``, ``centre``, ``layout`` and ``measured`` are those of
+    :func:`intarsia.affinity.convolutional_propagation`; with ``steps=0`` there is no propagation and no guidance.
+    ``stem_skip``: the stem's map joins the decoder behind its ReLU, or as its convolution left it, before batch norm,
+    which needs timm's ResNet. ``unused`` adds the layers that the published network has and never calls, so that its
+    files fit: four up-projections and a convolution, 37,956,352 parameters with ResNet-50.
+
+    Form ``paper`` keeps measured depths (ECCV paper, section 3.3), reads affinities at the pixel itself (equation 1)
+    and lets the pixel's own weight multiply the first map, as the journal paper and the code do. Form ``xinjcheng`` is
+    the authors' code.
+    """
+
+    steps: NonNegativeInt = 24
+    kernel_size: Literal[3, 5, 7] = 3
+    norm: Literal["8sum", "8sum_abs"] = "8sum"
+    centre: Literal["initial", "current"] = "initial"
+    layout: Literal["shifted", "centred"] = "centred"
+    measured: Literal["kept", "replaced", "blended"] = "replaced"
+    stem_skip: Literal["activated", "convolved"] = "activated"
+    unused: bool = False
+
+
+FORMS = MappingProxyType(
+    {
+        "paper": CSPNDepthForm(),
+        "xinjcheng": CSPNDepthForm(layout="shifted", measured="kept", stem_skip="convolved", unused=True),
+    }
+)
+
+
+class CSPNDepthDecoder(nn.Module):
+    """From the last map back to stride 2 by up-projections, the last three of which join the backbone's finer maps.
+
+    Cheng et al., arXiv:1808.00150, as their published code has it. Each stage has the channels of the backbone's map of
+    its stride, and takes its size, so that any image fits; the published code knows 228 × 304 only. The map at stride
+    16 gives its size alone.
+    """
+
+    def __init__(self, spec: BackboneSpec) -> None:
+        super().__init__()
+        self.maps = [spec.index_of(stride) for stride in STRIDES]
+        widths, coarsest = [spec.channels[i] for i in self.maps], spec.channels[-1]
+        self.project = nn.Sequential(  # without ReLU, as published
+            nn.Conv2d(coarsest, coarsest, 3, padding=1, bias=False), nn.BatchNorm2d(coarsest)
+        )
+        inputs, beside = (coarsest, *widths[:-1]), (0, *widths[1:])
+        self.stages = nn.ModuleList(
+            UpProjection(channels, width, skip) for channels, width, skip in zip(inputs, widths, beside, strict=True)
+        )
+        self.out_channels = widths[-1]
+
+    def forward(self, features: tuple[Float[Tensor, "B _ _ _"], ...]) -> Float[Tensor, "B D H W"]:
+        """The map at stride 2."""
+        x = self.project(features[-1])
+        for stage, finer in zip(self.stages, (features[i] for i in self.maps), strict=True):
+            x = stage(x, finer.shape[-2:], finer)
+        return x
+
+
+class DepthNetwork(SegmentationNetwork):
+    """Normalised images with a last channel of measured depths (B, C + 1, H, W) → depths (B, 1, H, W), for any H and W.
+
+    Depths are in metres, or whatever the measurements are in; zero means that nothing was measured. What is predicted
+    is not kept above zero.
+    """
+
+    def __init__(self, backbone: Backbone, form: CSPNDepthForm) -> None:
+        decoder = CSPNDepthDecoder(backbone.spec)
+        super().__init__(backbone, decoder, UpConvolution(decoder.out_channels, 1, kernel=3))
+        neighbours = form.kernel_size**2 - 1
+        self.guide = UpConvolution(decoder.out_channels, neighbours, kernel=3) if form.steps else None
+        self.form = form
+
+    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 1 H W"]:
+        """Depths, propagated."""
+        decoded, size = self.decoder(self.features(images)), images.shape[-2:]
+        depth = _exact(self.head(decoded, size))
+        if self.guide is None:
+            return depth
+        form = self.form
+        return convolutional_propagation(
+            depth,
+            _exact(self.guide(decoded, size)),
+            form.steps,
+            form.kernel_size,
+            norm=form.norm,
+            centre=form.centre,
+            layout=form.layout,
+            sparse=images[:, -1:].to(depth.dtype),
+            measured=form.measured,
+        )
+
+
+def _exact(maps: Tensor) -> Tensor:
+    return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
+
+
+def cspn_depth(backbone: Backbone, classes: int, form: CSPNDepthForm, auxiliary: bool) -> DepthNetwork:
+    """Encoder of image and measurements, up-projections, two heads, propagation of one by the other."""
+    spec = backbone.spec
+    if spec.in_channels < 2:
+        raise ArgumentError(
+            f"`in_channels` (={spec.in_channels}) of cspn_depth must be at least 2: those of the image and the depth."
+        )
+    backbone.spec = replace(spec, mean=(*spec.mean[:-1], 0.0), std=(*spec.std[:-1], 1.0))  # depths stay in metres
+    if form.stem_skip == "convolved":
+        _skip_before_norm(backbone)
+    net = DepthNetwork(backbone, form)
+    if form.unused:
+        net.unused = _never_called(spec)
+    return net
+
+
+def _skip_before_norm(backbone: Backbone) -> None:
+    """The first map becomes what the stem's convolution gives."""
+    layers = getattr(backbone.body, "return_layers", {})
+    if layers.get("act1") != "0":
+        raise ArgumentError(
+            f'`stem_skip` (="convolved") needs a ResNet of timm, whose stem is one convolution, and not '
+            f'`{backbone.spec.name}`; use stem_skip="activated".'
+        )
+    setattr(backbone.body, "return_layers", {"conv1" if n == "act1" else n: i for n, i in layers.items()})  # noqa: B010
+
+
+def _never_called(spec: BackboneSpec) -> nn.ModuleDict:
+    """What the published module holds beside its network: a decoder without skips, and its head."""
+    widths = [spec.channels[spec.index_of(16)] >> halvings for halvings in range(5)]
+    conv = nn.Conv2d(128, 1, 3, padding=1, bias=False)
+    return nn.ModuleDict({"stages": nn.ModuleList(UpProjection(*pair) for pair in pairwise(widths)), "head": conv})

@@ -1,0 +1,112 @@
+"""Depth files: units, what is missing, what is refused, and back again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from intarsia.data.depth import read_depth, write_depth
+from intarsia.data.depth.files import read_unit
+from intarsia.errors import ArgumentError, DataError
+
+METRES = np.array([[0.0, 1.5, 2.25], [65.0, 0.001, 3.0]], np.float32)
+
+
+def stored(folder: Path, kind: str, values: np.ndarray) -> Path:
+    path = folder / f"depth.{kind}"
+    if kind == "png":
+        Image.fromarray(values).save(path)
+    elif kind == "npy":
+        np.save(path, values)
+    else:
+        tifffile.imwrite(path, values)
+    return path
+
+
+CASES = [
+    # kind, values in the file, unit, metres
+    ("png", np.rint(METRES * 1000).astype(np.uint16), 0.001, METRES),
+    ("npy", np.rint(METRES * 1000).astype(np.int32), 0.001, METRES),
+    ("tif", np.rint(METRES * 1000).astype(np.uint16), 0.001, METRES),
+    ("tif", METRES, None, METRES),
+    ("npy", METRES, None, METRES),
+    ("npy", METRES.astype(np.float64) * 100, 0.01, METRES),
+    ("tiff", np.where(METRES == 0, np.nan, METRES), None, METRES),
+    ("npy", np.where(METRES == 0, np.inf, METRES), None, METRES),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "unit", "metres"), CASES)
+def test_files_become_metres(kind: str, values: np.ndarray, unit: float | None, metres: np.ndarray, tmp_path) -> None:
+    path = stored(tmp_path, kind, values)
+    depth = read_depth(path, unit)
+    assert depth.dtype == np.float32
+    np.testing.assert_allclose(depth, metres, rtol=1e-6)
+    window = (slice(0, 1), slice(1, 3))
+    np.testing.assert_array_equal(read_depth(path, unit, window), depth[window])
+
+
+@pytest.mark.parametrize("unit", [0.001, 1 / 256, 0.01])
+def test_what_is_written_is_read(unit: float, tmp_path: Path) -> None:
+    depth = np.random.default_rng(0).uniform(0.3, 60, (9, 7)).astype(np.float32)
+    depth[2:4] = 0
+    write_depth(tmp_path / "d.png", depth, unit)
+    found = read_depth(tmp_path / "d.png", unit)
+    assert np.abs(found - depth).max() <= unit / 2 * 1.001
+    assert ((found == 0) == (depth == 0)).all()
+
+
+REFUSED = [
+    ("png", np.full((2, 3), 7, np.uint8), 0.001, "has 8 bits, too few for depth, .* save it as a 16-bit PNG"),
+    ("png", np.full((2, 3), 7, np.uint16), None, r'nothing says how many metres one is: write \{"metres_per_value": 0'),
+    ("png", np.full((2, 3, 3), 7, np.uint8), 0.001, "has 3 bands, but depth has one"),
+    ("npy", -METRES, None, "holds the depth -65 m, but depths are above 0"),
+    ("npy", np.zeros((2, 3), np.float32), None, "holds no depth at all, only zeros for unknown ones: replace it"),
+    ("npy", np.full((2, 3), np.nan), None, "holds no depth at all"),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "unit", "sentence"), REFUSED)
+def test_refusals(kind: str, values: np.ndarray, unit: float | None, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"depth.{kind}` {sentence}|{sentence}"):
+        read_depth(stored(tmp_path, kind, values), unit)
+
+
+def test_a_window_may_know_nothing(tmp_path: Path) -> None:
+    path = stored(tmp_path, "npy", METRES)
+    assert not read_depth(path, window=(slice(0, 1), slice(0, 1))).any()
+
+
+UNWRITABLE = [
+    (-1.0, "must be metres from 0 on"),
+    (np.nan, "and finite: put 0"),
+    (
+        70.0,
+        r"The depth 70 m for `.*` is more than 16 bits hold at 0.001 m a value: use a larger `unit`, such as 0.00",
+    ),
+]
+
+
+@pytest.mark.parametrize(("depth", "sentence"), UNWRITABLE)
+def test_what_cannot_be_written(depth: float, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=sentence):
+        write_depth(tmp_path / "d.png", np.full((2, 2), depth, np.float32))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["{}", '{"metres_per_value": 0}', '{"metres_per_value": "mm"}', "[1]", "0.001 m"])
+def test_a_unit_must_be_one(content: str, tmp_path: Path) -> None:
+    (tmp_path / "depth.json").write_text(content)
+    with pytest.raises(DataError, match=r"depth.json` does not state a unit above 0: write \{"):
+        read_unit(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, {"metres_per_value": 0.25}])
+def test_units(content: Any, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "depth.json").write_text(json.dumps(content))
+    assert read_unit(tmp_path) == (content and content["metres_per_value"])
