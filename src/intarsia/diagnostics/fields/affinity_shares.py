@@ -88,7 +88,7 @@ class ConvolutionalShares:
     )
 
     def __post_init__(self) -> None:
-        self._propagated(torch.zeros(1, 1, *self.size), self.steps)  # refuses what does not fit
+        self._propagated(torch.zeros(1, 1, *self.size, dtype=torch.float64), self.steps)  # refuses what does not fit
 
     @property
     def meaning(self) -> str:
