@@ -42,7 +42,7 @@ class Likeness:
     def weakness(self) -> str:
         """Of the edges."""
         beside = "its neighbours" if self.reach == 1 else f"the pixels {self.reach} away from it"
-        return f"How unlike {beside} a pixel is: one minus the mean likeness, where negative counts as none."
+        return f"How unlike {beside} a pixel is: one minus the mean likeness."
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,7 +54,7 @@ class Likeness:
         return self.alike(self.values[:, y : y + 1, x : x + 1], self.values)
 
     def edges(self) -> Float[np.ndarray, "H W"]:
-        """Over the neighbours inside the image; 0 where there is none."""
+        """Over the neighbours inside the image, where a likeness below 0 counts as none; 0 where there is none."""
         total, count = np.zeros(self.size), np.zeros(self.size)
         for here, there in _pairs(self.size, self.reach):
             found = self.alike(self.values[:, *here], self.values[:, *there])

@@ -42,6 +42,11 @@ class Placed:
     grid: Grid
     farther: tuple[AffinityField, ...] = ()
 
+    def position(self, x: int, y: int) -> tuple[int, int]:
+        """Column and row of the field's position that is nearest to a pixel of the picture."""
+        row, column = self.grid.position(x, y)
+        return column, row
+
 
 def affinities_of(
     net: SegmentationNetwork, image: Float[Tensor, "1 C H W"], picture: RGBImage, settings: CRFSettings | None = None
@@ -54,7 +59,7 @@ def affinities_of(
         picture: the same pixels, of which the CRF's kernel is made.
         settings: of that kernel, unless the network's refiner is a CRF itself; by default the usual ones.
     """
-    whole = Grid(*picture.shape[:2], 1, (0.0, 0.0))
+    whole = Grid(picture.shape[0], picture.shape[1], 1, (0.0, 0.0))
     crf = blocks_of(net, MeanField)
     if crf:
         return [Placed("crf", AffinityField.of_crf(picture, settings_of(net.get_submodule(crf[0]))), whole)]
