@@ -16,6 +16,7 @@ from intarsia.diagnostics import KINDS, Subject
 from intarsia.diagnostics.fields.affinity_measures import contrast, inside, segment_of
 from intarsia.diagnostics.fields.affinity_of_network import affinities_of, settings_of
 from intarsia.diagnostics.pages.affinity import points_beside_borders
+from intarsia.diagnostics.pages.affinity_numbers import SAMPLES, sampled_beside_borders
 from intarsia.energies.crf_settings import CRFSettings
 from intarsia.models import SegmentationNetwork
 from intarsia.models.refined import refine
@@ -149,12 +150,29 @@ def test_contrast_leaves_out_what_is_near_or_ignored() -> None:
 
 
 def test_points_lie_beside_borders() -> None:
-    mask = np.zeros((30, 60), np.uint8)
-    mask[:, 40:], mask[0, 57:] = 1, 2  # the third is too small
-    assert [x for x, _ in points_beside_borders(mask, 3)] == [33, 46]
-    alone = points_beside_borders(np.zeros((5, 5), np.uint8), 3)
-    assert alone == ((2, 2),)
+    """Three pixels from the border and away from the rim; where all is rim, or no border, somewhere in the class."""
+    mask = np.zeros((32, 64), np.uint8)
+    mask[:, 40:], mask[0, 60:] = 1, 2  # the third is too small
+    (first, second) = points_beside_borders(mask, 3)
+    assert (first[0], second[0]) == (36, 43)
+    assert all(4 <= y < 28 for _, y in (first, second))
+    thin = np.zeros((32, 64), np.uint8)
+    thin[:3] = 1
+    assert [thin[y, x] for x, y in points_beside_borders(thin, 2)] == [0, 1]
+    assert points_beside_borders(np.zeros((5, 5), np.uint8), 3) == ((2, 2),)
     assert points_beside_borders(np.full((5, 5), 255, np.uint8), 3) == ()
+
+
+def test_samples_are_spread_over_all_borders() -> None:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 30:], mask[20:, 10:20] = 1, 255
+    sampled = sampled_beside_borders(mask, 255)
+    assert len(sampled) == len(set(sampled)) == SAMPLES
+    assert all(mask[y, x] != 255 for x, y in sampled)
+    rows = [y for _, y in sampled]
+    assert rows == sorted(rows)
+    assert rows[-1] > 30
+    assert sampled_beside_borders(np.zeros((4, 4), np.uint8), 255) == []
 
 
 def subject(net: SegmentationNetwork, **given: Any) -> Subject:
@@ -167,14 +185,30 @@ def test_the_page_of_a_refiner() -> None:
     page = KINDS["affinity"](subject(network("spn"), points=((3, 4), (20, 1)), truth=truth))
     names = [figure.name for figure in page.figures]
     assert names == [
-        *("picture", "prediction", "truth", "spn-3-4", "crf-3-4", "spn-20-1", "crf-20-1", "edges-spn", "edges-crf"),
+        *("picture", "prediction", "truth"),
+        *("around-3-4", "spn-3-4", "crf-3-4", "around-20-1", "spn-20-1", "crf-20-1"),
+        *("edges-spn", "edges-crf"),
     ]
     (table,) = page.tables
     assert list(table.columns) == ["", "the segment", "Spatial propagation", "blind", "CRF kernel", "blind"]
-    assert [row[:2] for row in table.rows] == [("class 0, 3,4", "44 %")]  # the other point is ignored
+    assert [row[0] for row in table.rows] == ["class 0, 3,4", "mean of 16 pixels beside borders"]  # not the ignored one
+    assert table.rows[0][1] == "44 %"
     assert [label for label, _ in page.facts] == ["Edges of spatial propagation", "Edges of CRF kernel"]
+    assert all("on true borders" in value for _, value in page.facts)
     assert "Shares are parts of one" in page.how_to_read
     assert "Likenesses" in page.how_to_read
+
+
+def test_a_refiner_that_has_learned_nothing_takes_nothing_from_others() -> None:
+    """The map is dark, and there is nothing that could stay inside."""
+    net = patch_network(side=4)
+    refine(net, "spn", 3, {})
+    truth = np.zeros((ROWS, COLUMNS), np.uint8)
+    truth[:, 12:] = 1
+    page = KINDS["affinity"](subject(net.eval(), points=((3, 4),), truth=truth))
+    assert page.tables[0].rows[0][2:4] == ("–", "–")
+    (sentence,) = [figure.sentence for figure in page.figures if figure.name == "spn-3-4"]
+    assert sentence == "Its own share is 1.00, the largest other 0.000; 90 % lie within 0 pixels."
 
 
 def test_the_page_of_a_network_without_refiner_and_truth() -> None:
@@ -186,7 +220,7 @@ def test_the_page_of_a_network_without_refiner_and_truth() -> None:
     captions = [figure.caption for figure in page.figures if figure.name.startswith("edges-probabilities")]
     assert captions == ["Probabilities, 3×3", "Probabilities, 5×5", "Probabilities, 7×7"]
     assert not page.tables
-    assert all(label.endswith(", mean") for label, _ in page.facts)
+    assert all(value.endswith(" on average") for _, value in page.facts)
     assert "Shares" not in page.how_to_read
 
 
@@ -212,4 +246,4 @@ def test_features_of_nothing_have_no_numbers() -> None:
     truth = np.zeros((ROWS, COLUMNS), np.uint8)
     page = KINDS["affinity"](replace(subject(net, points=((3, 4),)), truth=truth))
     assert page.tables[0].rows[0][4:6] == ("–", "–")
-    assert page.facts == []
+    assert len(page.tables[0].rows) == 1  # no borders
