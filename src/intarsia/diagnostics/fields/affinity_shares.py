@@ -95,7 +95,7 @@ class ConvolutionalShares:
         """Of the numbers."""
         return (
             f"The share that a pixel's value has in the chosen pixel's result after {self.steps} steps; all shares "
-            "together are 1, and some are below 0 where guidance is negative."
+            "together are 1, and single ones can be below 0."
         )
 
     @property
