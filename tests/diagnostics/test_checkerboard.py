@@ -13,11 +13,9 @@ from intarsia.diagnostics.fields.checkerboard import (
     check_resamplings,
     downsamplings,
     image_gradient,
-    overlap,
-    tap_sums,
-    unevenness,
     upsamplings,
 )
+from intarsia.diagnostics.fields.unevenness import overlap, tap_sums, unevenness
 from intarsia.errors import ArgumentError
 from intarsia.layers import BilinearDeconvolution, DenseUpsamplingConvolution, ResizeConvolution, SubPixel
 from intarsia.models import CATALOG, create_model

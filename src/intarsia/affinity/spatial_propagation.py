@@ -23,7 +23,7 @@ Direction = Literal["left_to_right", "right_to_left", "top_to_bottom", "bottom_t
 Normalisation = Literal["where_needed", "always"]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
-_FROM = {None: float("inf"), "where_needed": 1.0, "always": 1e-8}  # sums of sizes that gates are divided by
+DIVIDED_FROM = {None: float("inf"), "where_needed": 1.0, "always": 1e-8}  # sums of sizes that gates are divided by
 
 
 def spatial_propagation(
@@ -66,9 +66,9 @@ def spatial_propagation(
     _check_shapes(x, gates)
     if direction not in DIRECTIONS:
         raise ArgumentError(f"`direction` (={direction!r}) must be one of {', '.join(DIRECTIONS)}.")
-    if normalisation not in _FROM:
+    if normalisation not in DIVIDED_FROM:
         raise ArgumentError(f"`normalisation` (={normalisation!r}) must be 'where_needed', 'always' or None.")
-    exact, threshold = exact_dtype(x, gates), _FROM[normalisation]
+    exact, threshold = exact_dtype(x, gates), DIVIDED_FROM[normalisation]
     parts = x.to(exact), gates.to(exact)
     if has_kernels(x):
         return _propagate(*parts, direction, threshold).to(x.dtype)

@@ -24,16 +24,17 @@ def explain(
     attention: where positions look, which channels meet, which gates are open. receptive-field: how far each stage
     could look, and how far it does. gridding: the holes of a dilated stage, and what hybrid rates make of them.
     checkerboard: the patterns that strides leave. features: the backbone's stages in the colours of their principal
-    components, and what each stride keeps. uncertainty: where the network hesitates.
+    components, and what each stride keeps. uncertainty: where the network hesitates. affinity: what belongs to a pixel
+    and where neighbours part, for the refiner (or for the answer and the features), beside a dense CRF's kernel.
 
     Args:
         run: The run folder, or a published network such as torchvision:deeplabv3_resnet50.
         image: A picture, or one of a built-in set such as sample:materials/val-0003, which brings its true mask.
-        what: attention, receptive-field, gridding, checkerboard, features or uncertainty.
-        at: A pixel that attention, receptive-field or gridding asks about, as x,y from the upper left corner; may be
-            repeated. By default one of each class, or the middle.
+        what: attention, receptive-field, gridding, checkerboard, features, uncertainty or affinity.
+        at: A pixel that attention, receptive-field, gridding or affinity asks about, as x,y from the upper left
+            corner; may be repeated. By default one of each class, or the middle.
         stage: The one stage that features or receptive-field shows, by its nominal stride; by default all.
-        mask: The true mask of the image, which attention, features and uncertainty compare with.
+        mask: The true mask of the image, which attention, features, uncertainty and affinity compare with.
         out: A new folder, or that of an earlier explanation, which is replaced; by default explanations/WHAT.
     """
     from intarsia.diagnostics.explain import explain as show

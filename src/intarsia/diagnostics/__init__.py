@@ -3,6 +3,7 @@
 from intarsia.diagnostics.attention_maps import attention_between, channel_attention, position_attention
 from intarsia.diagnostics.explain import KINDS, explain
 from intarsia.diagnostics.feature_maps import principal_components, stage_maps
+from intarsia.diagnostics.fields.affinity import AffinityField
 from intarsia.diagnostics.gates import gates
 from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table, write_explanation
 from intarsia.diagnostics.report.linear_baseline import LinearBaseline, fit_linear_baseline
@@ -14,6 +15,7 @@ from intarsia.diagnostics.watching import watching
 
 __all__ = [
     "KINDS",
+    "AffinityField",
     "Example",
     "Explanation",
     "Figure",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from intarsia.diagnostics.pages.affinity import explain_affinity
 from intarsia.diagnostics.pages.attention import explain_attention
 from intarsia.diagnostics.pages.checkerboard import explain_checkerboard
 from intarsia.diagnostics.pages.explanation import Explanation, check_folder, write_explanation
@@ -24,14 +25,15 @@ KINDS: Mapping[str, Callable[[Subject], Explanation]] = MappingProxyType(
         "checkerboard": explain_checkerboard,
         "features": explain_features,
         "uncertainty": explain_uncertainty,
+        "affinity": explain_affinity,
     }
 )
 
 USERS: Mapping[str, Sequence[str]] = MappingProxyType(  # the kinds that make use of an argument
     {
-        "at": ("attention", "receptive-field", "gridding"),
+        "at": ("attention", "receptive-field", "gridding", "affinity"),
         "stage": ("receptive-field", "features"),
-        "mask": ("attention", "features", "uncertainty"),
+        "mask": ("attention", "features", "uncertainty", "affinity"),
     }
 )
 

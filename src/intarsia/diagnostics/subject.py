@@ -13,6 +13,7 @@ from intarsia.data import Classes, as_rgb, open_dataset, read_mask
 from intarsia.data.dataset import unequal
 from intarsia.data.open import is_sample
 from intarsia.diagnostics.report.pictures import shrink_mask
+from intarsia.energies.crf_settings import CRFSettings
 from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Segmenter
 from intarsia.inference.result import labels_of
@@ -38,6 +39,7 @@ class Subject:
         points: (x, y) of pixels that the user asked about, from the upper left, in ``picture``; none by default.
         stage: the nominal stride of the backbone's stage that the user asked about, or None for all.
         truth: the true mask of the picture, or None.
+        crf: of the dense CRF that refines the network's answers, or None.
     """
 
     network: SegmentationNetwork
@@ -47,6 +49,7 @@ class Subject:
     points: tuple[Point, ...] = ()
     stage: int | None = None
     truth: Mask | None = None
+    crf: CRFSettings | None = None
 
     @torch.no_grad()
     def logits(self) -> Float[Tensor, "K H W"]:
@@ -117,6 +120,7 @@ def open_subject(
         tuple(dict.fromkeys((x * small.shape[1] // columns, y * small.shape[0] // rows) for x, y in points)),
         stage,
         None if truth is None else shrink_mask(truth, small.shape[0], small.shape[1]),
+        None if segmenter.refinement is None else segmenter.refinement.settings,
     )
 
 

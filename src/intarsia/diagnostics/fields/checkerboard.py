@@ -1,4 +1,4 @@
-"""Checkerboards: how unevenly the layers that change resolution treat their pixels, forward and backward."""
+"""Checkerboards: every step of a network that changes resolution, forward and backward, with the map that it gives."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from intarsia.diagnostics.fields.receptive_field import evaluating
 from intarsia.diagnostics.fields.spectrum import artefact_of_large
+from intarsia.diagnostics.fields.unevenness import overlap, tap_sums
 from intarsia.errors import ArgumentError
 
 ARGUMENTS = {
@@ -34,11 +35,13 @@ class Resampling:
         name: the module that does it.
         how: in words, such as ``deconvolution 3×3``.
         stride: the factor.
-        overlap: (s, s), how many taps meet in each pixel of a stride if all are one (:func:`overlap`).
+        overlap: (s, s), how many taps meet in each pixel of a stride if all are one
+            (:func:`intarsia.diagnostics.fields.unevenness.overlap`).
         own: (C, s, s), the sums of the taps that the network has there, from a constant input (forward) or a constant
             gradient (backward); None where nothing is learned, or not in the module that does it.
         artefact: how far the map that the step gives (backward: the gradient that it passes on) stands out at the
-            stride's frequencies (:func:`intarsia.diagnostics.spectrum.artefact`); None for a map that is too small.
+            stride's frequencies (:func:`intarsia.diagnostics.fields.spectrum.artefact`); None for a map that is too
+            small.
         map: that map.
     """
 
@@ -51,56 +54,13 @@ class Resampling:
     map: Float[Tensor, "B C H W"]
 
 
-def overlap(kernel: int, stride: int, dilation: int = 1) -> Int[Tensor, "s s"]:
-    """How many taps of a transposed convolution meet in each of the s × s pixels that repeat, away from the border.
-
-    The same holds backward for a convolution: so many windows see each pixel of its input. Without dilation, and
-    with one that shares no factor with the stride, all are equal if and only if the stride divides the kernel (Odena et
-    al., Distill 2016, doi:10.23915/distill.00003); with any other, taps fall on some pixels only.
-
-    >>> overlap(3, 2), overlap(4, 2), overlap(4, 2, dilation=2)
-    (tensor([[4, 2], [2, 1]]), tensor([[4, 4], [4, 4]]), tensor([[16,  0], [ 0,  0]]))
-    """
-    taps = torch.bincount(torch.arange(kernel) * dilation % stride, minlength=stride)
-    return torch.outer(taps, taps)
-
-
-def unevenness(sums: Float[Tensor, "C s s"] | Int[Tensor, "s s"]) -> float:
-    """The share of a pattern that is not its mean: 0 for an even one, at most 1.
-
-    The standard deviation over the s × s pixels divided by their root mean square, both taken over all channels.
-
-    >>> unevenness(overlap(4, 2)), round(unevenness(overlap(3, 2)), 3)
-    (0.0, 0.436)
-    """
-    exact = sums.to(torch.float64)
-    whole = exact.square().mean()
-    varied = (exact - exact.mean((-2, -1), keepdim=True)).square().mean()
-    ratio = float(varied / whole) if whole > 0 else 0.0
-    return ratio**0.5 if ratio > 1e-13 else 0.0  # the rest is rounding
-
-
-def tap_sums(
-    weight: Float[Tensor, "A B kh kw"], stride: int, dilation: int = 1, groups: int = 1
-) -> Float64[Tensor, "C s s"]:
-    """What a constant becomes: the sum of the taps that meet in each of the s × s pixels, over the constant's channels.
-
-    ``weight`` is that of a transposed convolution (constant input), or of a convolution (constant gradient of its
-    output): in both the first axis is summed, group by group.
-    """
-    folded = torch.zeros(*weight.shape[:2], stride, stride, dtype=torch.float64)
-    for i in range(weight.shape[2]):
-        for j in range(weight.shape[3]):
-            folded[:, :, i * dilation % stride, j * dilation % stride] += weight[:, :, i, j].detach().cpu().double()
-    return folded.unflatten(0, (groups, -1)).sum(1).flatten(0, 1)
-
-
 def upsamplings(net: nn.Module, images: Float[Tensor, "B C H W"]) -> tuple[Resampling, ...]:
     """Every step of a network that makes its maps finer, in the order of computation, seen on some images.
 
     Transposed convolutions, resizing, and channels shuffled into pixels, by whole factors from 2 on; the repetition of
     a mean of the image is none. Evaluation mode is used, and the network is left as it was.
 
+    >>> from intarsia.diagnostics.fields.unevenness import unevenness
     >>> steps = upsamplings(nn.Sequential(nn.ConvTranspose2d(3, 4, 3, 2, 1, 1)), torch.randn(1, 3, 9, 9))
     >>> [(step.how, step.stride, round(unevenness(step.overlap), 2)) for step in steps]
     [('deconvolution 3×3', 2, 0.44)]
@@ -118,6 +78,7 @@ def downsamplings(net: nn.Module, images: Float[Tensor, "B C H W"]) -> tuple[Res
     would. A layer whose input gets no gradient is left out. Evaluation mode is used, no gradient stays with the
     parameters, and the network is left as it was.
 
+    >>> from intarsia.diagnostics.fields.unevenness import unevenness
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.MaxPool2d(2))
     >>> [(step.how, round(unevenness(step.overlap), 2)) for step in downsamplings(net, torch.randn(1, 3, 32, 32))]
     [('convolution 3×3', 0.44), ('maximum 2×2', 0.0)]
