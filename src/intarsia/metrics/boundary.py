@@ -15,8 +15,8 @@ from intarsia.shapes import IGNORE, Mask
 
 RADII = (1.0, 2.0, 3.0, 5.0)
 BOUNDARY_RULE = (
-    "Contours are those of each class, counted over the whole set; a class without a true or predicted contour is "
-    "excluded from the mean."
+    "Contours are those of each class, counted over the whole set, none beside ignored pixels; a class without a true "
+    "or predicted contour is excluded from the mean."
 )
 
 
@@ -180,11 +180,11 @@ def _contours(mask: Mask, valid: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H
 
 def _distances(points: NDArray[np.intp], others: NDArray[np.intp], limit: float) -> Float64[np.ndarray, " N"]:
     """From each point to the nearest of the others; infinite beyond ``limit``. Time goes with the contours' lengths."""
-    from scipy.spatial import cKDTree  # which those who ask for no borders need not wait for
+    from scipy.spatial import KDTree  # which those who ask for no borders need not wait for
 
     if not len(points) or not len(others):
         return np.full(len(points), math.inf)
-    return cKDTree(others).query(points, distance_upper_bound=math.nextafter(limit, math.inf))[0]
+    return KDTree(others).query(points, distance_upper_bound=math.nextafter(limit, math.inf))[0]
 
 
 def _distance_map(contour: Bool[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W"]:
