@@ -106,7 +106,7 @@ def test_refusals(discs: Path, tmp_path: Path) -> None:
 def test_all_who_show_the_run_say_that_it_has_one(
     refined_run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    inside = "A CRF that was trained inside the network refines it."
+    inside = "It is refined by a CRF that was trained inside the network."
     assert inside in intarsia.load(refined_run, "cpu").protocol
     assert main(["evaluate", str(refined_run), str(discs), "--report", str(tmp_path / "page.html")]) == 0
     assert inside in capsys.readouterr().out

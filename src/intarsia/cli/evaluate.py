@@ -39,7 +39,7 @@ def evaluate(
         tta: Average over the scales 0.5, 0.75, 1, 1.25, 1.5, 1.75 and their mirror images.
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
-        refine: Refine the masks, if the run holds a refinement; a CRF that was trained inside a network always does.
+        refine: Refine the masks, if the run holds a refinement; one that was trained inside a network always does.
     """
     from intarsia.cli.views import numbers_of, views_of
     from intarsia.data.skipping import read_skip_list

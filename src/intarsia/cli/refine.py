@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError
+from intarsia.runs.recipe import REFINERS
 
 if TYPE_CHECKING:
     from intarsia.inference.fitting import Fitted
@@ -115,24 +116,26 @@ def _by_hand(folder: Path, chosen: dict[str, Any], remove: bool) -> int:
 
 
 def _refuse_a_second(run: "Run") -> None:
-    if run.network().refiner is not None:
+    if run.network().refiner == "crf":
         raise ArgumentError(
             f"`{run.folder}` was trained with a CRF inside, and a refinement would be a second one behind it: leave it "
-            "as it is, or refine a run that was trained without --refiner."
+            "as it is, or refine a run that was trained without --refiner crf."
         )
 
 
 def _inside(run: "Run") -> str:
-    """The CRF that was trained with the network, if there is one."""
+    """The refiner that was trained with the network, if there is one."""
     record = run.network()
     if record.refiner is None:
         return ""
+    if record.refiner != "crf":
+        return f", but its network was trained with {REFINERS[record.refiner]} inside"
 
+    from intarsia.models.crf import CRF
     from intarsia.models.options import replaced
-    from intarsia.models.refined import REFINERS
     from intarsia.runs.weights import read_tensors
 
-    begun = replaced(f"refiner {record.refiner}", REFINERS[record.refiner], record.refiner_options)
+    begun = replaced("refiner crf", CRF(), record.refiner_options)
     learned = {name.rpartition(".")[2]: tensor for name, tensor in read_tensors(run.weights_path)[0].items()}
     smoothness, appearance = (
         f"{weights.min():.3g} to {weights.max():.3g}"

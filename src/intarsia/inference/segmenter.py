@@ -20,6 +20,7 @@ from intarsia.inference.source import Source, picture_of
 from intarsia.inference.tiling import Part, Predictor, stitch
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork
+from intarsia.runs.recipe import REFINERS
 from intarsia.runs.refinement import Refinement
 from intarsia.shapes import Mask, Picture
 
@@ -57,10 +58,11 @@ class Segmenter:
         """How an image is answered, in a sentence or two; it is printed beside the scores."""
         answer = "One pass of the network over each image." if self.views is None else self.views.protocol
         refined = "" if self.refinement is None else f" {self.refinement.protocol}"
+        refiner = getattr(self.net, "refiner", None)
         inside = (
-            " A CRF that was trained inside the network refines it."
-            if getattr(self.net, "refiner", None) is not None
-            else ""
+            ""
+            if refiner is None
+            else f" It is refined by {REFINERS[refiner.kind]} that was trained inside the network."
         )
         return f"{answer} {self.limits.protocol}{inside}{refined}"
 

@@ -36,9 +36,11 @@ def create_model(
     ``backbone`` and ``output_stride`` default to the system's own. ``pretrained`` and ``backbone_weights`` fill the
     backbone only (:func:`intarsia.create_backbone`). ``form`` names a published variant; ``options`` replace single
     fields of it, e.g. ``rates=(12, 24, 36)``. ``classes=1`` is one logit for a sigmoid, from 2 on softmax. With
-    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode. ``refiner="crf"`` puts mean
-    field of a dense CRF behind it, learned with the rest; ``refiner_options`` are those of
-    :class:`intarsia.models.refined.CRF`, e.g. ``{"appearance_sxy": 40}``.
+    ``auxiliary=True`` the network gives ``Outputs(logits, auxiliary)`` in training mode. ``refiner`` puts something
+    behind it that makes better logits of its own and is learned with the rest: "crf" mean field of a dense CRF, "spn"
+    and "cspn" propagation and diffusion along learned affinities, which change nothing at first; ``refiner_options``
+    are those of :class:`intarsia.models.crf.CRF`, :class:`intarsia.models.spn.SPN` or
+    :class:`intarsia.models.cspn.CSPN`, e.g. ``{"steps": 24}``.
 
     Raises ``ArgumentError`` for unknown names and impossible combinations.
 

@@ -93,10 +93,12 @@ class MultiScaleNetwork(SegmentationNetwork):
         """So many that two rows are left at the smallest scale: one position leaves batch norm no variance."""
         return math.ceil(2 / min((1.0, *self.scales)))
 
-    def maps(self, images: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B K _ _"]]:
+    def maps(
+        self, images: Float[Tensor, "B C H W"], features: tuple[Float[Tensor, "B _ _ _"], ...] | None = None
+    ) -> list[Float[Tensor, "B K _ _"]]:
         """The largest scores; in training, if supervised, those of each scale behind them."""
         align_corners = self.frame.align_corners
-        (own,) = super().maps(images)
+        (own,) = super().maps(images, features)
         every = [own]
         for scale in self.scales:
             size = tuple(scaled(length, scale, align_corners) for length in images.shape[-2:])

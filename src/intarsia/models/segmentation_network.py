@@ -1,16 +1,20 @@
 """What every system has in common: backbone → decoder → head, and logits at the image's own size."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from intarsia.backbones import Backbone, BackboneSpec
+from intarsia.errors import ArgumentError
 from intarsia.layers.convolutions import convolution
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.framing import Frame, Resized
+from intarsia.models.refiner import Refiner
+
+Network = TypeVar("Network", bound="SegmentationNetwork")
 
 
 class Outputs(NamedTuple):
@@ -29,7 +33,7 @@ class SegmentationNetwork(nn.Module):
 
     A decoder gives the map for the head, or a tuple: that map, then those for the auxiliary heads. If it gives one map
     only, an auxiliary head looks at the backbone's last map but one. ``frame`` fits logits to the image; a ``refiner``
-    then makes better ones of them and the image (:mod:`intarsia.models.refined`).
+    then makes better ones of them, the image and what the decoder was given (:mod:`intarsia.models.refined`).
     """
 
     blueprint: Blueprint | None = None  # what `create_model` was asked for
@@ -50,19 +54,26 @@ class SegmentationNetwork(nn.Module):
         self.auxiliary_heads = nn.ModuleList(head for _, head in auxiliary)
         self.auxiliary_weights = tuple(weight for weight, _ in auxiliary)
         self.frame: Frame = frame
-        self.refiner: nn.Module | None = None
+        self.refiner: Refiner | None = None
+        self.frozen = False
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"] | Outputs:
         """The logits; in training mode with auxiliary heads, :class:`Outputs`."""
         extended = self.frame.extend(images)
-        maps = self.maps(extended)
+        features = self.features(extended)
+        maps = self.maps(extended, features)
         logits, *auxiliary = (self._fit(logits, extended, images) for logits in maps)
-        logits = logits if self.refiner is None else self.refiner(logits, images)
+        logits = logits if self.refiner is None else self.refiner(logits, images, features)
         return Outputs(logits, tuple(auxiliary), self.auxiliary_weights) if auxiliary else logits
 
-    def maps(self, images: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B K _ _"]]:
-        """The head's logits before they are fitted to the image; in training mode the auxiliary ones behind them."""
-        features = self.features(images)
+    def maps(
+        self, images: Float[Tensor, "B C H W"], features: tuple[Float[Tensor, "B _ _ _"], ...] | None = None
+    ) -> list[Float[Tensor, "B K _ _"]]:
+        """The head's logits before they are fitted to the image; in training mode the auxiliary ones behind them.
+
+        ``features`` are what the decoder takes of these images, if that is known already.
+        """
+        features = self.features(images) if features is None else features
         decoded = self.decoder(features)
         decoded, *sides = decoded if isinstance(decoded, tuple) else (decoded, *features[-2:-1])
         auxiliary = zip(self.auxiliary_heads, sides, strict=False) if self.training else ()
@@ -71,6 +82,27 @@ class SegmentationNetwork(nn.Module):
     def features(self, images: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B _ _ _"], ...]:
         """What the decoder takes: the backbone's maps, finest first."""
         return self.backbone(images)
+
+    def freeze(self) -> None:
+        """From now on only the refiner learns: all else keeps its bits, and stays in evaluation mode in training.
+
+        Raises:
+            ArgumentError: there is no refiner.
+        """
+        if self.refiner is None:
+            raise ArgumentError("The network has no refiner that could learn while it is frozen; give it one.")
+        self.frozen = True
+        for name, child in self.named_children():
+            if name != "refiner":
+                child.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self: Network, mode: bool = True) -> Network:
+        """Training mode, but for what is frozen: batch norms keep their statistics, and nothing auxiliary is made."""
+        super().train(mode and not self.frozen)
+        if self.frozen and self.refiner is not None:
+            self.refiner.train(mode)
+        return self
 
     def _fit(self, logits: Tensor, extended: Tensor, images: Tensor) -> Tensor:
         if logits.dtype in (torch.float16, torch.bfloat16):

@@ -16,6 +16,8 @@ from intarsia.validation import first_mistake
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
 WEIGHT_DECAYS = {"adamw": 1e-2, "sgd": 1e-4}
 
+REFINERS = {"crf": "a CRF", "spn": "an SPN", "cspn": "a CSPN"}  # for sentences
+
 SELDOM = Parameter(group="Seldom needed")  # a paragraph of its own in `intarsia train --help`
 
 
@@ -38,12 +40,13 @@ class Settings(BaseModel):
         default_factory=dict, description="Single fields of the form, replaced."
     )
     auxiliary: bool = Field(default=False, description="Train with the model's auxiliary heads as well.")
-    refiner: Literal["crf"] | None = Field(
+    refiner: Literal["crf", "spn", "cspn"] | None = Field(
         default=None,
-        description="crf puts a dense CRF behind the model, which is trained with it, at a rate of its own.",
+        description="What stands behind the model and is trained with it: a dense CRF (crf), propagation along rows "
+        "and columns (spn) or diffusion (cspn), the latter two along affinities that are read from the image.",
     )
     refiner_options: Annotated[dict[str, Any], SELDOM] = Field(
-        default_factory=dict, description="How the refiner begins, such as its standard deviations."
+        default_factory=dict, description="Of the refiner, such as a CRF's standard deviations."
     )
     pretrained: bool | Literal["auto", "offline"] = Field(
         default="auto", description="Where the backbone's weights come from."
@@ -53,6 +56,9 @@ class Settings(BaseModel):
     )
     weights: str | None = Field(
         default=None, description="Start from a run, or from a file of weights: all tensors that fit are taken."
+    )
+    train: Literal["all", "refiner"] = Field(
+        default="all", description="refiner: the network stays as --weights brought it, and its refiner learns."
     )
 
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")

@@ -12,7 +12,9 @@ from torch import nn
 from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
 from intarsia.inference.execution import Preprocessing
+from intarsia.models import SegmentationNetwork
 from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs.recipe import REFINERS
 from intarsia.training.classification import ClassificationTask
 from intarsia.training.networks import Network
 from intarsia.training.samplers import StepBatches
@@ -42,11 +44,11 @@ def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) 
 def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed.
 
-    A refiner's few numbers are a group of their own: zero means nothing to them, and they begin with ``REFINER_RATE``,
-    however slowly the network learns; it decays like the other.
+    The numbers that a refiner calls its own are a group of their own: zero means nothing to them, and they begin with
+    ``REFINER_RATE``, however slowly the network learns; it decays like the other.
     """
     refiner = getattr(net, "refiner", None)
-    own = [] if refiner is None else list(refiner.parameters())
+    own = [] if refiner is None else refiner.own_numbers()
     others = [p for p in net.parameters() if not any(p is q for q in own)]
     groups = [
         {"params": [p for p in others if p.ndim > 1], "weight_decay": recipe.decay},
@@ -105,8 +107,10 @@ def describe(dataset: Dataset) -> str:
 def describe_training(record: NetworkRecord, net: Network) -> str:
     """What is trained, and how it is computed, in one sentence."""
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
+    refined = f", refined by {REFINERS[record.refiner]} that learns" if record.refiner else ""
+    frozen = ", frozen but for that," if isinstance(net, SegmentationNetwork) and net.frozen else ","
     return (
         f"{record.model} on {record.backbone} at output stride {record.output_stride}"
-        f"{', refined by a CRF that learns' if record.refiner else ''}, {parameters:.1f} M parameters, "
+        f"{refined}{frozen} {parameters:.1f} M parameters, "
         f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
     )

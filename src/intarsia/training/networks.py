@@ -19,7 +19,7 @@ Network = SegmentationNetwork | Classifier
 NAMED = 6  # tensors that a warm start leaves new
 SEGMENTATION = (
     *("model", "output_stride", "form", "options", "auxiliary", "refiner", "refiner_options"),
-    *("backbone_weights", "weights", "loss"),
+    *("backbone_weights", "weights", "train", "loss"),
 )
 
 
@@ -50,13 +50,33 @@ def create_network(recipe: Recipe, dataset: Dataset) -> Network:
     )
 
 
-def start_from(weights: str, net: SegmentationNetwork) -> str:
-    """Fill ``net`` with what fits of a run or a file of weights; one sentence says what was left new."""
+def start_from(weights: str, net: SegmentationNetwork, frozen: bool = False) -> str:
+    """Fill ``net`` with what fits of a run or a file of weights; one sentence says what was left new.
+
+    Raises ``ArgumentError`` if that is to be ``frozen`` and is more than the refiner.
+    """
     path = Path(weights).expanduser()
     new = warm_start(net, Run.open(path).weights_path if path.is_dir() else path)
     names = ", ".join(new[:NAMED]) + (", …" if len(new) > NAMED else "")
+    if frozen and (untrained := [name for name in new if not name.startswith("refiner.")]):
+        raise ArgumentError(
+            f"`weights` (={weights!r}) leave {len(untrained)} tensors new that `train` (='refiner') would never train, "
+            f"the first is `{untrained[0]}`; start from a run of this very network, or train 'all'."
+        )
     left = f"{len(new)} are left new: {names}" if new else "none is left new"
     return f"Starts from `{weights}`: {len(net.state_dict()) - len(new)} tensors fit, {left}."
+
+
+def freeze(recipe: Recipe, net: Network) -> None:
+    """Let nothing but the refiner learn, whatever it was that the recipe started from."""
+    if recipe.refiner is None or recipe.weights is None:
+        missing = "refiner" if recipe.refiner is None else "weights"
+        raise ArgumentError(
+            f"`train` (='refiner') trains a refiner behind a network that has learned, and there is no `{missing}`; "
+            "give both --refiner and --weights, or train 'all'."
+        )
+    assert isinstance(net, SegmentationNetwork)
+    net.freeze()
 
 
 def rebuild_network(record: NetworkRecord) -> Network:

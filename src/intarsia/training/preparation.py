@@ -29,6 +29,7 @@ from intarsia.training.networks import (
     check_crop,
     create_network,
     fewest_images,
+    freeze,
     network_record,
     rebuild_network,
     spec_of,
@@ -108,7 +109,9 @@ def prepare(
     reporter.say(describe(dataset))
     net = rebuild_network(resumed[1]) if resumed else create_network(recipe, dataset)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
-        reporter.say(start_from(recipe.weights, net))
+        reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
+    if recipe.train == "refiner":
+        freeze(recipe, net)
     check_batch(recipe, dataset, net)
     check_crop(recipe, net)
     return Preparation(recipe, conduct, dataset, net, accelerator, reporter)

@@ -19,6 +19,7 @@ from intarsia.inference import Borders, BothScores, Result, Segmenter, evaluate_
 from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
+from intarsia.runs.recipe import REFINERS
 from intarsia.shapes import Mask
 
 WORST = 12  # images on the page
@@ -110,10 +111,11 @@ def _sentence(run: Run, data: str | Path, split: str, images: int) -> str:
     epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
     of = "the 1 image" if images == 1 else f"the {images} images"
     unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
+    refined = f", refined by {REFINERS[record.refiner]} that learned with it," if record.refiner else ""
     return (
-        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source})"
-        f"{', refined by a CRF that learned with it,' if record.refiner else ''} was trained for {epochs} on "
-        f"{recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of {data}{unseen}."
+        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}){refined} was trained "
+        f"for {epochs} on {recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of "
+        f"{data}{unseen}."
     )
 
 
