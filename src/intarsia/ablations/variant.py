@@ -76,6 +76,11 @@ class Variant:
         values = BASE | {"crop_size": mosaics.size, "weights": weights and str(weights)} | self.settings
         return make_recipe(**values, data=str(data), seed=seed)
 
+    @property
+    def depth(self) -> int:
+        """How many others come before it."""
+        return 0 if self.after is None else 1 + self.after.depth
+
     def key(self, mosaics: Mosaics) -> str:
         """The same for variants that are the same training, under whatever label.
 
@@ -93,7 +98,11 @@ class Variant:
         values: dict[str, Any] = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
         nested = {name: values.pop(name, {}) for name in ("options", "refiner_options")}
         flags = [_flag(name, value) for name, value in values.items()]
-        flags += [f"--{kind.replace('_', '-')}.{name} {_text(value)}" for kind, o in nested.items() for name, value in o.items()]
+        flags += [
+            f"--{kind.replace('_', '-')}.{name} {_text(value)}"
+            for kind, o in nested.items()
+            for name, value in o.items()
+        ]
         if self.after is not None:
             flags.append("--weights FIRST")
         return f"intarsia train {data} {' '.join(flags)} --out RUN"
