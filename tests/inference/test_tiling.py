@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,6 +161,28 @@ def test_large_images_are_tiled_and_small_ones_are_not() -> None:
     limits = Limits.of(unet(), 21, None, None)
     assert limits.grid(2048, 2048) is None
     assert limits.grid(2048, 2049) == Grid(1024, 256, 32)
+
+
+def test_tiles_overlap_further_where_a_refiner_carries_further() -> None:
+    def grid(tile: int | None, **refiner: Any) -> Grid | None:
+        net = create_model("unet", "test_resnet", classes=4, widths=(8, 8, 8, 8, 8), **refiner)
+        return Limits.of(net, 4, None, tile).grid(5000, 5000)
+
+    assert grid(None, refiner="crf") == Grid(1024, 256, 32)
+    assert grid(None, refiner="cspn", refiner_options={"steps": 24}) == Grid(1024, 256 + 64, 32)
+    assert grid(None, refiner="spn") == Grid(1024, 256 + 128, 32)
+    assert grid(None, refiner="spn", refiner_options={"normalisation": "always"}) == Grid(1024, 512, 32)
+    assert grid(160, refiner="spn") == Grid(160, 64, 32)  # no more than half of it
+
+
+def test_a_refiner_that_takes_much_memory_makes_tiles_of_smaller_images() -> None:
+    def largest(**refiner: Any) -> int:
+        limits = Limits.of(create_model("unet", "test_resnet", classes=4, **refiner), 4, None, None)
+        return next(side for side in range(2048, 0, -64) if limits.grid(side, side) is None)
+
+    assert largest() == largest(refiner="cspn") == 2048
+    assert largest(refiner="spn") < 2048
+    assert largest(refiner="spn", refiner_options={"channels": 8}) == 2048
     many = Limits.of(unet(), 150, None, None)
     assert many.grid(1024, 2048) is None, "evaluated whole, as is the custom"
     assert many.grid(2048, 2048) == Grid(640, 160, 32)

@@ -246,6 +246,7 @@ NO_EFFECT = [
     ({"auxiliary": True}, "`auxiliary` .=True. belongs to segmentation"),
     ({"options": {"widths": 3}}, "`options` .* belongs to segmentation"),
     ({"refiner": "crf"}, "`refiner` .='crf'. belongs to segmentation"),
+    ({"train": "refiner"}, "`train` .='refiner'. belongs to segmentation"),
     ({"refiner_options": {"iterations": 3}}, "`refiner_options` .* belongs to segmentation"),
     ({"loss": "border_weighted"}, "`loss` .='border_weighted'. belongs to segmentation"),
     ({"weights": "w.pth"}, "`weights` .='w.pth'. belongs to segmentation"),

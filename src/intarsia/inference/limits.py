@@ -16,6 +16,7 @@ REFINED_TILE_FLOATS = 1 << 28  # and what a refinement needs for a tile: 1 GiB
 REFINED_MAPS, REFINED_FLOATS = 7, 90  # of all classes, and floats a pixel beside: measured on a photograph in colour,
 # with room to spare; noise, where no two pixels share a vertex of the lattice, takes twice as much
 FEWEST_STEPS = 4  # a tile of 4 strides, overlapping by one
+SPOILED = 8 / 3  # of an overlap, three eighths on each side are discarded
 QUARTERS = 4  # tiles start where the usual scales, 0.5, 0.75, 1.25, …, give whole strides
 
 
@@ -24,7 +25,9 @@ class Limits:
     """What one segmenter may compute in one pass; shrinks when the device's memory runs out.
 
     Images of up to ``WHOLE_PIXELS`` are computed whole, if their logits (at the largest scale) fit into ``MAP_FLOATS``,
-    and so does what a refinement needs for them.
+    and so does what a refinement needs for them, or a refiner inside the network, ``inside`` floats a pixel. Tiles
+    overlap by a quarter, and by more, up to a half, where such a refiner carries what a cut spoiled further: ``reach``
+    pixels.
     """
 
     step: int
@@ -34,6 +37,8 @@ class Limits:
     wanted: int | None
     refined: bool = False
     side: int | None = None
+    inside: int = 0
+    reach: int = 0
 
     @classmethod
     def of(
@@ -56,7 +61,10 @@ class Limits:
                 f"stride{'' if views is None else ' at its smallest scale'}."
             )
         magnification = 1.0 if views is None else max(1.0, *views.scales)
-        return cls(step, int(net.frame.align_corners), classes, magnification, tile, refined)
+        refiner = getattr(net, "refiner", None)
+        inside, reach = (0, 0) if refiner is None else (refiner.floats, refiner.reach)
+        extra = int(net.frame.align_corners)
+        return cls(step, extra, classes, magnification, tile, refined, inside=inside, reach=reach)
 
     @property
     def protocol(self) -> str:
@@ -96,7 +104,8 @@ class Limits:
         return self._grid(self.side)
 
     def _whole_pixels(self) -> int:
-        affordable = min(WHOLE_PIXELS, int(MAP_FLOATS / self.classes / self.magnification**2))
+        most = max(self.classes, self.inside)
+        affordable = min(WHOLE_PIXELS, int(MAP_FLOATS / most / self.magnification**2))
         return min(affordable, MAP_FLOATS // self._refined_floats()) if self.refined else affordable
 
     def _refined_floats(self) -> int:
@@ -111,5 +120,6 @@ class Limits:
         return max(FEWEST_STEPS, side // self.step) * self.step
 
     def _grid(self, tile: int) -> Grid:
-        overlap = max(1, tile // 4 // self.step) * self.step
+        further = math.ceil(SPOILED * self.reach / self.step) * self.step
+        overlap = max(1, min(tile // 4 + further, tile // 2) // self.step) * self.step
         return Grid(tile, overlap, self.step, self.extra)

@@ -6,17 +6,19 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+LINE = 1 << 16  # pixels, as a reach: as far as an image goes
+
 
 class Refiner(nn.Module, ABC):
     """Stands behind a network, for which :class:`intarsia.models.SegmentationNetwork` calls it.
 
-    ``reach`` is how far, in pixels, a logit of the answer looks at others before it; None if over whole rows and
-    columns. ``floats`` is what a pixel of one image takes at most while it is refined, beside the logits, in numbers of
+    ``reach`` is how many pixels further than the network's own a logit looks in practice: large images are cut into
+    tiles that overlap by so much more. ``floats`` is what a pixel of one image takes while it is refined, in numbers of
     four bytes.
     """
 
     kind: ClassVar[str]  # its name for `create_model`
-    reach: int | None = None
+    reach: int = 0
     floats: int = 0
 
     @abstractmethod

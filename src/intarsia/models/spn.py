@@ -17,8 +17,10 @@ from intarsia.affinity.spatial_propagation import Normalisation
 from intarsia.backbones import BackboneSpec
 from intarsia.layers.upsampling import bilinear_filter
 from intarsia.models.guidance import ImageGuidance, Source
-from intarsia.models.refiner import GuidedRefiner
+from intarsia.models.refiner import LINE, GuidedRefiner
 from intarsia.models.spn_paper import PaperSPNRefiner
+
+REACH = 48  # pixels: a value can be carried along a whole line, but gates that were trained let little of it through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class SPNRefiner(GuidedRefiner):
         for parameter in self.gates.parameters():
             nn.init.zeros_(parameter)
         _begin_as_means(self.before, self.after)
+        self.reach = LINE if form.normalisation == "always" else REACH
         self.floats = (2 * self.propagation.gates + 12 * width) // 4
 
     def forward(

@@ -15,7 +15,7 @@ from intarsia.backbones.body import initialise
 from intarsia.backbones.vgg import COUNTS, WIDTHS
 from intarsia.layers.resizing import pad_to_multiple
 from intarsia.layers.upsampling import BilinearDeconvolution
-from intarsia.models.refiner import GuidedRefiner
+from intarsia.models.refiner import LINE, GuidedRefiner
 
 HIDDEN = 32  # channels that are propagated
 ROUNDS = 2  # with the same gates; the paper draws one
@@ -98,6 +98,7 @@ class PaperSPNRefiner(GuidedRefiner):
         )
         for parameter in self.after[-1].parameters():
             nn.init.zeros_(parameter)
+        self.reach = LINE
         self.floats = 4 * WIDTHS[0]  # VGG's first maps are the largest
 
     def forward(
