@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from intarsia.data import open_dataset
 from intarsia.errors import IntarsiaWarning
 from intarsia.inference import Execution, Preprocessing
+from intarsia.losses import Objective
 from intarsia.runs import make_recipe
 from intarsia.training.building import create_accelerator
 from intarsia.training.gradient import Gradient
@@ -24,7 +25,10 @@ IMAGES = 5
 
 @pytest.fixture
 def make(discs: Path) -> Callable[..., Gradient]:
-    task = SegmentationTask(make_recipe(data="x"), open_dataset(discs), Preprocessing((0.5,) * 3, (0.25,) * 3))
+    recipe = make_recipe(data="x")
+    task = SegmentationTask(
+        recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.25,) * 3), Objective(["cross_entropy"])
+    )
     return lambda fewest=None: Gradient(task, Execution(), create_accelerator(), fewest)
 
 

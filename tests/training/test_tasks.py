@@ -11,19 +11,26 @@ from parallel import ShadedSample
 from PIL import Image
 from tiny import run_tiny
 
-from intarsia.data import Classes, open_dataset
+from intarsia.data import Classes, Dataset, open_dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference import Preprocessing
 from intarsia.losses import border_weighted_cross_entropy, cross_entropy, ohem_cross_entropy
 from intarsia.models import Outputs, SegmentationNetwork
-from intarsia.runs import make_recipe
+from intarsia.runs import Recipe, make_recipe
+from intarsia.training.building import create_objective, create_task
 from intarsia.training.tasks import SegmentationTask, check_trainable, spread
+
+
+def task_of(recipe: Recipe, dataset: Dataset) -> SegmentationTask:
+    task = create_task(recipe, dataset, Preprocessing((0.5,) * 3, (0.5,) * 3), create_objective(recipe, dataset))
+    assert isinstance(task, SegmentationTask)
+    return task
 
 
 def test_the_recipes_strengths_arrive(discs: Path) -> None:
     moves = {"rotation": 20.0, "elastic": 2.5, "blur": 1.5}
     recipe = make_recipe(data=str(discs), crop_size=48, scale=(0.7, 1.1), flip=0.1, colour=0.3, **moves)
-    task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
+    task = task_of(recipe, open_dataset(discs))
     augmentation = task.training_samples().augmentation
     assert (augmentation.crop_size, augmentation.scale, augmentation.flip) == ((48, 48), (0.7, 1.1), 0.1)
     assert (augmentation.brightness, augmentation.contrast, augmentation.saturation) == (0.3, 0.3, 0.3)
@@ -31,7 +38,7 @@ def test_the_recipes_strengths_arrive(discs: Path) -> None:
 
 
 def test_the_auxiliary_loss_counts_two_fifths(discs: Path) -> None:
-    task = SegmentationTask(make_recipe(data="x"), open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
+    task = task_of(make_recipe(data="x"), open_dataset(discs))
     logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.randint(0, 2, (1, 3, 3))
     expected = cross_entropy(logits, masks) + 0.4 * cross_entropy(auxiliary, masks)
     torch.testing.assert_close(task.loss(Outputs(logits, (auxiliary,), (0.4,)), masks), expected)
@@ -43,7 +50,7 @@ LOSSES = {"border_weighted": border_weighted_cross_entropy, "ohem": ohem_cross_e
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_recipes_loss_is_taken_for_all_heads(name: str, discs: Path) -> None:
     recipe, loss = make_recipe(data="x", loss=name), LOSSES[name]
-    task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.5,) * 3))
+    task = task_of(recipe, open_dataset(discs))
     logits, auxiliary, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.tensor([1, 0, 1]).expand(1, 3, 3)
     expected = loss(logits, masks) + 0.4 * loss(auxiliary, masks)
     torch.testing.assert_close(task.loss(Outputs(logits, (auxiliary,), (0.4,)), masks), expected)
@@ -52,7 +59,7 @@ def test_the_recipes_loss_is_taken_for_all_heads(name: str, discs: Path) -> None
 def test_with_many_classes_ignore_is_65535_for_both_heads(discs: Path) -> None:
     classes = Classes(tuple(f"class {i}" for i in range(300)), tuple((i // 256, i % 256, 0) for i in range(300)))
     dataset = replace(open_dataset(discs), classes=classes)
-    task = SegmentationTask(make_recipe(data="x"), dataset, Preprocessing((0.5,) * 3, (0.5,) * 3))
+    task = task_of(make_recipe(data="x"), dataset)
     logits, masks = torch.randn(1, 300, 2, 2), torch.tensor([[[255, 65535], [0, 299]]])
     plain = F.cross_entropy(logits, masks, ignore_index=65535)
     torch.testing.assert_close(task.loss(logits, masks), plain)

@@ -11,6 +11,7 @@ from intarsia.data.augmentation.strengths import Augmentation
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
+from intarsia.runs.loss_names import check_loss, check_loss_options
 from intarsia.validation import first_mistake
 
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
@@ -79,10 +80,14 @@ class Settings(BaseModel):
         default=0.0, ge=0, allow_inf_nan=False, description="Half of the views: up to this Gaussian sigma, pixels."
     )
 
-    loss: Literal["cross_entropy", "border_weighted", "ohem"] = Field(
+    loss: str = Field(
         default="cross_entropy",
-        description="border_weighted is U-Net's: the ground between two things counts more; ohem learns from the hard "
-        "pixels only, as BiSeNet's code does.",
+        description="cross_entropy, border_weighted (U-Net's: the ground between two things counts more) or ohem (the "
+        "hard pixels only, as in BiSeNet's code), or a sum: cross_entropy+aaf also compares neighbours (adaptive "
+        "affinity fields).",
+    )
+    loss_options: Annotated[dict[str, Any], SELDOM] = Field(
+        default_factory=dict, description="Of aaf: stride, sizes, margin, weight."
     )
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
@@ -106,13 +111,27 @@ class Settings(BaseModel):
         default="auto", description="auto measures too."
     )
 
-    @field_validator("options", "refiner_options", mode="before")
+    @field_validator("options", "refiner_options", "loss_options", mode="before")
     @classmethod
     def _read_options(cls, options: object) -> object:
         """Values from the command line are text: ``12,24,36`` means three numbers, ``12,`` one, and nothing none."""
         if not isinstance(options, dict):
             return options
         return {name: _read_option(value) for name, value in options.items()}
+
+    @field_validator("loss")
+    @classmethod
+    def _check_loss(cls, loss: str) -> str:
+        check_loss(loss)
+        return loss
+
+    @field_validator("loss_options")
+    @classmethod
+    def _check_loss_options(cls, options: dict[str, Any], fields: Any) -> dict[str, Any]:
+        """If the loss itself was refused, that is said."""
+        if "loss" in fields.data:
+            check_loss_options(fields.data["loss"], options)
+        return options
 
     @field_validator("scale")
     @classmethod

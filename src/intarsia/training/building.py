@@ -11,9 +11,12 @@ from torch import nn
 
 from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
+from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
+from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.recipe import REFINERS
 from intarsia.training.classification import ClassificationTask
 from intarsia.training.networks import Network
@@ -35,17 +38,33 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> Task:
+def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
+    """The sum of losses that a recipe names."""
+    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
+    for pairs in objective.pairs:
+        assert isinstance(pairs, AdaptiveAffinityField)
+        needed = min(pairs.sizes) * pairs.stride
+        if recipe.crop_size < needed:
+            raise ArgumentError(
+                f"`crop_size` (={recipe.crop_size}) holds no pair of neighbours at `stride` (={pairs.stride}) of the "
+                f"loss; take a crop of at least {needed}, or a smaller stride by --loss-options.stride."
+            )
+    return objective
+
+
+def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing, objective: Objective) -> Task:
     """What a recipe says is learned."""
-    kind = ClassificationTask if recipe.task == "classification" else SegmentationTask
-    return kind(recipe, dataset, preprocessing)
+    if recipe.task == "classification":
+        return ClassificationTask(recipe, dataset, preprocessing)
+    return SegmentationTask(recipe, dataset, preprocessing, objective)
 
 
-def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
+def create_optimiser(recipe: Recipe, net: nn.Module, beside: Sequence[nn.Parameter] = ()) -> torch.optim.Optimizer:
     """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed.
 
     The numbers that a refiner calls its own are a group of their own: zero means nothing to them, and they begin with
-    ``REFINER_RATE``, however slowly the network learns; it decays like the other.
+    ``REFINER_RATE``, however slowly the network learns; it decays like the other. What is learned ``beside`` the
+    network, by its loss, has the network's rate and no decay.
     """
     refiner = getattr(net, "refiner", None)
     own = [] if refiner is None else refiner.own_numbers()
@@ -56,6 +75,8 @@ def create_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     ]
     if own:
         groups.append({"params": own, "weight_decay": 0.0, FACTOR: REFINER_RATE / recipe.base_learning_rate})
+    if beside:
+        groups.append({"params": list(beside), "weight_decay": 0.0})
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
     return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -38,7 +39,9 @@ class Gradient:
         while True:
             before = state.moment()
             try:
-                return self._in_parts(prepared, batch, state.parts)
+                loss = self._in_parts(prepared, batch, state.parts)
+                self._agree(state)
+                return loss
             except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error):
                     raise
@@ -56,6 +59,11 @@ class Gradient:
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
+
+    def _agree(self, state: TrainingState) -> None:
+        """What the loss learns stands outside of the network, whose gradients the engine averages over processes."""
+        for parameter in state.objective.parameters():
+            parameter.grad = cast(Tensor, self.accelerator.reduce(parameter.grad, reduction="mean"))
 
     def _halve(self, state: TrainingState, images: int) -> None:
         """Cut batches into twice as many parts, or raise where that is not wanted or not possible."""

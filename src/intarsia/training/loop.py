@@ -80,6 +80,7 @@ class Loop:
         rate = polynomial(state.step, self.batches.steps, self.recipe.base_learning_rate, self.recipe.power)
         for group in state.optimiser.param_groups:
             group["lr"] = rate * group.get(FACTOR, 1.0)
+        state.objective.advance(state.step / self.batches.steps)
         prepared.train()
         loss = self.gradient(state, prepared, batch)
         state.optimiser.step()

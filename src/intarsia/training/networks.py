@@ -19,7 +19,7 @@ Network = SegmentationNetwork | Classifier
 NAMED = 6  # tensors that a warm start leaves new
 SEGMENTATION = (
     *("model", "output_stride", "form", "options", "auxiliary", "refiner", "refiner_options"),
-    *("backbone_weights", "weights", "train", "loss"),
+    *("backbone_weights", "weights", "train", "loss", "loss_options"),
 )
 
 

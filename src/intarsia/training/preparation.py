@@ -1,5 +1,6 @@
 """All that stands before the first step: the same for a training and for its dry run."""
 
+import copy
 from dataclasses import dataclass
 
 from accelerate import Accelerator
@@ -8,13 +9,16 @@ from accelerate.utils import set_seed
 from intarsia.data import Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.building import (
     Task,
     create_accelerator,
+    create_objective,
     create_optimiser,
     create_task,
     describe,
@@ -49,24 +53,27 @@ class Preparation:
     conduct: Conduct
     dataset: Dataset
     net: Network
+    objective: Objective
     accelerator: Accelerator
     reporter: Reporter
 
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
         spec = spec_of(self.net)
-        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std))
+        trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
+        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std), trial)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
         Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
-        return TrainingState(self.net, create_optimiser(self.recipe, self.net), fingerprint(self.dataset))
+        optimiser = create_optimiser(self.recipe, self.net, list(self.objective.parameters()))
+        return TrainingState(self.net, optimiser, fingerprint(self.dataset), objective=self.objective)
 
     def task(self, record: NetworkRecord) -> Task:
         """What is learned."""
-        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std))
+        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std), self.objective)
 
     def loop(self, run: Run, record: NetworkRecord, start: int, reporter: Reporter) -> Loop:
         """The loop from step ``start`` on."""
@@ -97,11 +104,12 @@ def prepare(
             f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
             "in the middle of a step; take 'stop' and a smaller batch_size."
         )
-    if conduct.on_oom == "halve" and recipe.loss == "ohem":
-        raise ArgumentError(
-            "`on_oom` (='halve') cannot go with `loss` (='ohem'), which chooses its pixels among those of the whole "
-            "batch; take 'stop' and a smaller batch_size."
-        )
+    for term in loss_terms(recipe.loss):
+        if conduct.on_oom == "halve" and term in WHOLE_BATCH:
+            raise ArgumentError(
+                f"`on_oom` (='halve') cannot go with `loss` (={term!r}), which {WHOLE_BATCH[term]}; take 'stop' and a "
+                "smaller batch_size."
+            )
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
     dataset = open_for_training(recipe, conduct.check, reporter, resumed)
@@ -114,4 +122,5 @@ def prepare(
         freeze(recipe, net)
     check_batch(recipe, dataset, net)
     check_crop(recipe, net)
-    return Preparation(recipe, conduct, dataset, net, accelerator, reporter)
+    objective = create_objective(recipe, dataset).to(accelerator.device)
+    return Preparation(recipe, conduct, dataset, net, objective, accelerator, reporter)

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from intarsia.errors import RunError
+from intarsia.losses import Objective
 from intarsia.runs.weights import read_tensors, save_tensors
 
 
@@ -27,7 +29,7 @@ class TrainingState:
 
     ``parts`` is into how many a batch is cut, one after the other, to fit into memory; ``loss_sum`` and ``loss_steps``
     accumulate over the current epoch; ``seconds`` is the time spent on the whole training, validation and earlier
-    sessions included; ``data`` is a fingerprint of the images.
+    sessions included; ``data`` is a fingerprint of the images; ``objective`` is the loss, which may learn as well.
     """
 
     net: nn.Module
@@ -41,6 +43,7 @@ class TrainingState:
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds_before: float = 0.0
     started: float = field(default_factory=time.perf_counter)
+    objective: Objective = field(default_factory=Objective)
 
     @property
     def mean_loss(self) -> float:
@@ -65,11 +68,13 @@ class TrainingState:
 
     def is_finite(self) -> bool:
         """Whether weights and statistics are all numbers; a state that is not must never replace one that is."""
-        return all(bool(t.isfinite().all()) for t in self.net.state_dict().values() if t.is_floating_point())
+        tensors = chain(self.net.state_dict().values(), self.objective.state_dict().values())
+        return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
 
     def save(self, path: Path) -> None:
         """Write one safetensors file, whole or not at all; no pickle."""
         tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
+        tensors |= {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
         for index, entries in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": t for name, t in entries.items() if isinstance(t, Tensor)}
         tensors |= {f"random.{device}": random_state for device, random_state in _random_states().items()}
@@ -88,6 +93,7 @@ class TrainingState:
                 "resumes on the same images only, so restore them or start anew."
             )
         self.net.load_state_dict(_part(tensors, "net."))
+        self.objective.load_state_dict(_part(tensors, "objective."))
         entries: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _part(tensors, "optimiser.").items():
             index, _, entry = name.partition(".")

@@ -16,13 +16,12 @@ from intarsia.errors import ArgumentError
 from intarsia.files import atomic
 from intarsia.inference import Preprocessing, Segmenter, evaluate_samples
 from intarsia.inference.execution import Execution
-from intarsia.losses import border_weighted_cross_entropy, cross_entropy, ohem_cross_entropy
+from intarsia.losses import Objective
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
 
-LOSSES = {"cross_entropy": cross_entropy, "border_weighted": border_weighted_cross_entropy, "ohem": ohem_cross_entropy}
 PICTURED = 6  # validation images in the picture of each epoch
 
 
@@ -33,6 +32,7 @@ class SegmentationTask:
     recipe: Recipe
     dataset: Dataset
     preprocessing: Preprocessing
+    objective: Objective
 
     score_name: ClassVar[str] = "mean IoU"
 
@@ -41,13 +41,13 @@ class SegmentationTask:
         return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """The recipe's loss, a mean over valid pixels; auxiliary outputs count by their weights."""
-        loss, ignore = LOSSES[self.recipe.loss], self.dataset.classes.ignore
+        """The recipe's loss, means over valid pixels or pairs; auxiliary outputs count by their weights."""
+        ignore = self.dataset.classes.ignore
         if not isinstance(outputs, Outputs):
-            return loss(outputs, masks, ignore)
-        total = loss(outputs.logits, masks, ignore)
+            return self.objective(outputs, masks, ignore)
+        total = self.objective(outputs.logits, masks, ignore)
         for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
-            total = total + weight * loss(logits, masks, ignore)
+            total = total + weight * self.objective(logits, masks, ignore, auxiliary=True)
         return total
 
     def valid_targets(self, masks: Tensor) -> Tensor:

@@ -1,0 +1,84 @@
+"""Which losses a recipe may name, alone or as a sum; no torch."""
+
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from intarsia.errors import ArgumentError
+from intarsia.validation import first_mistake
+
+LOSSES = ("cross_entropy", "border_weighted", "ohem", "aaf")
+PAIRS = "aaf"  # compares neighbours, so that all labels could change places
+
+# Losses that a batch taken in parts does not add up to, and why.
+WHOLE_BATCH = {
+    "ohem": "chooses its pixels among those of the whole batch",
+    "aaf": "takes its means over the pairs of the whole batch",
+}
+
+
+def loss_terms(loss: str) -> tuple[str, ...]:
+    """The losses of a sum.
+
+    >>> loss_terms("cross_entropy+aaf")
+    ('cross_entropy', 'aaf')
+    """
+    return tuple(loss.split("+"))
+
+
+def check_loss(loss: str) -> None:
+    """Refuse names that there are not, names that come twice, and a sum that no label could be learned from.
+
+    >>> check_loss("cross_entropy+aff")
+    Traceback (most recent call last):
+    intarsia.errors.ArgumentError: There is no loss `aff`, the nearest is aaf; sums are made of cross_entropy, ...
+    """
+    terms = loss_terms(loss)
+    for term in terms:
+        if term not in LOSSES:
+            raise ArgumentError(f"There is no loss `{term}`{_nearest(term, LOSSES)}; sums are made of {_list(LOSSES)}")
+        if terms.count(term) > 1:
+            raise ArgumentError(f"A sum of losses holds each once, and `{term}` comes twice")
+    if terms == (PAIRS,):
+        raise ArgumentError("`aaf` only compares neighbours, which name no class; take cross_entropy+aaf")
+
+
+class PairOptions(BaseModel):
+    """What :class:`intarsia.losses.AdaptiveAffinityField` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stride: int = Field(default=1, ge=1)
+    sizes: tuple[int, ...] = (3, 5, 7)
+    margin: float = Field(default=3.0, gt=0, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+    @field_validator("sizes")
+    @classmethod
+    def _check_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if not sizes or any(size < 3 or size % 2 == 0 for size in sizes):
+            raise ValueError("must be odd numbers from 3 on, such as 3,5,7")
+        return sizes
+
+
+def check_loss_options(loss: str, options: dict[str, object]) -> None:
+    """Refuse options that there are not, that belong to no loss of the sum, or whose value breaks a rule."""
+    known = tuple(PairOptions.model_fields)
+    for name in options:
+        if name not in known:
+            raise ArgumentError(f"There is no option `{name}`{_nearest(name, known)}; aaf has {_list(known)}")
+    if options and PAIRS not in loss_terms(loss):
+        raise ArgumentError(f"They belong to aaf, which `loss` (={loss!r}) does not hold; leave them out")
+    try:
+        PairOptions.model_validate(options)
+    except ValidationError as error:
+        raise ArgumentError(first_mistake(error).removesuffix(".")) from error
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", the nearest is {near[0]}" if near else ""
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
