@@ -1,4 +1,4 @@
-"""Shapes are checked in every test: jaxtyping's annotations, by beartype."""
+"""Shapes are checked in every test: jaxtyping's annotations, by beartype. Only `-m gpu` shows GPUs to tests."""
 
 import os
 
@@ -11,6 +11,21 @@ import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("intarsia", "typecheck.check")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the GPUs from all other tests, which ask for the same bits; a GPU adds up in an order of its own."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none to be seen."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU, and `pytest -m gpu`")
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
+import torch.nn.functional as F
 from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from intarsia.backbones.output_stride import SpatialLayer
 from intarsia.errors import ArgumentError
@@ -166,7 +168,15 @@ def bare_copy(net: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _run(probe: nn.Module, pixels: int) -> object:
-    return probe(torch.empty(1, input_channels(probe), pixels, pixels, device="meta"))
+    with _NormsLeftOut():
+        return probe(torch.empty(1, input_channels(probe), pixels, pixels, device="meta"))
+
+
+class _NormsLeftOut(TorchFunctionMode):
+    """Batch norm changes no size, and its shape function takes most of a dry run."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))
 
 
 def stride_of_growth(sizes: tuple[torch.Size, torch.Size]) -> int | None:
