@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from intarsia.ablations import bench, trials
-from intarsia.ablations.affinity import AFFINITY, FIRST, LONGER, METHODS, SCORED
+from intarsia.ablations.affinity import AFFINITY, AGAINST, FIRST, LONGER, METHODS, SCORED
 from intarsia.ablations.affinity_costs import AffinityCost, costs_of, measure_affinity
 from intarsia.ablations.affinity_page import SHOWN, affinity_page
 from intarsia.ablations.bench import Bench
@@ -117,7 +117,12 @@ def made_up(gain: float = 0.02) -> Evidence:
     """Every method is better than the network alone by as much."""
     results = {
         variant.key(MOSAICS): [
-            Result(dict.fromkeys(SCORED, 0.8 + 0.001 * seed + gain * (variant in METHODS)), 1.0, 2.0, "torch")
+            Result(
+                dict.fromkeys(SCORED, 0.8 + 0.001 * seed + gain * any(variant == method for method, _ in AGAINST)),
+                1.0,
+                2.0,
+                "torch",
+            )
             for seed in SEEDS
         ]
         for variant in AFFINITY.variants
@@ -130,7 +135,7 @@ def test_the_page_compares_each_with_what_was_trained_as_long() -> None:
         METHODS[0].label: AffinityCost(1, 24.0, None, None)
     }
     text = affinity_page(made_up(), costs, "command")
-    assert text.count("**+2.0** (+2.0, +2.0, +2.0)") == len(METHODS) * len(SCORED)
+    assert text.count("**+2.0** (+2.0, +2.0, +2.0)") == len(AGAINST) * len(SCORED)
     assert "| +0.0 (+0.0, +0.0, +0.0) |" in affinity_page(made_up(0.0), costs, "command")
     assert f"| {METHODS[0].label} | 0.000 M | 24 (2.00 ×) | – | – |" in text
     assert f"| {LONGER.label} | 3.190 M | 12 | 34 | 56 |" in text
@@ -145,10 +150,10 @@ def test_the_page_compares_each_with_what_was_trained_as_long() -> None:
 
 def test_the_budget_is_the_same_for_all() -> None:
     assert LONGER.after == FIRST
-    for method in METHODS:
-        assert (method.after == LONGER) if method.fitted else (method.after == FIRST)
-        own = {"refiner", "refiner_options", "train", "loss"}
-        assert {k: v for k, v in method.settings.items() if k not in own} == LONGER.settings
+    own = {"refiner", "refiner_options", "train", "loss", "loss_options"}
+    for method, other in AGAINST:
+        assert method.after == (other if method.fitted else other.after)
+        assert {k: v for k, v in method.settings.items() if k not in own} == other.settings
     assert list(SHOWN.values()) == [LONGER, *METHODS]
 
 
@@ -166,7 +171,11 @@ def test_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(bench, "border_picture", lambda shown: np.full((4, len(shown), 3), 7, np.uint8))
     monkeypatch.setattr(bench, "measure_affinity", lambda some, _: {trial.name: COST for trial in some})
     Bench(tmp_path / "runs", say=lambda _: None).affinity(tmp_path / "affinity.md")
-    assert asked == [3 * 1, 3 * (len(METHODS)), 3 * 1]  # a CRF is fitted when the network that it stands behind is done
+    assert asked == [
+        3 * 2,
+        3 * (len(AGAINST) + 1),
+        3 * 1,
+    ]  # a CRF is fitted when the network that it stands behind is done
     assert f"Made by `intarsia bench affinity --out {tmp_path}/affinity.md" in (tmp_path / "affinity.md").read_text()
     with Image.open(tmp_path / "pictures" / "claims" / "affinity_borders.png") as picture:
         assert picture.size == (len(SHOWN), 4)

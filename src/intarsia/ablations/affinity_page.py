@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from intarsia.ablations.affinity import (
     AAF,
     AFFINITY,
+    AGAINST,
     CRF,
     CSPN,
     CSPN_ALONE,
-    FIRST,
     FIRST_EPOCHS,
     FITTED,
     LONGER,
-    METHODS,
     MORE_EPOCHS,
     SCORED,
     SPN,
@@ -46,14 +45,14 @@ def affinity_page(evidence: Evidence, costs: Mapping[str, AffinityCost], command
         _introduction(evidence),
         f"![Every network: every seed a dot, the mean a bar]({CHART})",
         _scores(evidence),
-        "## Against the network that was trained as long",
+        "## Against the same network, trained as long",
         _rule(),
         _differences(evidence),
         "## One border under each",
         f"![A part of a mosaic, its truth, and what each network answers there]({PICTURE})",
         f"*The part with the longest border of the first of these mosaics, seed {SEEDS[0]}; the true border in white.*",
         "## What it costs",
-        _costs(costs),
+        _costs(costs, evidence.mosaics.size),
         _commands(evidence),
         f"Made by `{command}` ({evidence.taken_with}).",
     ]
@@ -82,15 +81,17 @@ intarsia train photos/ --refiner cspn           # let it diffuse, step by step, 
 intarsia train photos/ --loss cross_entropy+aaf # neighbours of one class shall be predicted alike, others unlike
 ```
 
-What are they worth to a network whose borders are coarse? FCN-32s on EfficientNet-Lite0 with ImageNet weights learns
-`sample:materials` for {steps} steps of {batch} crops of 128 × 128 pixels. From these weights it is trained on for
-{more} steps more, on the same crops in the same order: as it is; with a refiner, together with the network or alone;
-with another loss. Behind what was trained on as it is a dense CRF is put, its settings fitted on {CHOSEN_ON} mosaics of
-their own, as `intarsia refine --fit` does. All are scored on {JUDGED_ON} mosaics of {mosaics.size} × {mosaics.size}
-pixels, of parts of the photographs and of patterns that neither a training nor a choice of settings or weights saw.
-Learning rates, the steps of a training and the loss's weight were chosen on mosaics of one other seed. Scores are in
-per cent, the mean over the seeds {", ".join(map(str, SEEDS))}, the smallest and the largest; boundary F is that of
-`intarsia evaluate --boundary`, at distances of 1, 2, 3 and 5 pixels."""
+What are they worth to a network whose borders are coarse? FCN-32s on EfficientNet-Lite0 with ImageNet weights, which
+answers at every 32nd pixel and interpolates, learns `sample:materials` for {steps} steps of {batch} crops of
+128 × 128 pixels. From these weights it is trained on for {more} steps more, on the same crops in the same order: as it
+is; with a refiner, together with the network or alone; with another loss. Behind what was trained on as it is a dense
+CRF is put, its settings fitted on {CHOSEN_ON} mosaics and accepted by as many others, as `intarsia refine --fit` does.
+Affinity fields are tried in FCN-8s, too, whose answer has a finer grid to change.
+
+All are scored on {JUDGED_ON} mosaics of {mosaics.size} × {mosaics.size} pixels, of parts of the photographs and of
+patterns that neither a training nor a choice of settings or weights saw. Learning rate, lengths and the loss's stride
+and weight were chosen on mosaics of another seed. Scores are in per cent, the mean over the seeds
+{", ".join(map(str, SEEDS))}, the smallest and the largest; boundary F is that of `intarsia evaluate --boundary`."""
 
 
 def _scores(evidence: Evidence) -> str:
@@ -108,7 +109,9 @@ def _rule() -> str:
 
 def _differences(evidence: Evidence) -> str:
     verdicts = dict(evidence.verdicts(AFFINITY))
-    rows = [[method.label, *(_difference(evidence, verdicts, method, name) for name in SCORED)] for method in METHODS]
+    rows = [
+        [method.label, *(_difference(evidence, verdicts, method, name) for name in SCORED)] for method, _ in AGAINST
+    ]
     return table(["", *(SCORES[name].title for name in SCORED)], rows)
 
 
@@ -119,11 +122,11 @@ def _difference(evidence: Evidence, verdicts: Mapping[Comparison, str], method: 
     return f"{shown} ({', '.join(seeds)})"
 
 
-def _costs(costs: Mapping[str, AffinityCost]) -> str:
+def _costs(costs: Mapping[str, AffinityCost], size: int) -> str:
     heads = ["", "parameters", "ms a prediction", "ms a training step", "MB kept for its backward pass"]
     base = costs[LONGER.label]
     rows = []
-    for variant in AFFINITY.variants[1:]:
+    for variant in SHOWN.values():
         cost = costs[variant.label]
         rows.append(
             [
@@ -135,7 +138,7 @@ def _costs(costs: Mapping[str, AffinityCost]) -> str:
             ]
         )
     note = (
-        f"One thread, all in turns in one process, processor time, the least of several: one mosaic of 256 × 256 "
+        f"One thread, all in turns in one process, processor time, the least of several: one mosaic of {size} × {size} "
         f"pixels predicted,\nand a step of {BASE['batch_size']} crops of 128 × 128 with the optimiser's; in brackets "
         "how many times as much as without."
     )
@@ -151,7 +154,7 @@ def _beside(value: float | None, base: float | None) -> str:
 def _commands(evidence: Evidence) -> str:
     data = f"runs/claims/{evidence.mosaics.name}"
     commands = [
-        v.command(evidence.mosaics, data).replace("--out RUN", f"--out {'FIRST' if v is FIRST else 'RUN'}")
+        v.command(evidence.mosaics, data).replace("--out RUN", f"--out {'RUN' if v.after else 'FIRST'}")
         for v in AFFINITY.variants
         if not v.fitted
     ]

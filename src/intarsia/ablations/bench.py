@@ -104,7 +104,7 @@ class Bench:
         evidence = Evidence(self.mosaics, self._trained(wanted), {})
         write_picture(out.parent / BORDERS, border_picture({t: self._first(v) for t, v in SHOWN.items()}))
         self.say("Measuring what they cost.")
-        trials = [self._first(variant) for variant in wanted.values()]
+        trials = [self._first(variant) for variant in SHOWN.values()]
         measured = measure_affinity(trials, self.runs / "costs" / f"affinity_{self.mosaics.name}.json")
         costs = {trial.variant.label: measured[trial.name] for trial in trials}
         write_text(out.parent / CHART, affinity_chart(evidence))

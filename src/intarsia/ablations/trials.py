@@ -139,7 +139,8 @@ def _fitted(trial: Trial) -> Result:
     shutil.copytree(_left_by(trial.before), trial.folder)
     samples = trial.mosaics.unseen(CHOOSING, 2 * CHOSEN_ON)
     found = fit_refinement(load(trial.folder, refine=False), samples, "unseen mosaics", "val", images=CHOSEN_ON)
-    found.refinement.write(Run(trial.folder).refinement_path)
+    if found.improves:  # else a run gets none, as with `intarsia refine --fit`
+        found.refinement.write(Run(trial.folder).refinement_path)
     scores = evaluate(trial.folder, trial.data)
     named = {name: getattr(scores, name) for name in ("mean_iou", "pixel_accuracy")}
     return replace(perform(trial.before), scores=named, seconds=found.fit.seconds)

@@ -96,7 +96,7 @@ class Variant:
     def command(self, mosaics: Mosaics, data: str, seed: int = 0) -> str:
         """The training as it is typed."""
         values: dict[str, Any] = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
-        nested = {name: values.pop(name, {}) for name in ("options", "refiner_options")}
+        nested = {name: values.pop(name, {}) for name in ("options", "refiner_options", "loss_options")}
         flags = [_flag(name, value) for name, value in values.items()]
         flags += [
             f"--{kind.replace('_', '-')}.{name} {_text(value)}"
