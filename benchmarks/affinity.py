@@ -1,4 +1,4 @@
-"""Learned affinity: spatial and convolutional propagation against the forms that are written in PyTorch.
+"""Learned affinity: propagations and affinity fields against the forms that are written in PyTorch.
 
     python benchmarks/affinity.py --out docs/affinity_speed.md
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numba
 import torch
-from affinity_forms import CASES, Form, cspn, cspn_inputs, spn, spn_inputs
+from affinity_forms import CASES, Form, aaf_inputs, affinity_field_loss, cspn, cspn_inputs, spn, spn_inputs
 from torch import Tensor
 
 from intarsia.files import write_text
@@ -31,9 +31,10 @@ def forward(form: Form, parts: tuple[Tensor, Tensor]) -> list[Tensor]:
 
 
 def with_backward(form: Form, parts: tuple[Tensor, Tensor]) -> list[Tensor]:
-    leaves = [part.detach().requires_grad_() for part in parts]
+    leaves = [part.detach().requires_grad_(part.is_floating_point()) for part in parts]
     out = form(*leaves)
-    return [out.detach(), *torch.autograd.grad(out, leaves, torch.ones_like(out))]
+    learned = [leaf for leaf in leaves if leaf.requires_grad]
+    return [out.detach(), *torch.autograd.grad(out, learned, torch.ones_like(out))]
 
 
 def agreement(forms: dict[str, Form], parts: tuple[Tensor, Tensor]) -> float:
@@ -108,6 +109,8 @@ def growth() -> list[str]:
         "CSPN: pixels": {f"{side}²": (cspn(), cspn_inputs(side, side)) for side in (64, 128, 256, 512)},
         "CSPN: steps": {f"{steps}": (cspn(steps), cspn_inputs()) for steps in (6, 12, 24, 48)},
         "CSPN: kernel": {f"{k}×{k}": (cspn(24, k), cspn_inputs(neighbours=k * k - 1)) for k in (3, 5, 7)},
+        "AAF: pixels": {f"{side}²": (affinity_field_loss, aaf_inputs(side)) for side in (64, 128, 256, 512)},
+        "AAF: classes": {f"{classes}": (affinity_field_loss, aaf_inputs(128, classes)) for classes in (8, 16, 32, 64)},
     }
     lines = []
     for name, cases in series.items():
@@ -129,8 +132,10 @@ def page() -> str:
         "",
         f"Minima of {TURNS} runs taken in turn in one process; *with backward* is forward and backward. *kernel* is",
         "`intarsia.affinity`. Peak memory of forward and backward is beyond the inputs, in a fresh process. Before",
-        "timing, the largest relative differences of results and gradients: "
-        f"SPN {worst['SPN']:.0e}, CSPN {worst['CSPN']:.0e}.",
+        "timing, the largest relative differences of results and gradients: , ".join(
+            f"{kind} {difference:.0e}" for kind, difference in worst.items()
+        )
+        + ".",
         "",
         "## Spatial propagation, three ways, left to right, 32×128×128",
         "",
@@ -147,6 +152,21 @@ def page() -> str:
         "",
         *head,
         *rows("CSPN"),
+        "",
+        "## Affinity fields, 21 classes, sizes 3, 5 and 7",
+        "",
+        "*unfolded* lays out every pixel's window by `unfold` and leaves the gradient to PyTorch. The kernel finds its",
+        "gradient in the forward pass.",
+        "",
+        "### 1×65×65",
+        "",
+        *head,
+        *rows("AAF 65"),
+        "",
+        "### 1×129×129",
+        "",
+        *head,
+        *rows("AAF 129"),
         "",
         "## Growth",
         "",

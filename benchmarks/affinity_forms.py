@@ -1,16 +1,18 @@
-"""The forms of spatial and convolutional propagation that `affinity.py` compares, and what they are given.
+"""The forms of learned affinity that `affinity.py` compares, and what they are given.
 
 Beside the kernels: the recurrence as it reads, and with columns first in memory; the diffusion in the style of the
-published module, and as slices of one padded map.
+published module, and as slices of one padded map; affinity fields with every pixel's neighbours laid out by ``unfold``.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.affinity import convolutional_propagation, spatial_propagation
+from intarsia.affinity.affinity_field import affinity_field_loss
 
 OFFSETS = [(1, 1), (1, 0), (1, -1), (0, 1), (0, -1), (-1, 1), (-1, 0), (-1, -1)]  # of the published module's channels
 
@@ -78,6 +80,32 @@ def slices(h0: Tensor, guidance: Tensor) -> Tensor:
     return h
 
 
+def unfolded(logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss of affinity fields at all three sizes, where each pixel's window is laid out in memory."""
+    classes, (height, width) = logits.shape[1], labels.shape[1:]
+    p = logits.softmax(1)
+    a, b = p.clamp_min(1e-4), (1 - p).clamp_min(1e-4)
+    owns = F.one_hot(labels, classes).movedim(3, 1).to(p.dtype)
+    loss = logits.new_zeros(())
+    for offset in (1, 2, 3):
+
+        def windows(maps: Tensor, offset: int = offset) -> Tensor:
+            return (
+                F.unfold(maps, 3, dilation=offset, padding=offset).unflatten(1, (-1, 9)).unflatten(3, (height, width))
+            )
+
+        inside = windows(torch.ones_like(labels[:, None], dtype=p.dtype)) > 0
+        valid = inside & inside.flip(2)
+        valid[:, :, 4] = False  # the pixel itself
+        q_a, q_b = windows(a).clamp_min(1e-4), windows(b).clamp_min(1e-4)
+        kl = q_a * (q_a / a[:, :, None]).log() + q_b * (q_b / b[:, :, None]).log()
+        edges = valid & (windows(owns) != owns[:, :, None])
+        others = valid & ~edges
+        for entries, values in ((edges, (3 - kl).clamp_min(0)), (others, kl)):
+            loss = loss + torch.where(entries, values, 0).sum() / entries.sum().clamp_min(1)
+    return loss
+
+
 def spn_inputs(channels: int = 32, side: int = 128) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     return torch.randn(1, channels, side, side), torch.rand(1, 3, channels, side, side) / 3
@@ -88,6 +116,20 @@ def cspn_inputs(height: int = 228, width: int = 304, neighbours: int = 8) -> tup
     return 1 + torch.rand(1, 1, height, width), torch.randn(1, neighbours, height, width)
 
 
+def aaf_inputs(side: int = 65, classes: int = 21) -> tuple[Tensor, Tensor]:
+    """Labels are in squares, so that there are edges and places without."""
+    torch.manual_seed(0)
+    squares = torch.randint(classes, (1, -(-side // 8), -(-side // 8)))
+    labels = squares.repeat_interleave(8, 1).repeat_interleave(8, 2)[:, :side, :side].contiguous()
+    return 2 * torch.randn(1, classes, side, side), labels
+
+
 SPN = {"kernel": spn(), "step-major loop": step_major, "column loop": column_loop}
 CSPN = {"kernel": cspn(), "published style": published, "slices": slices}
-CASES = {"SPN": (SPN, spn_inputs), "CSPN": (CSPN, cspn_inputs)}
+AAF = {"kernel": affinity_field_loss, "unfolded": unfolded}
+CASES: dict[str, tuple[dict[str, Form], Callable[[], tuple[Tensor, Tensor]]]] = {
+    "SPN": (SPN, spn_inputs),
+    "CSPN": (CSPN, cspn_inputs),
+    "AAF 65": (AAF, aaf_inputs),
+    "AAF 129": (AAF, partial(aaf_inputs, 129)),
+}

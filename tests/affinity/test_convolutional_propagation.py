@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from intarsia.affinity import convolutional_propagation
 from intarsia.affinity.convolutional_propagation import _diffuse, _diffuse_back
 from intarsia.errors import ArgumentError
+from intarsia.kernels.scratch import scratch
 
 OPTIONS = [
     {"norm": norm, "centre": centre, "layout": layout}
@@ -91,6 +92,22 @@ def test_gradcheck_of_larger_kernels(kernel_size: int) -> None:
         leaves = (h0.requires_grad_(), guidance.requires_grad_())
         form = lambda h0, guidance, options=options: convolutional_propagation(h0, guidance, 2, kernel_size, **options)  # type: ignore[arg-type]  # noqa: E731
         assert torch.autograd.gradcheck(form, leaves)
+
+
+@pytest.mark.parametrize(("kernel_size", "steps"), [(3, 1), (3, 4), (5, 3)])
+@pytest.mark.parametrize("layout", ["shifted", "centred"])
+def test_bands_of_rows_change_nothing(kernel_size: Any, steps: int, layout: Any) -> None:
+    """Threads share a map of one channel by its rows; of three channels, too, where there are more threads."""
+    for channels in (3, 1):
+        h0, guidance, _ = inputs(31, 18, kernel_size, batch=1, channels=channels)
+        leaves, results = (h0.requires_grad_(), guidance.requires_grad_()), []
+        for threads in (1, 3, 5):
+            torch.set_num_threads(threads)
+            scratch(1 << 18, np.float64)[:] = np.nan  # whatever another call has left
+            h = convolutional_propagation(*leaves, steps, kernel_size, layout=layout)
+            results.append([h, *torch.autograd.grad(h, leaves, torch.cos(h.detach()))])
+        torch.set_num_threads(1)
+        torch.testing.assert_close(results[1:], [results[0]] * 2, rtol=1e-12, atol=1e-12)
 
 
 def test_float32_and_threads_are_close_to_float64() -> None:

@@ -74,6 +74,18 @@ def test_float32_is_close_to_float64_forward_and_backward() -> None:
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
+def test_what_is_not_finite_stays_in_its_map(direction: Direction) -> None:
+    x, gates = inputs(9, 9)
+    x[0, 0] = float("inf")
+    h = spatial_propagation(x, gates, direction)
+    assert not h[0, 0].isfinite().all()
+    others = torch.tensor([[False, True], [True, True]])
+    assert h[others].isfinite().all()
+    expected = spatial_propagation(x[1:], gates[1:], direction)
+    torch.testing.assert_close(h[1:], expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
 class TestLaws:
     def test_a_constant_map_stays(self, direction: Direction) -> None:
         _, gates = inputs(7, 12)

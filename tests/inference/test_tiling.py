@@ -180,9 +180,8 @@ def test_a_refiner_that_takes_much_memory_makes_tiles_of_smaller_images() -> Non
         limits = Limits.of(create_model("unet", "test_resnet", classes=4, **refiner), 4, None, None)
         return next(side for side in range(2048, 0, -64) if limits.grid(side, side) is None)
 
-    assert largest() == largest(refiner="cspn") == 2048
-    assert largest(refiner="spn") < 2048
-    assert largest(refiner="spn", refiner_options={"channels": 8}) == 2048
+    assert largest() == largest(refiner="spn") == largest(refiner="cspn") == 2048
+    assert largest(refiner="spn", refiner_options={"shared": False}) < 2048
     many = Limits.of(unet(), 150, None, None)
     assert many.grid(1024, 2048) is None, "evaluated whole, as is the custom"
     assert many.grid(2048, 2048) == Grid(640, 160, 32)

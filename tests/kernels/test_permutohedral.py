@@ -85,7 +85,8 @@ def corners_by_search(feature, d):
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
 def test_the_corners_are_the_nearest_of_each_remainder(d):
-    from intarsia.kernels.permutohedral.general import _scales, build
+    from intarsia.kernels.permutohedral.general import _scales
+    from intarsia.kernels.permutohedral.general_corners import build
 
     f = (np.random.default_rng(d).normal(0, 20, (200, d))).astype(np.float32)
     offsets, _, keys, _, fits = build(f, _scales(d), 1 << 20)
@@ -95,7 +96,8 @@ def test_the_corners_are_the_nearest_of_each_remainder(d):
 
 
 def test_the_table_grows_and_loses_no_corner():
-    from intarsia.kernels.permutohedral.general import _scales, build
+    from intarsia.kernels.permutohedral.general import _scales
+    from intarsia.kernels.permutohedral.general_corners import build
 
     f = np.random.default_rng(0).normal(0, 1000, (3000, 3)).astype(np.float32)
     offsets, _, keys, table, _ = build(f, _scales(3), 1 << 20)

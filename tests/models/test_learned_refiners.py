@@ -24,10 +24,11 @@ UNET: dict[str, Any] = {"name": "unet", "backbone": "test_resnet", "widths": (8,
 SPEC = BackboneSpec("net", (6, 5, 4), (2, 4, 8), (2, 4, 8), (0.5,) * 3, (0.5,) * 3)
 
 LIGHT: dict[str, dict[str, Any]] = {
-    "spn": {"refiner": "spn", "refiner_options": {"channels": 8}},
+    "spn": {"refiner": "spn"},
+    "spn_own_gates": {"refiner": "spn", "refiner_options": {"channels": 8, "shared": False}},
     "spn_one_way": {
         "refiner": "spn",
-        "refiner_options": {"channels": 5, "ways": 1, "shared": True, "merge": "learned"},
+        "refiner_options": {"channels": 5, "ways": 1, "merge": "learned"},
     },
     "cspn": {"refiner": "cspn"},
     "cspn_5": {"refiner": "cspn", "refiner_options": {"kernel_size": 5, "steps": 2, "norm": "8sum", "source": "image"}},

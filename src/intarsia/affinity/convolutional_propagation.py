@@ -15,10 +15,13 @@ from torch import Tensor
 from intarsia.affinity.in_pytorch import diffuse_maps
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
-from intarsia.kernels.diffusion.stencil import Stencil, sizes_of, stencil_of
-from intarsia.kernels.diffusion.steps import diffuse, diffuse_back
-from intarsia.kernels.diffusion.weights import guidance_gradient, lay_out_weights
+from intarsia.kernels.diffusion.back import diffuse_back
+from intarsia.kernels.diffusion.shares import shares_of
+from intarsia.kernels.diffusion.stencil import sizes_of, stencil_of
+from intarsia.kernels.diffusion.steps import diffuse
+from intarsia.kernels.diffusion.weights import Source
 from intarsia.kernels.parts import in_parts
+from intarsia.kernels.scratch import rooms
 
 KERNEL_SIZES = (3, 5, 7)
 
@@ -57,8 +60,8 @@ def convolutional_propagation(
 
     Half precision is computed in float32. On the CPU a compiled kernel computes it, and second derivatives are not
     defined. It keeps no step for the backward pass: steps are computed again, a few rows at a time. Maps of the batch's
-    channels are shared out between as many threads as PyTorch has, so that a single map is worked on by one. Elsewhere
-    PyTorch adds up slices, keeps every step, and looks at no numbers.
+    channels, and where they are too few bands of their rows, are shared out between as many threads as PyTorch has.
+    Elsewhere PyTorch adds up slices, keeps every step, and looks at no numbers.
 
     Raises:
         ArgumentError: shapes do not fit, tensors lie on two devices or hold whole numbers, or (on the CPU) guidance is
@@ -128,30 +131,29 @@ def _diffuse(
     absolute: bool,
     own: bool,
 ) -> Tensor:
-    batch, channels, height, width = h0.shape
-    stencil = stencil_of(height, width, kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=False)
-    states_size = sizes_of(stencil, h0.itemsize)[1]
     result = h0.new_empty(h0.shape)
-    weights = _weights(stencil, guidance, free, absolute)
     firsts, adds, results = _array(h0), _array(h0 if added is None else added), result.numpy()
+    sources, with_added, finite = _sources(guidance, free, absolute), added is not None, list[bool]()
+    shares = shares_of(h0.shape[:3], steps * (kernel_size // 2), torch.get_num_threads())
 
     def work(first: int, last: int) -> None:
-        states = h0.new_empty(states_size).numpy()
-        for b, c in (divmod(place, channels) for place in range(first, last)):
-            diffuse(stencil, weights[b], firsts[b, c], adds[b, c], added is not None, states, results[b, c])
+        for share in shares[first:last]:
+            stencil = stencil_of(firsts, share, kernel_size, steps, shifted=shifted, own=own, kept=False)
+            weights, states = rooms(firsts.dtype, *sizes_of(stencil, h0.itemsize)[:2])
+            for c in range(share.first, share.last):
+                maps = firsts[share.b, c], adds[share.b, c], with_added, states, results[share.b, c]
+                finite.append(diffuse(stencil, sources[share.b], c == share.first, weights, *maps))
 
-    in_parts(work, batch * channels, torch.get_num_threads())
-    check_finite(result, guidance=guidance)
+    in_parts(work, len(shares), torch.get_num_threads())
+    if not all(finite):
+        check_finite(result, guidance=guidance)
     return result
 
 
-def _weights(stencil: Stencil, guidance: Tensor, free: Tensor | None, absolute: bool) -> np.ndarray:
-    """Of a whole batch."""
-    weights = guidance.new_empty(len(guidance), sizes_of(stencil, guidance.itemsize)[0]).numpy()
+def _sources(guidance: Tensor, free: Tensor | None, absolute: bool) -> list[Source]:
+    """Of each map of the batch."""
     guides, frees = _array(guidance), _array(guidance if free is None else free)
-    for b in range(len(weights)):
-        lay_out_weights(stencil, guides[b], absolute, frees[b, 0], free is not None, weights[b])
-    return weights
+    return [Source(guide, absolute, share[0], free is not None) for guide, share in zip(guides, frees, strict=True)]
 
 
 @_diffuse.register_fake
@@ -173,38 +175,27 @@ def _diffuse_back(
     own: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of the first map, of the guidance, and of what is added in each step."""
-    batch, channels, height, width = h0.shape
-    stencil = stencil_of(height, width, kernel_size, steps, h0.itemsize, shifted=shifted, own=own, kept=True)
-    weights_size, states_size = sizes_of(stencil, h0.itemsize)
+    shares = shares_of(h0.shape[:3], steps * (kernel_size // 2), torch.get_num_threads())
     grad_first, grad_added = h0.new_empty(h0.shape), h0.new_empty(h0.shape)
-    weights = _weights(stencil, guidance, free, absolute)
-    firsts, adds = _array(h0), _array(h0 if added is None else added)
-    grads, outputs, found = _array(grad), (grad_first.numpy(), grad_added.numpy()), list[Tensor]()
+    firsts, adds, grads = _array(h0), _array(h0 if added is None else added), _array(grad)
+    sources, with_added = _sources(guidance, free, absolute), added is not None
+    grad_guidance = guidance.new_empty(1 + shares[-1].group, *guidance.shape)
+    first_, added_, guided = (tensor.numpy() for tensor in (grad_first, grad_added, grad_guidance))
 
     def work(first: int, last: int) -> None:
-        total, rooms = h0.new_zeros(batch, weights_size), h0.new_empty(2, states_size).numpy()
-        for b, c in (divmod(place, channels) for place in range(first, last)):
-            diffuse_back(
-                stencil, weights[b], grads[b, c], firsts[b, c], adds[b, c], added is not None, *rooms, total.numpy()[b],
-                *(output[b, c] for output in outputs),
-            )  # fmt: skip
-        found.append(total)
+        for share in shares[first:last]:
+            stencil, b = stencil_of(firsts, share, kernel_size, steps, shifted=shifted, own=own, kept=True), share.b
+            of_weights, of_states, of_gradients = sizes_of(stencil, h0.itemsize)
+            sizes = of_weights, of_states, of_states, of_gradients, stencil.lines * stencil.stride
+            weights, *others = rooms(firsts.dtype, *sizes)
+            for c in range(share.first, share.last):
+                diffuse_back(
+                    stencil, sources[b], c == share.first, c == share.last - 1, weights, grads[b, c], firsts[b, c],
+                    adds[b, c], with_added, *others, first_[b, c], added_[b, c], guided[share.group, b],
+                )  # fmt: skip
 
-    in_parts(work, batch * channels, torch.get_num_threads())
-    total = found[0] if len(found) == 1 else torch.stack(found).sum(0)
-    return grad_first, _guidance_gradient(stencil, guidance, free, absolute, total), grad_added
-
-
-def _guidance_gradient(
-    stencil: Stencil, guidance: Tensor, free: Tensor | None, absolute: bool, grad_weights: Tensor
-) -> Tensor:
-    guides, frees = _array(guidance), _array(guidance if free is None else free)
-    result = guidance.new_zeros(guidance.shape)
-    room = guidance.new_empty(stencil.lines * stencil.stride).numpy()
-    for b in range(len(guides)):
-        arriving, found = grad_weights.numpy()[b], result.numpy()[b]
-        guidance_gradient(stencil, guides[b], absolute, frees[b, 0], free is not None, arriving, room, found)
-    return result
+    in_parts(work, len(shares), torch.get_num_threads())
+    return grad_first, grad_guidance[0] if len(grad_guidance) == 1 else grad_guidance.sum(0), grad_added
 
 
 @_diffuse_back.register_fake

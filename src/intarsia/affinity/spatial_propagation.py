@@ -95,13 +95,15 @@ def _propagate(x: Tensor, gates: Tensor, direction: str, threshold: float) -> Te
     x, gates = x.contiguous(), gates.contiguous()
     h = torch.empty_like(x)
     x_, gates_, h_ = (tensor.detach().numpy() for tensor in (x, gates, h))
-    across, backwards = _course(direction)
+    (across, backwards), finite = _course(direction), list[bool]()
 
     def work(first: int, last: int) -> None:
-        propagate(x_, gates_, sweep_of(x_, gates.shape[1], across, backwards, threshold), first, last, h_)
+        sweep = sweep_of(x_, gates.shape[1], across, backwards, threshold)
+        finite.append(propagate(x_, gates_, sweep, first, last, h_))
 
     in_parts(work, x.shape[0] * x.shape[1], torch.get_num_threads())
-    check_finite(h.select(3 if across else 2, 0 if backwards else -1), gates=gates)  # it would have come so far
+    if not all(finite):  # what is not finite comes as far as the last line
+        check_finite(h, gates=gates)
     return h
 
 

@@ -8,6 +8,8 @@ The discarded pixels are those that the cut spoils: a convolution saw zeros wher
 many as the radius of the network's receptive field, nothing that is kept was spoiled, and the stitched map equals that
 of the whole image. Within the ramp the two tiles pass into each other linearly; where they agree it changes nothing,
 and where they cannot agree (a network that pools over the whole image sees another image in each tile) no seam shows.
+A refiner that carries values along whole lines could carry what the cut spoiled as far; after training little of it is
+left at some distance, and tiles overlap by so much more (:class:`intarsia.inference.limits.Limits`).
 
 A finished part is handed on as soon as no later tile touches it. What waits is a ramp's width of the row of tiles, so
 that memory does not grow with the number of classes times the size of the image.

@@ -99,7 +99,7 @@ class PaperSPNRefiner(GuidedRefiner):
         for parameter in self.after[-1].parameters():
             nn.init.zeros_(parameter)
         self.reach = LINE
-        self.floats = 4 * WIDTHS[0]  # VGG's first maps are the largest
+        self.floats = 7 * WIDTHS[0]  # VGG's first maps are the largest
 
     def forward(
         self,

@@ -1,81 +1,69 @@
-"""Steps in which each pixel becomes a weighted sum of its neighbours, and their gradient, one channel's map at a time.
+"""Steps in which each pixel becomes a weighted sum of its neighbours, one channel's map at a time.
 
 A step reads as many weights as a pixel has neighbours, so that many steps over a whole map would read main memory many
 times. Instead rows are worked through once: while the first step is at row y, the second is at row y - r, which needs
 nothing below row y, the third at y - 2r, and so on (r is how far a neighbour can be). What lies between stays in the
 core's cache until the last step has used it.
-
-The gradient runs through the rows in the same way, with weights read where they arrive instead of where they are used.
-The states that it needs are computed again beside it, row for row: that costs less than to write them to main memory
-and read them back, and no step has to be kept.
 """
 
-import numpy as np
-from jaxtyping import Float
-
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.diffusion.stencil import Stencil, order, states_at, weights_at
-from intarsia.kernels.diffusion.three import gather_three, mix_three, mix_three_back
+from intarsia.kernels.diffusion.stencil import Map, Stencil, first_row, last_row, order, states_at, weights_at
+from intarsia.kernels.diffusion.three import mix_three, mix_three_back
+from intarsia.kernels.diffusion.weights import Source, lay_out_weights
+from intarsia.kernels.vectors.arithmetic import total
 from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, load, store
 from intarsia.kernels.vectors.vector_type import LINE
-
-Map = Float[np.ndarray, "H W"]
 
 
 @in_place
 def diffuse(
-    stencil: Stencil, weights: Flat, first: Map, added: Map, with_added: bool, states: Flat, result: Map
-) -> None:
-    """All steps from the map `first`; each adds `added` if it is there."""
-    lag = (stencil.steps - 1) * stencil.radius
-    for row in range(-stencil.radius, stencil.radius):
-        _begin(stencil, weights, first, added, with_added, stencil.own, row, states)
-    for front in range(stencil.height + lag):
-        _begin(stencil, weights, first, added, with_added, stencil.own, front + stencil.radius, states)
+    stencil: Stencil, source: Source, fresh: bool, weights: Flat, first: Map, added: Map, with_added: bool,
+    states: Flat, result: Map,
+) -> bool:  # fmt: skip
+    """All steps from the map `first`; each adds `added` if it is there. Whether the result is finite.
+
+    Weights are laid out on the way, unless another channel has done that already.
+    """
+    lanes, finite = LINE // states.itemsize, True
+    reach, lag = stencil.radius, (stencil.steps - 1) * stencil.radius
+    start = first_row(stencil, 0)
+    for row in range(start - reach, start + reach):
+        enter(stencil, source, fresh, weights, first, added, with_added, stencil.own, row, states)
+    for front in range(start, stencil.end + lag, stencil.together):
+        for row in range(front, front + stencil.together):
+            enter(stencil, source, fresh, weights, first, added, with_added, stencil.own, row + reach, states)
         for step in range(stencil.steps):
-            _step(stencil, weights, step, front - step * stencil.radius, False, states)
-        row = front - lag
-        if row >= 0:
-            last = states_at(stencil, row) + stencil.steps % 2 * stencil.stride
-            copy_line(states, last + LINE // states.itemsize, stencil.width, result[row], 0)
+            for row in range(front - step * reach, front - step * reach + stencil.together):
+                take_step(stencil, weights, step, row, False, states)
+        for row in range(max(front - lag, stencil.begin), min(front - lag + stencil.together, stencil.end)):
+            line = states_at(stencil, row) + stencil.steps % 2 * stencil.stride + lanes
+            copy_line(states, line, stencil.width, result[row], 0)
+            finite &= _are_finite(states, line, stencil.width)
+    return finite
 
 
 @in_place
-def diffuse_back(
-    stencil: Stencil, weights: Flat, grad: Map, first: Map, added: Map, with_added: bool, states: Flat, adjoints: Flat,
-    grad_weights: Flat, grad_first: Map, grad_added: Map,
+def _are_finite(states: Flat, line: int, count: int) -> bool:
+    nothing, lanes = filled(states, 0.0), LINE // states.itemsize
+    for k in range(line, line + count, lanes):  # behind the map are zeros
+        nothing = nothing + (load(states, k) - load(states, k))
+    return total(nothing) == 0
+
+
+@in_place
+def enter(
+    stencil: Stencil, source: Source, fresh: bool, weights: Flat, first: Map, added: Map, with_added: bool,
+    bare: bool, row: int, states: Flat,
 ) -> None:  # fmt: skip
-    """Gradients of the first map and of what is added; those of weights are added to `grad_weights`."""
-    lanes, steps, stride = LINE // states.itemsize, stencil.steps, stencil.stride
-    lag = (steps - 1) * stencil.radius
-    for row in range(-stencil.radius, stencil.radius):
-        _begin(stencil, weights, first, added, with_added, stencil.own, row, states)
-        _begin(stencil, weights, grad, grad, False, True, row, adjoints)
-    for front in range(stencil.height + lag):
-        _begin(stencil, weights, first, added, with_added, stencil.own, front + stencil.radius, states)
-        _begin(stencil, weights, grad, grad, False, True, front + stencil.radius, adjoints)
-        for step in range(steps):
-            row = front - step * stencil.radius
-            if step < steps - 1:
-                _step(stencil, weights, step, row, False, states)
-            _step(stencil, weights, step, row, True, adjoints)
-        row = front - lag
-        if row < 0:
-            continue
-        _gather(stencil, weights, row, states, adjoints, grad_weights)
-        line = states_at(stencil, row) + lanes
-        copy_line(adjoints, line + steps * stride, stencil.width, grad_first[row], 0)
-        copy_line(adjoints, line + (steps + 1) * stride, stencil.width, grad_added[row], 0)
+    """A row's weights, if `fresh`, its first state, and what its steps add.
 
-
-@in_place
-def _begin(
-    stencil: Stencil, weights: Flat, first: Map, added: Map, with_added: bool, bare: bool, row: int, states: Flat
-) -> None:
-    """A row's first state, and what its steps add: the first state's own weight, if not bare; beside the map zeros."""
+    That is the first state's own weight, if not `bare`, and what is `added`. Beside the map all are zeros.
+    """
     lanes, stride = LINE // states.itemsize, stencil.stride
-    if row >= stencil.height + stencil.radius:
+    if row >= last_row(stencil, -1) + stencil.radius:
         return
+    if fresh:
+        lay_out_weights(stencil, source, row, weights)
     line, block = states_at(stencil, row), stencil.slots * stencil.stride
     if not 0 <= row < stencil.height:
         for k in range(line, line + block + lanes, lanes):
@@ -96,9 +84,9 @@ def _begin(
 
 
 @in_place
-def _step(stencil: Stencil, weights: Flat, step: int, row: int, backwards: bool, states: Flat) -> None:
-    """One step of one row, if there is such a row."""
-    if not 0 <= row < stencil.height:
+def take_step(stencil: Stencil, weights: Flat, step: int, row: int, backwards: bool, states: Flat) -> None:
+    """One step of one row, if it is to be computed."""
+    if not first_row(stencil, step) <= row < last_row(stencil, step):
         return
     if stencil.slots == 3:
         source, target = step % 2 * stencil.stride, (step + 1) % 2 * stencil.stride
@@ -122,7 +110,7 @@ def _mix(stencil: Stencil, weights: Flat, row: int, backwards: bool, states: Fla
     first, to_next = order(stencil)
     plus = states_at(stencil, row) + (stencil.slots - 1) * stride
     for k in range(lanes, stride, 2 * lanes):
-        total, beside = load(states, plus + k), load(states, plus + k + lanes)
+        found, beside = load(states, plus + k), load(states, plus + k + lanes)
         tap = first
         for down in range(-radius, radius + 1):
             there = row + sign * down
@@ -135,52 +123,7 @@ def _mix(stencil: Stencil, weights: Flat, row: int, backwards: bool, states: Fla
                     at = weight + (stencil.lines - 1) * stride
                 else:
                     tap += to_next
-                total = total + load(weights, at) * load(states, of)
+                found = found + load(weights, at) * load(states, of)
                 beside = beside + load(weights, at + lanes) * load(states, of + lanes)
-        store(states, target + k, total)
+        store(states, target + k, found)
         store(states, target + k + lanes, beside)
-
-
-@in_place
-def _gather(stencil: Stencil, weights: Flat, row: int, states: Flat, adjoints: Flat, grad_weights: Flat) -> None:
-    """Gradients of one row's weights, and the sum of all gradients, which goes where what a step adds lies."""
-    lanes, stride, steps = LINE // states.itemsize, stencil.stride, stencil.steps
-    line, own = states_at(stencil, row), weights_at(stencil, row) + (stencil.lines - 1) * stride
-    for k in range(lanes, stride, lanes):
-        total = filled(states, 0.0)
-        for step in range(steps):
-            total = total + load(adjoints, line + step * stride + k)
-        store(adjoints, line + (steps + 1) * stride + k, total)
-        if not stencil.own:
-            store(grad_weights, own + k, load(grad_weights, own + k) + total * load(states, line + k))
-            reached = line + steps * stride + k
-            store(adjoints, reached, load(adjoints, reached) + total * load(weights, own + k))
-    if stencil.radius > 1:
-        _gather_any(stencil, row, states, adjoints, grad_weights)
-    else:
-        gather_three(stencil, row, states, adjoints, grad_weights)
-
-
-@in_place
-def _gather_any(stencil: Stencil, row: int, states: Flat, adjoints: Flat, grad_weights: Flat) -> None:
-    stride, lanes, radius, steps = stencil.stride, LINE // states.itemsize, stencil.radius, stencil.steps
-    first, to_next = order(stencil)
-    newest = states_at(stencil, row) + (steps - 1) * stride
-    for k in range(lanes, stride, 2 * lanes):
-        tap = weights_at(stencil, row) + first + k
-        for down in range(-radius, radius + 1):
-            for right in range(-radius, radius + 1):
-                of, at = states_at(stencil, row + down) + right + k, tap
-                if down == 0 and right == 0:
-                    at = weights_at(stencil, row) + (stencil.lines - 1) * stride + k
-                    if not stencil.own:
-                        continue
-                else:
-                    tap += to_next
-                found, beside = load(grad_weights, at), load(grad_weights, at + lanes)
-                for step in range(steps):
-                    arriving, then = newest - step * stride + k, of + step * stride
-                    found = found + load(adjoints, arriving) * load(states, then)
-                    beside = beside + load(adjoints, arriving + lanes) * load(states, then + lanes)
-                store(grad_weights, at, found)
-                store(grad_weights, at + lanes, beside)

@@ -6,7 +6,7 @@ shifted lines, the products are added up first and the sum is shifted.
 """
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.diffusion.stencil import Stencil, order, states_at, weights_at
+from intarsia.kernels.diffusion.stencil import Stencil, gradients_at, order, states_at, weights_at
 from intarsia.kernels.vectors.lanes import Flat, filled, load, one_left, one_right, store
 from intarsia.kernels.vectors.vector_type import LINE
 
@@ -71,7 +71,7 @@ def gather_three(stencil: Stencil, row: int, states: Flat, adjoints: Flat, grad_
     """Gradients of one row's weights: products are added up where the neighbour is, and written where the pixel is."""
     lanes, stride, steps, zero = LINE // states.itemsize, stencil.stride, stencil.steps, filled(states, 0.0)
     first, to = order(stencil)
-    w, last = weights_at(stencil, row) + first, weights_at(stencil, row) + 8 * stride
+    w, last = gradients_at(stencil, row) + first, gradients_at(stencil, row) + 8 * stride
     above, here, below = states_at(stencil, row - 1), states_at(stencil, row), states_at(stencil, row + 1)
     for k in range(lanes, stride, lanes):
         g0, g1, g2, g3, g4, g5, g6, g7, own = zero, zero, zero, zero, zero, zero, zero, zero, zero

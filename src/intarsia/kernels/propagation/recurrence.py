@@ -11,11 +11,14 @@ from intarsia.kernels.vectors.vector_type import LINE
 
 
 @in_place
-def propagate(x: Maps, gates: Gates, sweep: Sweep, first: int, last: int, h: Maps) -> None:
-    """Writes maps `first` to `last` - 1, counted through batch and channels, into `h`."""
+def propagate(x: Maps, gates: Gates, sweep: Sweep, first: int, last: int, h: Maps) -> bool:
+    """Writes maps `first` to `last` - 1, counted through batch and channels, into `h`.
+
+    Returns whether their last lines are finite.
+    """
     channels, count = x.shape[1], x.shape[3] if sweep.across else x.shape[2]
     ways, lines, stride, buffer = gates.shape[1], sweep.lines, sweep.stride, sweep.buffer
-    before = (3 + ways) * lines * stride
+    before, finite = (3 + ways) * lines * stride, True
     for place in range(first, last):
         b, c = place // channels, place % channels
         gate = c if gates.shape[2] > 1 else 0
@@ -37,6 +40,9 @@ def propagate(x: Maps, gates: Gates, sweep: Sweep, first: int, last: int, h: Map
             for k in range(stride):
                 buffer[before + k] = buffer[previous + k]
             bring_out(sweep, 0, left, held, False, h[b, c])
+        for k in range(before, before + stride):
+            finite &= buffer[k] - buffer[k] == 0
+    return finite
 
 
 @in_place

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from intarsia.kernels.compiled import in_place
-from intarsia.kernels.vectors.lanes import Flat, copy_line, turn
-from intarsia.kernels.vectors.vector_type import LINE, aligned
+from intarsia.kernels.scratch import scratch
+from intarsia.kernels.vectors.lanes import Flat, copy_line, filled, store, turn
+from intarsia.kernels.vectors.vector_type import LINE
 
 _CACHE = 1 << 19  # bytes that a strip's maps may take: half of a core's second cache
 
@@ -43,7 +44,8 @@ def sweep_of(x: Maps, ways: int, across: bool, backwards: bool, threshold: float
     count, n = (x.shape[3], x.shape[2]) if across else (x.shape[2], x.shape[3])
     stride = (n + lanes - 1) // lanes * lanes + 2 * lanes
     lines = min(count, max(lanes, _CACHE // ((3 + ways) * stride * x.itemsize) // lanes * lanes))
-    buffer = aligned((3 + ways) * lines * stride + 9 * stride, dtype=x.dtype)
+    buffer = scratch((3 + ways) * lines * stride + 9 * stride, x.dtype)
+    buffer[:] = 0
     masks = buffer[-2 * stride :].reshape(2, stride)
     masks[0, lanes + 1 : lanes + n] = 1
     masks[1, lanes : lanes + n - 1] = 1
@@ -54,9 +56,12 @@ def sweep_of(x: Maps, ways: int, across: bool, backwards: bool, threshold: float
 def bring_in(plane: Float[np.ndarray, "H W"], left: int, held: int, sweep: Sweep, place: int) -> None:
     """Lines of a map from `left` on go to a place of the buffer."""
     height, width = plane.shape
-    flat, buffer, first = plane.reshape(plane.size), sweep.buffer, place + LINE // sweep.buffer.itemsize
+    lanes = LINE // sweep.buffer.itemsize
+    flat, buffer, first = plane.reshape(plane.size), sweep.buffer, place + lanes
+    for line in range(place, place + held * sweep.stride, sweep.stride):  # what the map before left behind its width
+        store(buffer, line + sweep.stride - 2 * lanes, filled(buffer, 0.0))
     if sweep.across:
-        _turned(flat, left, width, height, held, buffer, first, sweep.stride)
+        _turned(flat, left, width, height, held, buffer, first, sweep.stride, False)
     else:
         _copied(flat, left * width, width, held, width, buffer, first, sweep.stride)
 
@@ -72,7 +77,7 @@ def bring_out(sweep: Sweep, place: int, left: int, held: int, add: bool, plane: 
                 row, column = (k, left + t) if sweep.across else (left + t, k)
                 plane[row, column] += buffer[first + t * sweep.stride + k]
     elif sweep.across:
-        _turned(buffer, first, sweep.stride, held, height, flat, left, width)
+        _turned(buffer, first, sweep.stride, held, height, flat, left, width, True)
     else:
         _copied(buffer, first, sweep.stride, held, width, flat, left * width, width)
 
@@ -87,14 +92,20 @@ def _copied(
 
 @in_place
 def _turned(
-    source: Flat, place: int, stride: int, rows: int, columns: int, target: Flat, to: int, target_stride: int
-) -> None:
-    """Rows of the source are columns of the target."""
+    source: Flat, place: int, stride: int, rows: int, columns: int, target: Flat, to: int, target_stride: int,
+    by_target: bool,
+) -> None:  # fmt: skip
+    """Rows of the source are columns of the target; squares follow each other in rows of one or the other."""
     lanes = LINE // source.itemsize
     whole_rows, whole_columns = rows // lanes * lanes, columns // lanes * lanes
-    for row in range(0, whole_rows, lanes):
+    if by_target:
         for k in range(0, whole_columns, lanes):
-            turn(source, place + row * stride + k, stride, target, to + k * target_stride + row, target_stride)
+            for row in range(0, whole_rows, lanes):
+                turn(source, place + row * stride + k, stride, target, to + k * target_stride + row, target_stride)
+    else:
+        for row in range(0, whole_rows, lanes):
+            for k in range(0, whole_columns, lanes):
+                turn(source, place + row * stride + k, stride, target, to + k * target_stride + row, target_stride)
     for row in range(rows):
         for k in range(whole_columns if row < whole_rows else 0, columns):
             target[to + k * target_stride + row] = source[place + row * stride + k]

@@ -156,7 +156,7 @@ def _reduced(vector: Any, join: Callable[[Any], Callable[[Any, Any], Any]]) -> t
             left = _halved(builder, left, join(builder))
         return builder.extract_element(left, ir.Constant(INT, 0))
 
-    return types.float32(vector), build
+    return vector.element(vector), build
 
 
 @operation
