@@ -52,11 +52,16 @@ def test_the_tour_on_ones_own_folder(discs: Path, tmp_path: Path, capsys: Captur
     assert "images: " in capsys.readouterr().err
     assert main(["evaluate", str(run), str(discs)]) == 0
     assert "mean_iou" in capsys.readouterr().out
-    assert main(["evaluate", str(run), str(discs), "--json", "--report", str(tmp_path / "page.html")]) == 0
+    report = ["--report", str(tmp_path / "page.html"), "--boundary", "1,2.5"]
+    assert main(["evaluate", str(run), str(discs), "--json", *report]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert 0 <= scores["mean_iou"] <= 1
     assert "rule" in scores
     assert "<svg" in (tmp_path / "page.html").read_text()
+    assert list(scores["boundary_f"]) == ["1", "2.5"]
+    assert (
+        "– at 1 px, – at 2.5 px" in (tmp_path / "page.html").read_text()
+    )  # a ring of ignored pixels hides the borders
     assert main(["predict", str(run), str(discs / "images"), "--out", str(masks), "--overlay"]) == 0
     assert f"8 of 8 masks are in `{masks}`" in capsys.readouterr().out
     assert set(np.unique(np.asarray(Image.open(masks / "disc_0.png")))) <= {0, 1}
@@ -148,6 +153,8 @@ MISTAKES = [
     (["evaluate", "NOWHERE", "DISCS"], 1, "There is no run"),
     (["evaluate", "RUN", "NOWHERE"], 1, "NOWHERE"),
     (["evaluate", "RUN", "DISCS", "--split", "holdout"], 1, "has no split `holdout`"),
+    (["evaluate", "RUN", "DISCS", "--boundary", "near"], 1, "`--boundary` (=near) must be numbers with commas"),
+    (["evaluate", "RUN", "DISCS", "--boundary", "0"], 1, "`radii` (=(0.0,)) must be positive distances in pixels"),
     (["predict", "NOWHERE", "DISCS"], 1, "There is no run"),
     (["predict", "RUN", "NOWHERE"], 1, "names no image"),
     (["predict", "RUN"], 2, "requires an argument"),

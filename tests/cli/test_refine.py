@@ -87,7 +87,7 @@ def test_evaluate_and_predict_apply_it(run: Path, discs: Path, tmp_path: Path, c
     Refinement(CRFSettings(2), fit).write(Run(run).refinement_path)
     plain = evaluate(load(run, refine=False), discs)
     refined = evaluate(run, discs)
-    assert main(["evaluate", str(run), str(discs)]) == 0
+    assert main(["evaluate", str(run), str(discs), "--boundary", "2"]) == 0
     out = capsys.readouterr().out
     assert f"mean_iou                {plain.mean_iou:.4f}  {refined.mean_iou:.4f}" in out
     assert "Refined by a dense CRF of 2 iterations" in out

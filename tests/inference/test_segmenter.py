@@ -9,9 +9,9 @@ import torch
 
 from intarsia.data import Classes, open_dataset, overlay, read_image
 from intarsia.errors import ArgumentError, DataError
-from intarsia.inference import Execution, Preprocessing, evaluate, evaluate_samples, load
+from intarsia.inference import Borders, Execution, Preprocessing, evaluate, evaluate_samples, load
 from intarsia.inference.result import Result, labels_of
-from intarsia.metrics import Scores, confusion_matrix
+from intarsia.metrics import Scores, boundary_scores, confusion_matrix
 
 
 def test_preprocessing_is_the_formula() -> None:
@@ -86,6 +86,16 @@ def test_scores_are_those_of_one_matrix_over_the_set(discs: Path, disc_run: Path
     prediction = np.concatenate([segmenter.predict(s.image()).mask.ravel() for s in samples])[None]
     assert scores.mean_iou == Scores(confusion_matrix(truth, prediction, 2), segmenter.classes.names).mean_iou
     assert len(seen) == len(samples)
+
+
+def test_borders_are_those_of_all_images(discs: Path, disc_run: Path) -> None:
+    segmenter, samples = load(disc_run), open_dataset(discs).split("train")
+    borders = Borders(segmenter.classes, (1, 4))
+    evaluate(segmenter, discs, "train", borders.watch)
+    names = segmenter.classes.names
+    each = [boundary_scores(s.mask(), segmenter.predict(s.image()).mask, names, (1, 4)) for s in samples]
+    assert len(each) > 1
+    assert borders.scores.to_json() == sum(each[1:], each[0]).to_json()
 
 
 def test_other_splits_and_no_split(discs: Path, disc_run: Path) -> None:

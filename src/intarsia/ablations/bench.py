@@ -1,4 +1,4 @@
-"""Both benches from end to end: choose, train, measure, write the page."""
+"""The benches from end to end: choose, train, measure, write the page."""
 
 import os
 from collections.abc import Collection, Iterable, Mapping
@@ -7,6 +7,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from intarsia.ablations.affinity import AFFINITY
+from intarsia.ablations.affinity_costs import measure_affinity
+from intarsia.ablations.affinity_page import CHART, SHOWN, affinity_page
+from intarsia.ablations.affinity_page import PICTURE as BORDERS
+from intarsia.ablations.affinity_page import chart as affinity_chart
+from intarsia.ablations.border_picture import border_picture
 from intarsia.ablations.claim import Claim
 from intarsia.ablations.claims import CLAIMS
 from intarsia.ablations.claims_page import PICTURES, claims_page, logits_file, pictures
@@ -20,6 +26,7 @@ from intarsia.ablations.variant import MOSAICS, SEEDS, Mosaics, Variant
 from intarsia.ablations.workers import Say, perform_all
 from intarsia.errors import ArgumentError, RunError, UnknownNameError
 from intarsia.files import atomic, write_text
+from intarsia.shapes import RGBImage
 
 RUNS = Path("runs/claims")
 
@@ -65,9 +72,11 @@ class Bench:
         self.say(f"Written: `{out}`.")
 
     def _draw_logits(self, claim: Claim, path: Path) -> None:
-        picture = logits_picture([Trial(variant, self.mosaics, SEEDS[0], self.runs) for variant in claim.variants])
-        with atomic(path) as temporary:
-            Image.fromarray(picture).save(temporary, optimize=True)
+        write_picture(path, logits_picture([self._first(variant) for variant in claim.variants]))
+
+    def _first(self, variant: Variant) -> Trial:
+        """With the first seed, of which pictures are drawn."""
+        return Trial(variant, self.mosaics, SEEDS[0], self.runs)
 
     def models(self, out: Path, only: Collection[str] = ()) -> None:
         """Train every system on the same backbone.
@@ -85,6 +94,23 @@ class Bench:
                 write_text(path, with_measured(path.read_text(encoding="utf-8"), variant, evidence))
         self.say(f"Written: `{out}`.")
 
+    def affinity(self, out: Path) -> None:
+        """Train one network on with and without SPN, CSPN, a dense CRF and affinity fields.
+
+        Raises what :meth:`claims` raises.
+        """
+        wanted = {variant.key(self.mosaics): variant for variant in AFFINITY.variants}
+        _check_places(self.runs, out)
+        evidence = Evidence(self.mosaics, self._trained(wanted), {})
+        write_picture(out.parent / BORDERS, border_picture({t: self._first(v) for t, v in SHOWN.items()}))
+        self.say("Measuring what they cost.")
+        trials = [self._first(variant) for variant in SHOWN.values()]
+        measured = measure_affinity(trials, self.runs / "costs" / f"affinity_{self.mosaics.name}.json")
+        costs = {trial.variant.label: measured[trial.name] for trial in trials}
+        write_text(out.parent / CHART, affinity_chart(evidence))
+        write_text(out, affinity_page(evidence, costs, self._command("affinity", out, ())))
+        self.say(f"Written: `{out}`.")
+
     def _command(self, what: str, out: Path, only: Collection[str]) -> str:
         """What makes the same page again from the same results."""
         kept = [] if self.runs == RUNS else ["--runs", str(self.runs)]
@@ -92,24 +118,22 @@ class Bench:
 
     def _evidence(self, variants: Iterable[Variant], out: Path) -> Evidence:
         """All trainings first, then the costs with nothing beside them."""
-        for folder in (self.runs, out.parent):
-            _check_writable(folder)
-        if out.is_dir():
-            raise RunError(f"`{out}` is a folder; name a file in it for --out, such as {out / 'page.md'}.")
+        _check_places(self.runs, out)
         wanted = distinct(variants, self.mosaics)
         results = self._trained(wanted)
         self.say("Measuring what the networks cost, one at a time.")
         return Evidence(self.mosaics, results, measure_all(wanted, self.runs))
 
     def _trained(self, wanted: Mapping[str, Variant]) -> Mapping[str, tuple[Result, ...]]:
-        """Seed by seed: after a third of the time there is one result of each."""
+        """Seed by seed: after a third of the time there is one result of each; what others begin with is first."""
         prepare_data(self.mosaics, self.runs)
         trials = {
             (key, seed): Trial(variant, self.mosaics, seed, self.runs)
             for seed in SEEDS
             for key, variant in wanted.items()
         }
-        perform_all(list(trials.values()), self.processes, self.say)
+        for depth in sorted({variant.depth for variant in wanted.values()}):
+            perform_all([t for t in trials.values() if t.variant.depth == depth], self.processes, self.say)
         results = {place: result for place, trial in trials.items() if (result := trial.result())}
         return {key: tuple(results[key, seed] for seed in SEEDS) for key in wanted}
 
@@ -134,6 +158,19 @@ def chosen(kind: str, known: Collection[str], only: Collection[str]) -> list[str
         if name not in known:
             raise UnknownNameError(kind, name, known, "`intarsia bench --help`")
     return [name for name in known if not only or name in only]
+
+
+def write_picture(path: Path, picture: RGBImage) -> None:
+    """As PNG, whole or not at all."""
+    with atomic(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG", optimize=True)
+
+
+def _check_places(runs: Path, out: Path) -> None:
+    for folder in (runs, out.parent):
+        _check_writable(folder)
+    if out.is_dir():
+        raise RunError(f"`{out}` is a folder; name a file in it for --out, such as {out / 'page.md'}.")
 
 
 def _check_writable(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 import multiprocessing
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,6 +112,11 @@ def kept_megabytes(net: "nn.Module", image: "Tensor") -> float:
     >>> kept_megabytes(layers, torch.zeros(1, 1, 100, 100))
     0.12
     """
+    return megabytes_kept_by(net, lambda: net.train()(image))
+
+
+def megabytes_kept_by(net: "nn.Module", pass_forward: Callable[[], object]) -> float:
+    """Of all that is kept for a backward pass, without the weights of ``net``."""
     import torch
 
     own = {tensor.untyped_storage().data_ptr() for tensor in net.state_dict(keep_vars=True).values()}
@@ -123,6 +128,6 @@ def kept_megabytes(net: "nn.Module", image: "Tensor") -> float:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        outputs = net.train()(image)
+        outputs = pass_forward()
     del outputs
     return sum(size for place, size in kept.items() if place not in own) / 1e6

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from statistics import median
 from types import MappingProxyType
 
-from intarsia.ablations.variant import Mosaics
-from intarsia.inference import Segmenter, evaluate_samples
+from intarsia.ablations.variant import JUDGING, Mosaics
+from intarsia.inference import Borders, Segmenter, evaluate_samples
+from intarsia.metrics import BoundaryScores, Scores
 
+RADII = (1, 2, 3, 5)  # pixels
+JUDGED_ON = 48  # mosaics
 UP = 2  # the stride of U-Net's last upsampling, whose pattern nothing behind it resamples
 
 
@@ -38,6 +41,28 @@ def checkerboard(segmenter: Segmenter, mosaics: Mosaics) -> float:
     return median(artefact(torch.from_numpy(result.logits)[None], UP) for result in results)
 
 
+@lru_cache(maxsize=1)
+def judged(segmenter: Segmenter, mosaics: Mosaics) -> tuple[Scores, BoundaryScores]:
+    """On mosaics that neither trained, nor chose a training's best epoch, nor settings."""
+    borders = Borders(segmenter.classes, RADII)
+    return evaluate_samples(segmenter, mosaics.unseen(JUDGING, JUDGED_ON), borders.watch), borders.scores
+
+
+def unseen_mean_iou(segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """Of all pixels of these mosaics together."""
+    return judged(segmenter, mosaics)[0].mean_iou
+
+
+def boundary_f(radius: float, segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """Of all borders of these mosaics together."""
+    return judged(segmenter, mosaics)[1].boundary_f[radius]
+
+
+def trimap_iou(radius: float, segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """Of the pixels of these mosaics near a border."""
+    return judged(segmenter, mosaics)[1].trimap_iou[radius]
+
+
 SCORES: Mapping[str, Score] = MappingProxyType(
     {
         "mean_iou": Score("mean IoU"),
@@ -45,5 +70,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "mean_iou_at_0.5": Score("mean IoU, objects half as large", take=partial(mean_iou_at, 0.5)),
         "mean_iou_at_2": Score("mean IoU, objects twice as large", take=partial(mean_iou_at, 2.0)),
         "checkerboard": Score("checkerboard in the logits", "times the power beside", 1, 2, checkerboard),
+        "unseen_mean_iou": Score("mean IoU", take=unseen_mean_iou),
+        **{f"boundary_f_{r}": Score(f"boundary F, {r} px", take=partial(boundary_f, r)) for r in RADII},
+        "trimap_iou_3": Score("IoU within 3 px", take=partial(trimap_iou, 3)),
     }
 )

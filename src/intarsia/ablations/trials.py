@@ -12,12 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 
 import intarsia
 from intarsia.ablations.scoring import SCORES
-from intarsia.ablations.variant import Mosaics, Variant
+from intarsia.ablations.variant import CHOOSING, Mosaics, Variant
 from intarsia.data import write_folder
 from intarsia.files import write_text
 from intarsia.runs import Run
 
 SAVE_NEVER = 1e9  # minutes: an interrupted training is done again
+CHOSEN_ON = 16  # mosaics that choose the settings of a dense CRF; as many others accept them
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Trial:
     def name(self) -> str:
         """Of its files."""
         return f"{self.variant.key(self.mosaics)}-seed{self.seed}"
+
+    @property
+    def before(self) -> "Trial | None":
+        """The one whose weights this one begins with."""
+        return None if self.variant.after is None else replace(self, variant=self.variant.after)
 
     @property
     def data(self) -> Path:
@@ -89,7 +95,7 @@ def perform(trial: Trial) -> Result:
 
     result = trial.kept()
     if result is None or (trial.missing(result) and not Run(trial.folder).weights_path.exists()):
-        result = _trained(trial)
+        result = _fitted(trial) if trial.variant.fitted else _trained(trial)
     missing = trial.missing(result)
     if missing:
         segmenter, taken = load(trial.folder), dict(result.scores)
@@ -107,12 +113,37 @@ def _trained(trial: Trial) -> Result:
     from intarsia.training import train
 
     shutil.rmtree(trial.folder, ignore_errors=True)
-    recipe = trial.variant.recipe(trial.mosaics, trial.data, trial.seed)
+    before = None if trial.before is None else _left_by(trial.before)
+    recipe = trial.variant.recipe(trial.mosaics, trial.data, trial.seed, before)
     run = train(recipe, out=trial.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
     run.checkpoint_path.unlink()
     last = run.history()[-1]
     scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]}
     return Result(scores, last["loss"], last["seconds"], machine())
+
+
+def _left_by(trial: Trial) -> Path:
+    """The run of a trial that others go on from; it is done now if it was not."""
+    if trial.kept() is None or not Run(trial.folder).weights_path.exists():
+        perform(trial)
+    return trial.folder
+
+
+def _fitted(trial: Trial) -> Result:
+    """A copy of the run that the trial before left, and a dense CRF behind it."""
+    from intarsia.inference import evaluate, load
+    from intarsia.inference.fitting import fit_refinement
+
+    assert trial.before is not None, "there is a run to put it behind"
+    shutil.rmtree(trial.folder, ignore_errors=True)
+    shutil.copytree(_left_by(trial.before), trial.folder)
+    samples = trial.mosaics.unseen(CHOOSING, 2 * CHOSEN_ON)
+    found = fit_refinement(load(trial.folder, refine=False), samples, "unseen mosaics", "val", images=CHOSEN_ON)
+    if found.improves:  # else a run gets none, as with `intarsia refine --fit`
+        found.refinement.write(Run(trial.folder).refinement_path)
+    scores = evaluate(trial.folder, trial.data)
+    named = {name: getattr(scores, name) for name in ("mean_iou", "pixel_accuracy")}
+    return replace(perform(trial.before), scores=named, seconds=found.fit.seconds)
 
 
 def machine() -> str:

@@ -1,16 +1,18 @@
 """A variant: one network and how it is trained, as `intarsia train` would take it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from intarsia.data import Dataset
+from intarsia.data import Dataset, Sample
 from intarsia.data.samples.materials import materials
 from intarsia.runs import Recipe, make_recipe
 
 SEEDS = (0, 1, 2)
+CHOOSING, JUDGING = 1, 2  # seeds of mosaics that no training sees: for choosing settings, and for scores
 BASE: dict[str, Any] = {
     "backbone": "tf_efficientnet_lite0",
     "pretrained": "offline",
@@ -45,21 +47,39 @@ class Mosaics:
         """As many validation mosaics whose regions are larger by a factor; their textures are as large as before."""
         return materials(train=1, val=self.val, size=round(scale * self.size))
 
+    def unseen(self, seed: int, count: int) -> Sequence[Sample]:
+        """Other mosaics than those of any training, of the validation's parts of the photographs."""
+        return materials(train=1, val=count, size=self.size, seed=seed).split("val")
+
 
 MOSAICS = Mosaics()
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What a recipe says beside :data:`BASE`, and ``scores`` that are taken beside the training's own."""
+    """What a recipe says beside :data:`BASE`, and ``scores`` that are taken beside the training's own.
+
+    ``after`` another variant a training begins with the weights that the other left with the same seed. ``fitted``:
+    nothing is trained; a dense CRF is put behind what the other left, its settings chosen on mosaics of their own.
+    """
 
     label: str
     settings: dict[str, Any]
     scores: tuple[str, ...] = field(default=())  # names in :data:`intarsia.ablations.scoring.SCORES`
+    after: "Variant | None" = None
+    fitted: bool = False
 
-    def recipe(self, mosaics: Mosaics = MOSAICS, data: Path | str = "", seed: int = 0) -> Recipe:
-        """The whole recipe; crops are whole mosaics."""
-        return make_recipe(**(BASE | {"crop_size": mosaics.size} | self.settings), data=str(data), seed=seed)
+    def recipe(
+        self, mosaics: Mosaics = MOSAICS, data: Path | str = "", seed: int = 0, weights: Path | None = None
+    ) -> Recipe:
+        """The whole recipe; crops are whole mosaics. ``weights``: the run to begin with."""
+        values = BASE | {"crop_size": mosaics.size, "weights": weights and str(weights)} | self.settings
+        return make_recipe(**values, data=str(data), seed=seed)
+
+    @property
+    def depth(self) -> int:
+        """How many others come before it."""
+        return 0 if self.after is None else 1 + self.after.depth
 
     def key(self, mosaics: Mosaics) -> str:
         """The same for variants that are the same training, under whatever label.
@@ -69,15 +89,22 @@ class Variant:
         True
         """
         recipe = self.recipe(mosaics).model_dump(mode="json", exclude={"data", "seed"})
-        content = json.dumps([recipe, mosaics.train, mosaics.val], sort_keys=True)
+        before = [] if self.after is None else [self.after.key(mosaics), self.fitted]
+        content = json.dumps([recipe, mosaics.train, mosaics.val, *before], sort_keys=True)
         return f"{recipe['model']}-{blake2b(content.encode(), digest_size=5).hexdigest()}"
 
     def command(self, mosaics: Mosaics, data: str, seed: int = 0) -> str:
         """The training as it is typed."""
         values: dict[str, Any] = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
-        options = values.pop("options", {})
+        nested = {name: values.pop(name, {}) for name in ("options", "refiner_options", "loss_options")}
         flags = [_flag(name, value) for name, value in values.items()]
-        flags += [f"--options.{name} {_text(value)}" for name, value in options.items()]
+        flags += [
+            f"--{kind.replace('_', '-')}.{name} {_text(value)}"
+            for kind, o in nested.items()
+            for name, value in o.items()
+        ]
+        if self.after is not None:
+            flags.append("--weights FIRST")
         return f"intarsia train {data} {' '.join(flags)} --out RUN"
 
 

@@ -15,6 +15,7 @@ def evaluate(
     /,
     *,
     split: str | None = None,
+    boundary: str | None = None,
     report: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     skip: Path | None = None,
@@ -30,6 +31,7 @@ def evaluate(
         run: The run folder.
         data: The dataset, as for train.
         split: train, val or test; by default val.
+        boundary: Also score borders, at these distances in pixels, such as 1,2,3,5.
         report: Also write a page with scores, confusion matrix and the worst images first.
         as_json: Print JSON instead of a table.
         skip: A list of files to leave out.
@@ -39,30 +41,35 @@ def evaluate(
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
         refine: Refine the masks, if the run holds a refinement; one that was trained inside a network always does.
     """
-    from intarsia.cli.views import views_of
+    from intarsia.cli.views import numbers_of, views_of
     from intarsia.data.skipping import read_skip_list
     from intarsia.diagnostics.report.run_report import report_on_run
+    from intarsia.inference import Borders, evaluate_both, load
     from intarsia.inference import evaluate as score
-    from intarsia.inference import evaluate_both, load
     from intarsia.inference.evaluate import open_for
     from intarsia.runs import Run
 
     left_out = read_skip_list(skip, data) if skip else ()
     segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels, refine=refine)
+    borders = Borders(segmenter.classes, numbers_of("--boundary", boundary)) if boundary is not None else None
+    watch = None if borders is None else borders.watch
     both = None
     if report is not None:
-        told = report_on_run(run, data, report, split=split, segmenter=segmenter, skip=left_out)
+        told = report_on_run(run, data, report, split=split, segmenter=segmenter, skip=left_out, borders=borders)
         scores, both = told.network, told.refined
     elif segmenter.refinement is not None:
         dataset = open_for(segmenter, data, left_out)
-        both = evaluate_both(segmenter, dataset.split(split or dataset.default_split))
+        both = evaluate_both(segmenter, dataset.split(split or dataset.default_split), watch)
         scores = both.after
     else:
-        scores = score(segmenter, data, split, skip=left_out)
+        scores = score(segmenter, data, split, watch, skip=left_out)
     said, text = {**scores.to_json(), "protocol": segmenter.protocol}, scores.table()
     if both is not None:
         said |= {"before": both.before.to_json(), "images": both.images, "images_fitted": both.fitted}
         text = both.table()
+    if borders is not None:
+        said |= borders.scores.to_json()
+        text = f"{text}\n\n{borders.scores.table()}"
     if not refine and Run(run).refinement_path.is_file():
         said["protocol"] = f"{segmenter.protocol} The run's refinement is left out."
     print(json.dumps(said) if as_json else f"{text}\n{said['protocol']}")

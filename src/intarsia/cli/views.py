@@ -1,4 +1,4 @@
-"""`--tta` and `--tta-scales`, which two commands have."""
+"""`--tta` and `--tta-scales`, which two commands have, and numbers with commas between them."""
 
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,21 @@ def views_of(tta: bool, tta_scales: str | None) -> "Views | None":
 
     if tta_scales is None:
         return Views() if tta else None
+    return Views(numbers_of("--tta-scales", tta_scales))
+
+
+def numbers_of(flag: str, text: str) -> tuple[float, ...]:
+    """What one option says.
+
+    >>> numbers_of("--boundary", "1,2.5")
+    (1.0, 2.5)
+
+    Raises:
+        ArgumentError: they are no numbers.
+    """
     try:
-        scales = tuple(float(scale) for scale in tta_scales.split(","))
+        return tuple(float(number) for number in text.split(","))
     except ValueError:
         raise ArgumentError(
-            f"`--tta-scales` (={tta_scales}) must be numbers with commas between them, such as 0.75,1,1.25."
+            f"`{flag}` (={text}) must be numbers with commas between them, such as 0.75,1,1.25."
         ) from None
-    return Views(scales)

@@ -1,5 +1,6 @@
 """From a run to masks and scores."""
 
+from intarsia.inference.borders import Borders
 from intarsia.inference.evaluate import BothScores, evaluate, evaluate_both, evaluate_samples
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.jobs import find_images
@@ -11,6 +12,7 @@ from intarsia.inference.segmenter import Segmenter
 from intarsia.inference.views import Views
 
 __all__ = [
+    "Borders",
     "BothScores",
     "Execution",
     "OptimisedNetwork",

@@ -15,7 +15,7 @@ from intarsia.data.pictures import as_rgb
 from intarsia.diagnostics.report.linear_baseline import fit_linear_baseline
 from intarsia.diagnostics.report.page import Report, write_report
 from intarsia.diagnostics.report.pictures import Example
-from intarsia.inference import BothScores, Result, Segmenter, evaluate_both, evaluate_samples, load
+from intarsia.inference import Borders, BothScores, Result, Segmenter, evaluate_both, evaluate_samples, load
 from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
@@ -44,10 +44,12 @@ def report_on_run(
     split: str | None = None,
     segmenter: Segmenter | None = None,
     skip: Collection[Path] = (),
+    borders: Borders | None = None,
 ) -> RunScores:
     """Evaluate a run on a split (default ``val``), write ``page``, and return the scores.
 
     ``segmenter`` is the loaded run, if it shall answer in another way than by default; files in ``skip`` are left out.
+    ``borders`` sees each image too, and the page says what came out.
 
     Where there is a training split, a linear classifier on the intensities and gradients of each pixel is fitted to it
     and scored on the same images: what a network is worth is what it has over that.
@@ -55,7 +57,7 @@ def report_on_run(
     run, segmenter = Run.open(run_folder), segmenter or load(run_folder)
     dataset = open_for(segmenter, data, skip)
     name = split or dataset.default_split
-    samples, examples = dataset.split(name), _Worst()
+    samples, examples = dataset.split(name), _Worst(borders)
     both = None if segmenter.refinement is None else evaluate_both(segmenter, samples, examples.watch)
     scores = evaluate_samples(segmenter, samples, examples.watch) if both is None else both.after
     baseline = _linear_scores(dataset, samples) if dataset.splits.get("train") else None
@@ -64,7 +66,7 @@ def report_on_run(
         Report(
             title=f"{dataset.name}: {run.network().model}",
             sentence=_sentence(run, data, name, len(samples)),
-            facts=[*_facts(run), ("Protocol", segmenter.protocol), *_gain(both)],
+            facts=[*_facts(run), ("Protocol", segmenter.protocol), *_gain(both), *_borders(borders)],
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
             baseline=baseline,
@@ -77,12 +79,15 @@ def report_on_run(
 
 
 class _Worst:
-    """Keeps the images with the lowest mean IoU."""
+    """Keeps the images with the lowest mean IoU, and lets the borders be compared."""
 
-    def __init__(self) -> None:
+    def __init__(self, borders: Borders | None = None) -> None:
         self.kept: list[Example] = []
+        self._borders = borders
 
     def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
+        if self._borders is not None:
+            self._borders.watch(sample, result, truth, scores)
         self.kept.append(Example(sample.name, as_rgb(result.image), truth, result.mask, scores.mean_iou))
         # an image without a single valid pixel has no score, and is the least interesting
         ranked = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))
@@ -119,6 +124,17 @@ def _gain(both: BothScores | None) -> list[tuple[str, str]]:
         return []
     told = f"{both.before.mean_iou:.4f} → {both.after.mean_iou:.4f}"
     return [("Mean IoU before and after the refinement", f"{told}; {both.fitted} of {both.images} images chose it")]
+
+
+def _borders(borders: Borders | None) -> list[tuple[str, str]]:
+    if borders is None:
+        return []
+    rows = (("Boundary F", borders.scores.boundary_f), ("Trimap IoU", borders.scores.trimap_iou))
+    return [(name, ", ".join(_at(radius, value) for radius, value in row.items())) for name, row in rows]
+
+
+def _at(radius: float, value: float) -> str:
+    return f"{'–' if math.isnan(value) else f'{value:.4f}'} at {radius:g} px"
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

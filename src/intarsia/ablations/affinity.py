@@ -1,0 +1,52 @@
+"""Three ways of learning an affinity, behind one network and beside it, and what is expected of them."""
+
+from typing import Any
+
+from intarsia.ablations.claim import Claim, Comparison
+from intarsia.ablations.scoring import RADII
+from intarsia.ablations.variant import Mosaics, Variant
+
+MOSAICS = Mosaics(train=640, val=16, size=256)
+SCORED = ("unseen_mean_iou", *(f"boundary_f_{radius}" for radius in RADII), "trimap_iou_3")
+
+FIRST_EPOCHS, MORE_EPOCHS = 3, 4
+RATE = 1e-3  # of the second training: what is new in a refiner learns slowly at less
+CRF_OPTIONS = {"appearance_weight": 5.0, "appearance_sxy": 10.0}  # which searches of docs/refiner.md chose most often
+AAF_SETTINGS: dict[str, Any] = {
+    "loss": "cross_entropy+aaf",
+    "loss_options": {"stride": 2, "weight": 3.0},  # the best of six on other mosaics; with stride 1 or weight 1 less
+}
+
+
+def _trained(label: str, after: Variant | None = None, model: str = "fcn32s", **settings: Any) -> Variant:
+    """On crops of the papers' size."""
+    begun: dict[str, Any] = (
+        {"epochs": FIRST_EPOCHS} if after is None else {"epochs": MORE_EPOCHS, "learning_rate": RATE}
+    )
+    return Variant(label, {"model": model, "crop_size": 128, **begun, **settings}, SCORED, after)
+
+
+FIRST = _trained("FCN-32s, first training")
+LONGER = _trained("trained on", FIRST)
+FITTED = Variant("… and a dense CRF behind it, fitted", LONGER.settings, SCORED, LONGER, fitted=True)
+CRF = _trained("dense CRF, trained together", FIRST, refiner="crf", refiner_options=CRF_OPTIONS)
+SPN_ALONE = _trained("SPN, the network frozen", FIRST, refiner="spn", train="refiner")
+SPN = _trained("SPN, trained together", FIRST, refiner="spn")
+CSPN_ALONE = _trained("CSPN, the network frozen", FIRST, refiner="cspn", train="refiner")
+CSPN = _trained("CSPN, trained together", FIRST, refiner="cspn")
+AAF = _trained("AAF in the loss", FIRST, **AAF_SETTINGS)
+
+FINER_FIRST = _trained("FCN-8s, first training", model="fcn8s")
+FINER = _trained("FCN-8s, trained on", FINER_FIRST, model="fcn8s")
+FINER_AAF = _trained("FCN-8s, AAF in the loss", FINER_FIRST, model="fcn8s", **AAF_SETTINGS)
+
+METHODS = (FITTED, CRF, SPN_ALONE, SPN, CSPN_ALONE, CSPN, AAF)
+AGAINST = (*((method, LONGER) for method in METHODS), (FINER_AAF, FINER))
+
+AFFINITY = Claim(
+    "Learned affinity",
+    "SPN, arXiv:1710.01020; CSPN, arXiv:1808.00150; AAF, arXiv:1803.10335",
+    "Affinities that are learned from the image sharpen the borders of a coarse answer.",
+    (FIRST, LONGER, *METHODS, FINER_FIRST, FINER, FINER_AAF),
+    tuple(Comparison(method.label, other.label, score=score) for method, other in AGAINST for score in SCORED),
+)
