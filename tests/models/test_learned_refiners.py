@@ -155,6 +155,7 @@ def test_the_backbones_maps_lie_where_the_image_lies() -> None:
 
 
 def test_diffusion_reaches_as_far_as_it_says_and_keeps_within_range() -> None:
+    torch.manual_seed(0)
     refine = CSPNRefiner(1, SPEC, CSPN(steps=3, kernel_size=5, source="image")).eval()
     with torch.no_grad():
         refine.strength.bias.fill_(1.0)
@@ -169,14 +170,15 @@ def test_diffusion_reaches_as_far_as_it_says_and_keeps_within_range() -> None:
 
 
 def test_propagation_reaches_whole_rows_and_columns() -> None:
+    torch.manual_seed(0)
     refine = SPNRefiner(1, SPEC, SPN(channels=4, ways=1, source="image")).eval()
     with torch.no_grad():
         refine.gates.bias.fill_(0.9)
         logits, pictures = torch.zeros(1, 1, 40, 40), torch.randn(1, 3, 40, 40)
         logits[0, 0, 20, 20] = 9
         found = refine(logits, pictures)[0, 0]
-    assert found[20, 39].abs() > 0.01
-    assert found[39, 20].abs() > 0.01
+    assert found[19:22, 39].abs().max() > 0.01
+    assert found[39, 19:22].abs().max() > 0.01
     assert found[30:, 30:].abs().max() < 1e-6  # one way at a time
 
 
