@@ -10,7 +10,7 @@ from torch import Tensor
 from intarsia.affinity import convolutional_propagation, spatial_propagation
 from intarsia.affinity.convolutional_propagation import _diffuse
 from intarsia.affinity.in_pytorch import diffuse_maps, propagate_lines
-from intarsia.affinity.spatial_propagation import _FROM, DIRECTIONS, _course, _propagate
+from intarsia.affinity.spatial_propagation import DIRECTIONS, DIVIDED_FROM, _course, _propagate
 
 DRAW = torch.Generator().manual_seed(0)
 
@@ -26,7 +26,7 @@ def with_gradients(form: Callable[..., Tensor], *parts: Tensor | None) -> list[T
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("threshold", _FROM.values(), ids=map(str, _FROM))
+@pytest.mark.parametrize("threshold", DIVIDED_FROM.values(), ids=map(str, DIVIDED_FROM))
 def test_lines_are_propagated_alike(direction: str, threshold: float) -> None:
     for ways, gate_channels, (height, width) in product((1, 3), (1, 2), ((1, 1), (5, 7))):
         x, gates = drawn(2, 2, height, width), drawn(2, ways, gate_channels, height, width)

@@ -15,7 +15,7 @@ from torch import Tensor
 from intarsia.affinity import affinity_field_loss, convolutional_propagation, spatial_propagation
 from intarsia.affinity.affinity_field import affinity_field
 from intarsia.affinity.convolutional_propagation import _diffuse, _diffuse_back
-from intarsia.affinity.spatial_propagation import _FROM, DIRECTIONS, _course, _propagate, _propagate_backward
+from intarsia.affinity.spatial_propagation import DIRECTIONS, DIVIDED_FROM, _course, _propagate, _propagate_backward
 
 pytest.importorskip("triton")
 THERE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -48,7 +48,7 @@ def test_spatial_propagation(
     device: str, direction: Any, ways: int, shared: bool, normalisation: Any, size: Any
 ) -> None:
     x, gates = spatial_inputs(*size, ways, shared, batch=1 if shared else 2)
-    exact, course = _FROM[normalisation], _course(direction)
+    exact, course = DIVIDED_FROM[normalisation], _course(direction)
     h = torch.from_numpy(propagated_pixel_by_pixel(x.numpy(), gates.numpy(), direction, normalisation))
     there = [t.to(device) for t in (torch.cos(h), x, gates, h)]
     same([propagation.propagate(*there[1:3], *course, exact)], [h])
