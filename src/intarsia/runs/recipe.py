@@ -38,7 +38,7 @@ class Settings(BaseModel):
     output_stride: int | None = Field(default=None, description="8, 16 or 32; by default the model's own.")
     form: Annotated[str, SELDOM] = Field(default="paper", description="A published variant of the model.")
     options: Annotated[dict[str, Any], SELDOM] = Field(
-        default_factory=dict, description="Single fields of the form, replaced."
+        default_factory=dict, description="Single fields of the form, replaced, such as --options.rates 12,24,36."
     )
     auxiliary: bool = Field(default=False, description="Train with the model's auxiliary heads as well.")
     refiner: Literal["crf", "spn", "cspn"] | None = Field(
@@ -47,7 +47,8 @@ class Settings(BaseModel):
         "and columns (spn) or diffusion (cspn), the latter two along affinities that are read from the image.",
     )
     refiner_options: Annotated[dict[str, Any], SELDOM] = Field(
-        default_factory=dict, description="Of the refiner, such as a CRF's standard deviations."
+        default_factory=dict,
+        description="Of the refiner, such as --refiner-options.steps 24 for cspn; docs/learned_affinity.md lists them.",
     )
     pretrained: bool | Literal["auto", "offline"] = Field(
         default="auto", description="Where the backbone's weights come from."
@@ -87,7 +88,7 @@ class Settings(BaseModel):
         "affinity fields).",
     )
     loss_options: Annotated[dict[str, Any], SELDOM] = Field(
-        default_factory=dict, description="Of aaf: stride, sizes, margin, weight."
+        default_factory=dict, description="Of aaf: stride, sizes, margin, weight, such as --loss-options.stride 2."
     )
     optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="SGD has momentum 0.9.")
     learning_rate: float | None = Field(default=None, gt=0, description="By default 1e-3 for AdamW, 1e-2 for SGD.")
