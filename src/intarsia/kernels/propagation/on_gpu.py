@@ -16,7 +16,7 @@ from torch import Tensor
 
 from intarsia.kernels.propagation.neighbours_on_gpu import from_left, from_right, line_of, places_of
 
-_HELD = 1 << 14  # bytes of each map that are brought in together: those of four fit into any GPU's shared memory
+_HELD = 1 << 14  # bytes of each map that are brought in together: with three gates' 80 KiB of shared memory at most
 
 
 class _Launch(NamedTuple):
@@ -66,7 +66,7 @@ def propagate_back(
 
 
 def holds_lines(x: Float[Tensor, "B C H W"], across: bool) -> bool:
-    """Whether a line of the map, and those of three gates, fit into any GPU's shared memory at once."""
+    """Whether a line of the map fits with those of three gates into shared memory, as Ampere and its heirs have it."""
     return _launch(x.shape[2 if across else 3], 1).size * x.itemsize <= _HELD
 
 
