@@ -205,6 +205,25 @@ def test_operators_pass_pytorchs_checks() -> None:
     torch.library.opcheck(_diffuse_back, (*saved, sparse, free, *options))
 
 
+@pytest.mark.parametrize("shape", [(0, 2, 3, 4), (1, 0, 3, 4), (1, 2, 0, 4), (1, 2, 3, 0)], ids=str)
+def test_empty_maps_stay_empty(shape: tuple[int, int, int, int]) -> None:
+    h0, guidance = (torch.zeros(s, requires_grad=True) for s in (shape, (shape[0], 8, *shape[2:])))
+    h = convolutional_propagation(h0, guidance, 2)
+    assert h.shape == shape
+    found = torch.autograd.grad(h, (h0, guidance), torch.zeros_like(h))
+    assert [grad.shape for grad in found] == [h0.shape, guidance.shape]
+    assert not found[1].any()
+
+
+def test_measurements_in_float64_are_not_rounded() -> None:
+    h0, guidance, sparse = convolutional_inputs(5, 6)
+    assert sparse is not None
+    rounded = h0.float(), guidance.float()
+    found = convolutional_propagation(*rounded, 3, sparse=sparse, measured="replaced")
+    exact = convolutional_propagation(*(t.double() for t in rounded), 3, sparse=sparse, measured="replaced")
+    assert torch.equal(found, exact.float())
+
+
 class Diffused(nn.Module):
     def forward(self, h0: Tensor, guidance: Tensor, sparse: Tensor) -> Tensor:
         return convolutional_propagation(h0, guidance, 3, sparse=sparse)

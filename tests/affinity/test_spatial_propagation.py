@@ -189,6 +189,18 @@ def test_operators_pass_pytorchs_checks() -> None:
     torch.library.opcheck(_propagate_backward, saved)
 
 
+@pytest.mark.parametrize("shape", [(0, 2, 3, 4), (1, 0, 3, 4), (1, 2, 0, 4), (1, 2, 3, 0)], ids=str)
+def test_empty_maps_stay_empty(shape: tuple[int, int, int, int]) -> None:
+    for channels in (1, shape[1]):
+        x, gates = (torch.zeros(s, requires_grad=True) for s in (shape, (shape[0], 3, channels, *shape[2:])))
+        for direction in DIRECTIONS:
+            h = spatial_propagation(x, gates, direction)
+            assert h.shape == shape
+            found = torch.autograd.grad(h, (x, gates), torch.zeros_like(h))
+            assert [grad.shape for grad in found] == [x.shape, gates.shape]
+            assert not found[1].any()
+
+
 def test_maps_of_any_strides_give_the_same() -> None:
     x, gates = (t.requires_grad_() for t in inputs(6, 9))
     results = []

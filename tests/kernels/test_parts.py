@@ -1,7 +1,10 @@
 """Threads that stay, and the memory they keep."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -24,6 +27,64 @@ def test_what_goes_wrong_in_a_thread_is_raised() -> None:
 
     with pytest.raises(ValueError, match="no 1"):
         in_parts(work, 2, 2)
+
+
+def test_when_one_part_fails_the_others_have_ended() -> None:
+    done = list[int]()
+
+    def work(first: int, last: int) -> None:
+        if first < 2:
+            raise ValueError(f"no {first}")
+        time.sleep(0.1)
+        done.append(first)
+
+    for begin in (0, 1):  # this thread's part, and another's
+        with pytest.raises(ValueError, match=f"no {begin}"):
+            in_parts(lambda first, last, begin=begin: work(first + begin, last), 3 - begin, 3 - begin)
+        assert done.pop() == 2
+        assert not done
+
+
+LATE = """
+import atexit, sys, threading
+from intarsia.kernels.parts import in_parts
+def late():
+    done = []
+    in_parts(lambda first, last: done.extend(range(first, last)), 4, 2)
+    print(sorted(done))
+def later():
+    threading.main_thread().join()
+    late()
+late()
+atexit.register(late)
+threading.Thread(target=later).start()
+"""
+
+
+def test_work_goes_on_while_the_interpreter_ends() -> None:
+    """In a thread that outlives the main one, and in what is called at the very end."""
+    found = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=False)
+    assert (found.stdout.splitlines(), found.stderr) == (["[0, 1, 2, 3]"] * 3, "")
+
+
+def test_threads_that_begin_at_once_share_their_workers() -> None:
+    code = """
+import threading, time
+from concurrent import futures
+made = []
+class Slow(futures.ThreadPoolExecutor):
+    def __init__(self, *arguments):
+        time.sleep(0.05)
+        made.append(1)
+        super().__init__(*arguments)
+futures.ThreadPoolExecutor = Slow
+from intarsia.kernels.parts import in_parts
+threads = [threading.Thread(target=in_parts, args=(lambda first, last: None, 4, 4)) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(made))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 def _sum_in_parts(queue) -> None:

@@ -92,3 +92,10 @@ def test_what_is_ignored_is_passed_on() -> None:
 def test_refusals(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         AdaptiveAffinityField(3, **options)
+
+
+def test_a_stride_that_leaves_no_pixel_is_refused() -> None:
+    loss = AdaptiveAffinityField(3, stride=8)
+    assert loss(LOGITS[:, :, :5, :5], LABELS[:, :5, :5]) == 0  # one pixel has no neighbours
+    with pytest.raises(ArgumentError, match=r"`stride` \(=8\) leaves no pixel of maps of 4×5: it must be less than"):
+        loss(LOGITS[:, :, :4, :5], LABELS[:, :4, :5])

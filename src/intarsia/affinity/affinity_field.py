@@ -53,9 +53,9 @@ def affinity_field_loss(
     As in the authors' code, a pair counts only if the neighbour on the other side, i - (j - i), lies inside and has a
     class as well, which the paper does not say; and the gradient goes through both pixels.
 
-    Half precision is computed in float32. On the CPU a compiled kernel finds loss and gradient together, in the memory
-    of a few rows (each image of the batch on a thread); elsewhere PyTorch goes through neighbours one by one and looks
-    at no numbers. Second derivatives are not defined.
+    Half precision is computed in float32, and the loss stays in it. On the CPU a compiled kernel finds loss and
+    gradient together, in the memory of a few rows (each image of the batch on a thread); elsewhere PyTorch goes through
+    neighbours one by one and looks at no numbers. Second derivatives are not defined.
 
     Raises:
         ArgumentError: logits are no floating point numbers, shapes or sizes do not fit, tensors lie on two devices, or
@@ -79,8 +79,10 @@ def affinity_field_loss(
         exact.new_ones(exact.shape[1], len(sizes)) if weights is None else weights.to(exact.dtype).softmax(1)
         for weights in tables.values()
     ]
+    if not exact.numel():
+        return sum((part.sum() for part in counted), exact.sum()) * 0
     offsets = [size // 2 for size in sizes]
-    return affinity_field(exact, labels.long(), *counted, offsets, margin, ignore)[0].to(logits.dtype)
+    return affinity_field(exact, labels.long(), *counted, offsets, margin, ignore)[0]
 
 
 def check_pairs(sizes: Sequence[int], margin: float) -> None:
@@ -99,6 +101,8 @@ def _check_shapes(logits: Tensor, labels: Tensor, sizes: int, tables: dict[str, 
             f"`logits` {tuple(logits.shape)} must be (B, K, H, W), and `labels` {tuple(labels.shape)} (B, H, W) of the "
             "same batch, height and width; resize one of them."
         )
+    if logits.shape[1] == 0:
+        raise ArgumentError(f"`logits` {tuple(logits.shape)} must have a class or more; their second axis counts them.")
     for name, weights in tables.items():
         expected = (max(logits.shape[1], 2), sizes)
         if weights.shape != expected:
@@ -177,7 +181,8 @@ def _on_gpu(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Te
         return affinity_field_by_slices(logits, *arguments)
     from intarsia.kernels.affinity_field import on_gpu  # Triton is not on every machine
 
-    return on_gpu.affinity_field(logits, *arguments)
+    with torch.cuda.device(logits.device):
+        return on_gpu.affinity_field(logits, *arguments)
 
 
 @affinity_field.register_fake

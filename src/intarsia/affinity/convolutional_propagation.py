@@ -85,13 +85,13 @@ def convolutional_propagation(
     ):
         if value not in words:
             raise ArgumentError(f"`{name}` (={value!r}) must be one of {', '.join(words)}.")
-    exact = exact_dtype(h0, guidance)
+    exact = exact_dtype(h0, guidance, *([] if sparse is None else [sparse]))
     start, added, free = h0.to(exact), None, None
     if sparse is not None:
         part = (sparse != 0).any(1, keepdim=True).to(exact) * (0.5 if measured == "blended" else 1.0)
         added, free = part * (start if measured == "kept" else sparse.to(exact)), 1 - part
     options = (kernel_size, layout == "shifted", norm == "8sum_abs", centre == "current")
-    form = _diffuse if has_kernels(h0) else diffuse_maps
+    form = _diffuse if has_kernels(h0) and h0.numel() else diffuse_maps  # empty maps stay empty
     return form(start, guidance.to(exact), added, free, steps, *options).to(h0.dtype)
 
 
@@ -162,7 +162,8 @@ def _sources(guidance: Tensor, free: Tensor | None, absolute: bool) -> list[Sour
 def _diffuse_on_gpu(*arguments: Any) -> Tensor:
     from intarsia.kernels.diffusion import on_gpu  # Triton is not on every machine
 
-    return on_gpu.diffuse(*arguments)
+    with torch.cuda.device(arguments[0].device):
+        return on_gpu.diffuse(*arguments)
 
 
 @_diffuse.register_fake
@@ -211,7 +212,8 @@ def _diffuse_back(
 def _diffuse_back_on_gpu(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     from intarsia.kernels.diffusion import on_gpu
 
-    return on_gpu.diffuse_back(*arguments)
+    with torch.cuda.device(arguments[0].device):
+        return on_gpu.diffuse_back(*arguments)
 
 
 @_diffuse_back.register_fake

@@ -43,6 +43,22 @@ def propagate_lines(
     return (h_LBCN.flip(0) if backwards else h_LBCN).movedim(0, axis).contiguous()
 
 
+def propagate_lines_back(
+    grad: Maps,
+    x: Maps,
+    gates: Float[Tensor, "B ways gate_channels H W"],
+    across: bool,
+    backwards: bool,
+    threshold: float,
+) -> tuple[Maps, Float[Tensor, "B ways gate_channels H W"]]:
+    """Gradients of `x` and of `gates`, for operators within which PyTorch keeps nothing: lines run forwards again."""
+    leaves = x.detach().requires_grad_(), gates.detach().requires_grad_()
+    with torch.enable_grad():
+        h = propagate_lines(*leaves, across, backwards, threshold)
+    first, second = torch.autograd.grad(h, leaves, grad)
+    return first.contiguous(), second.contiguous()
+
+
 def _within(gates_LBPCN: Tensor) -> list[Float[Tensor, "L B C N"]]:
     """One way after another; a gate that leads out of the image is zero."""
     ways = [way.contiguous() for way in gates_LBPCN.unbind(2)]

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intarsia.affinity.devices import has_kernels
-from intarsia.affinity.in_pytorch import propagate_lines
+from intarsia.affinity.in_pytorch import propagate_lines, propagate_lines_back
 from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.parts import in_parts
@@ -50,7 +50,8 @@ def spatial_propagation(
 
     Half precision is computed in float32. On the CPU a compiled kernel computes it, on as many threads as PyTorch has
     (maps of the batch's channels are shared out between them), on a GPU one of Triton, with a warp or a few for each
-    map; second derivatives are not defined there. Elsewhere, and without Triton, a loop over lines in PyTorch does.
+    map; second derivatives are not defined there. Elsewhere, without Triton, and for lines too long for a GPU's shared
+    memory (from 4097 pixels on, in float64 from 2049), a loop over lines in PyTorch does.
     Only the CPU's looks at the numbers.
 
     Raises:
@@ -70,6 +71,8 @@ def spatial_propagation(
         raise ArgumentError(f"`normalisation` (={normalisation!r}) must be 'where_needed', 'always' or None.")
     exact, threshold = exact_dtype(x, gates), DIVIDED_FROM[normalisation]
     parts = x.to(exact), gates.to(exact)
+    if not x.numel():
+        return (parts[0] * (1 - parts[1].sum(1))).to(x.dtype)  # as empty, and both get gradients
     if has_kernels(x):
         return _propagate(*parts, direction, threshold).to(x.dtype)
     return propagate_lines(*parts, *_course(direction), threshold).to(x.dtype)
@@ -113,7 +116,11 @@ def _propagate(x: Tensor, gates: Tensor, direction: str, threshold: float) -> Te
 def _propagate_on_gpu(x: Tensor, gates: Tensor, direction: str, threshold: float) -> Tensor:
     from intarsia.kernels.propagation import on_gpu  # Triton is not on every machine
 
-    return on_gpu.propagate(x, gates, *_course(direction), threshold)
+    course = _course(direction)
+    if not on_gpu.holds_lines(x, course[0]):
+        return propagate_lines(x, gates, *course, threshold)
+    with torch.cuda.device(x.device):
+        return on_gpu.propagate(x, gates, *course, threshold)
 
 
 @_propagate.register_fake
@@ -147,7 +154,11 @@ def _propagate_backward_on_gpu(
 ) -> tuple[Tensor, Tensor]:
     from intarsia.kernels.propagation import on_gpu
 
-    return on_gpu.propagate_back(grad, x, gates, h, *_course(direction), threshold)
+    course = _course(direction)
+    if not on_gpu.holds_lines(x, course[0]):
+        return propagate_lines_back(grad, x, gates, *course, threshold)
+    with torch.cuda.device(x.device):
+        return on_gpu.propagate_back(grad, x, gates, h, *course, threshold)
 
 
 @_propagate_backward.register_fake

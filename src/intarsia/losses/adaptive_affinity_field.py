@@ -28,8 +28,8 @@ class AdaptiveAffinityField(nn.Module):
         weight: what the loss counts, λ1 and λ2 of the paper.
 
     Raises:
-        ArgumentError: a stride below 1, a weight or margin that is not positive, sizes that are not odd; what the loss
-            refuses.
+        ArgumentError: a stride below 1, or so large that no pixel is left, a weight or margin that is not positive,
+            sizes that are not odd; what the loss refuses.
 
     >>> loss = AdaptiveAffinityField(classes=3)
     >>> logits, labels = torch.zeros(1, 3, 8, 8), torch.eye(8).long()[None]
@@ -62,6 +62,11 @@ class AdaptiveAffinityField(nn.Module):
     ) -> Float[Tensor, ""]:
         """The loss of a batch."""
         every = slice(self.stride // 2, None, self.stride)
+        if 0 < min(logits.shape[2:]) <= self.stride // 2:
+            raise ArgumentError(
+                f"`stride` (={self.stride}) leaves no pixel of maps of {logits.shape[2]}×{logits.shape[3]}: it must be "
+                "less than twice their shorter side; 1 takes each pixel."
+            )
         loss = affinity_field_loss(
             logits[:, :, every, every],
             target[:, every, every],

@@ -34,7 +34,8 @@ def affinity_field(
 ) -> tuple[Float[Tensor, ""], Maps, Table, Table]:
     """The loss, and its gradients by logits and by both tables."""
     (batch, classes, height, width), sizes = logits.shape, len(offsets)
-    labels, logarithms, grad = labels.contiguous(), logits.log_softmax(1).contiguous(), torch.empty_like(logits)
+    labels, logarithms = labels.contiguous(), logits.log_softmax(1).contiguous()
+    grad = logits.new_empty(logits.shape)  # not with the strides of logits, which may be any
     distances = torch.tensor(offsets, device=logits.device)
     padded = max(2, 1 << (classes - 1).bit_length())
     block = max(16, _HELD // padded)
@@ -70,7 +71,7 @@ def _count(labels, distances, counts, height, width, sizes, classes, ignore, BLO
     """Pairs of two classes and of one, at each distance."""
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     labels += tl.program_id(1).to(tl.int64) * height * width
-    counts += (tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)) * sizes * 2
+    counts += (tl.program_id(0).to(tl.int64) * tl.num_programs(1) + tl.program_id(1)) * sizes * 2
     row, column = at // width, at % width
     own, known = _seen(labels, row, column, height, width, classes, ignore)
     for size in range(sizes):
@@ -113,7 +114,7 @@ def _pairs(
     at, c = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, CLASSES)[:, None]
     labels += b * pixels
     logarithms += b * classes * pixels
-    sums += (tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)) * 2 * sizes * CLASSES
+    sums += (tl.program_id(0).to(tl.int64) * tl.num_programs(1) + tl.program_id(1)) * 2 * sizes * CLASSES
     row, column = at // width, at % width
     own, known = _seen(labels, row, column, height, width, classes, ignore)
     is_class = c < classes

@@ -62,11 +62,7 @@ def mixed(field: Field, here: int, pixel: int, block: int, c: int) -> None:
     sizes, lanes = len(field.offsets), LINE // room.itemsize
     sums, gradients = block + 20 * sizes * lanes, block + (22 * sizes + 1) * lanes
     zero, one, margin, index = filled(room, 0.0), filled(room, 1.0), filled(room, field.margin), filled(room, c)
-    a, b, inner = (
-        load(maps, here + CLIPPED * stride),
-        load(maps, here + REST * stride),
-        load(maps, here + INNER * stride),
-    )
+    a, b = load(maps, here + CLIPPED * stride), load(maps, here + REST * stride)
     log_a, log_b = load(maps, here + LOG * stride), load(maps, here + LOG_REST * stride)
     inner = load(maps, here + INNER * stride)
     is_other = smaller(abs(load(planes, CLASS * field.plane + pixel) - index), one)  # classes are whole numbers

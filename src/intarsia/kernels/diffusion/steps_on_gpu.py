@@ -50,9 +50,9 @@ def diffuse(
     down, across = -(-height // (tall - 2 * halo)), -(-width // (wide - 2 * halo))
     result = start.new_empty(steps + 1 if traced else 1, *start.shape)
     room = start.new_empty(batch * channels * down * across * 2 * tall * wide)
-    _steps[(down * across, batch * channels)](
+    _steps[(batch * channels * down * across,)](  # the other axes end at 65535
         weights, start if first is None else first, start if added is None else added, start, result, room,
-        channels, height, width, steps, across,
+        channels, height, width, steps, down * across, across,
         RADIUS=radius, OWN=first is None, ADDED=added is not None, ADJOINT=adjoint, TRACED=traced,
         TALL=tall, WIDE=wide, num_warps=_WARPS,  # type: ignore[reportCallIssue]
     )  # fmt: skip
@@ -87,14 +87,14 @@ def weight_gradient(
 @triton.jit
 @no_type_check
 def _steps(
-    weights, first, added, start, result, room, channels, height, width, steps, across,
+    weights, first, added, start, result, room, channels, height, width, steps, tiles, across,
     RADIUS: tl.constexpr, OWN: tl.constexpr, ADDED: tl.constexpr, ADJOINT: tl.constexpr, TRACED: tl.constexpr,
     TALL: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     SIZE: tl.constexpr = 2 * RADIUS + 1
     CENTRE: tl.constexpr = SIZE * SIZE // 2
-    pixels, halo, tile = height * width, steps * RADIUS, tl.program_id(0)
-    number, maps = tl.program_id(1).to(tl.int64), tl.num_programs(1)
+    pixels, halo, tile = tl.cast(height, tl.int64) * width, steps * RADIUS, tl.program_id(0) % tiles
+    number, maps = (tl.program_id(0) // tiles).to(tl.int64), tl.num_programs(0) // tiles
     i, j = tl.arange(0, TALL)[:, None], tl.arange(0, WIDE)[None, :]
     row = tile // across * (TALL - 2 * halo) - halo + i
     column = tile % across * (WIDE - 2 * halo) - halo + j
@@ -103,7 +103,7 @@ def _steps(
     stays = inside & (i >= halo) & (i < TALL - halo) & (j >= halo) & (j < WIDE - halo)
     weights += number // channels * SIZE * SIZE * pixels
     result += number * pixels
-    room += (number * tl.num_programs(0) + tile) * 2 * TALL * WIDE
+    room += (number * tiles + tile) * 2 * TALL * WIDE
     state = tl.load(start + number * pixels + at, inside, other=0.0)
     constant = tl.full((TALL, WIDE), 0.0, state.dtype)
     own = constant

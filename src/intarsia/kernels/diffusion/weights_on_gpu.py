@@ -59,7 +59,7 @@ def _weigh(
 ):  # fmt: skip
     pixels, b = height * width, tl.program_id(1).to(tl.int64)
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    target = weights + b * SIZE * SIZE * pixels + at
+    target, plane = weights + b * SIZE * SIZE * pixels + at, tl.cast(pixels, tl.int64)
     total = tl.full((BLOCK,), 0.0, guidance.dtype.element_ty)
     for tap in tl.static_range(SIZE * SIZE):
         if tap != SIZE * SIZE // 2:
@@ -77,8 +77,8 @@ def _weigh(
             if ABSOLUTE:
                 weight = tl.abs(weight)
             left -= weight
-            tl.store(target + tap * pixels, weight * share, at < pixels)
-    tl.store(target + (SIZE * SIZE // 2) * pixels, left * share, at < pixels)
+            tl.store(target + tap * plane, weight * share, at < pixels)
+    tl.store(target + (SIZE * SIZE // 2) * plane, left * share, at < pixels)
 
 
 @triton.jit
@@ -91,8 +91,8 @@ def _weigh_back(
     pixels, b = height * width, tl.program_id(1).to(tl.int64)
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < pixels
-    source = grad_weights + b * SIZE * SIZE * pixels + at
-    own = tl.load(source + (SIZE * SIZE // 2) * pixels, inside, other=0.0)
+    source, plane = grad_weights + b * SIZE * SIZE * pixels + at, tl.cast(pixels, tl.int64)
+    own = tl.load(source + (SIZE * SIZE // 2) * plane, inside, other=0.0)
     share = tl.full((BLOCK,), 1.0, guidance.dtype.element_ty)
     if FREE:
         share = tl.load(free + b * pixels + at, inside, other=0.0)
@@ -102,7 +102,7 @@ def _weigh_back(
             place, there = _read_at(at, b, tap, height, width, SIZE, SHIFTED)
             g = tl.load(guidance + place, there, other=0.0)
             total += tl.abs(g)
-            arriving = tl.load(source + tap * pixels, inside, other=0.0) - own
+            arriving = tl.load(source + tap * plane, inside, other=0.0) - own
             common += arriving * (tl.abs(g) if ABSOLUTE else g)
     large = total >= LEAST
     scale = 1.0 / tl.where(large, total, 1.0)
@@ -111,8 +111,8 @@ def _weigh_back(
         if tap != SIZE * SIZE // 2:
             place, there = _read_at(at, b, tap, height, width, SIZE, SHIFTED)
             g = tl.load(guidance + place, there, other=0.0)
-            arriving = tl.load(source + tap * pixels, inside, other=0.0) - own
-            sign = tl.where(g < 0, -1.0, 1.0)
+            arriving = tl.load(source + tap * plane, inside, other=0.0) - own
+            sign = tl.where(g > 0, 1.0, tl.where(g < 0, -1.0, 0.0))
             grad = (arriving - common) * sign if ABSOLUTE else arriving - common * sign
             tl.store(grad_guidance + place, scale * share * grad, there)
 

@@ -14,7 +14,9 @@ import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
-_HELD = 1 << 14  # bytes of each map that are brought in together: those of four fit into any GPU's shared memory
+from intarsia.kernels.propagation.neighbours_on_gpu import from_left, from_right, line_of, places_of
+
+_HELD = 1 << 14  # bytes of each map that are brought in together: with three gates' 80 KiB of shared memory at most
 
 
 class _Launch(NamedTuple):
@@ -55,12 +57,17 @@ def propagate_back(
     batch, channels, height, width = x.shape
     ways, gate_channels = gates.shape[1:3]
     block = 256
-    _gradients[(-(-height * width // block), batch * gate_channels)](
+    _gradients[(batch * gate_channels * -(-height * width // block),)](  # the other axes end at 65535
         adjoint, x, gates, h, grad_gates,
         channels, gate_channels, height, width, threshold,
         ACROSS=across, BACKWARDS=backwards, WAYS=ways, BLOCK=block,
     )  # fmt: skip
     return adjoint, grad_gates
+
+
+def holds_lines(x: Float[Tensor, "B C H W"], across: bool) -> bool:
+    """Whether a line of the map fits with those of three gates into shared memory, as Ampere and its heirs have it."""
+    return _launch(x.shape[2 if across else 3], 1).size * x.itemsize <= _HELD
 
 
 def _swept(maps: Tensor, gates: Tensor, across: bool, backwards: bool, threshold: float, *, adjoint: bool) -> Tensor:
@@ -93,9 +100,9 @@ def _sweep(
     pixels, number = count * n, tl.program_id(0).to(tl.int64)
     b, c = number // channels, number % channels
     own_map = number * pixels
-    way_stride = gate_channels * pixels
+    way_stride = tl.cast(gate_channels, tl.int64) * pixels
     own_gates = b * WAYS * way_stride + (c % gate_channels) * pixels
-    places = _places(SIZE, SEAM, WOVEN)
+    places = places_of(SIZE, SEAM, WOVEN)
     place, beside = places[:, None], tl.arange(0, TOGETHER)[None, :]
     start = count - 1 if BACKWARDS != ADJOINT else 0  # the line that none comes before
     arriving = tl.full((SIZE,), 0.0, maps.dtype.element_ty)
@@ -110,10 +117,10 @@ def _sweep(
             g0 = tl.load(gates + own_gates + at, gated, other=0.0)
             g2 = tl.load(gates + own_gates + 2 * way_stride + at, gated, other=0.0)
         for k in tl.static_range(TOGETHER):
-            found, p1 = _line(own, k, BACKWARDS), _line(g1, k, BACKWARDS)
+            found, p1 = line_of(own, k, BACKWARDS), line_of(g1, k, BACKWARDS)
             total = tl.abs(p1)
             if WAYS == 3:
-                p0, p2 = _line(g0, k, BACKWARDS), _line(g2, k, BACKWARDS)
+                p0, p2 = line_of(g0, k, BACKWARDS), line_of(g2, k, BACKWARDS)
                 total += tl.abs(p0) + tl.abs(p2)
             scale = 1.0 / tl.where(total >= threshold, total, 1.0)
             p1 *= scale
@@ -123,84 +130,17 @@ def _sweep(
                 found += arriving
                 arriving = found * p1
                 if WAYS == 3:
-                    arriving += _from_right(found * p0, SEAM, WOVEN) + _from_left(found * p2, SEAM, WOVEN)
+                    arriving += from_right(found * p0, SEAM, WOVEN) + from_left(found * p2, SEAM, WOVEN)
             else:
                 carried = p1
                 if WAYS == 3:
                     carried += p0 + p2
                 found = found * (1.0 - carried) + p1 * arriving
                 if WAYS == 3:
-                    found += p0 * _from_left(arriving, SEAM, WOVEN) + p2 * _from_right(arriving, SEAM, WOVEN)
+                    found += p0 * from_left(arriving, SEAM, WOVEN) + p2 * from_right(arriving, SEAM, WOVEN)
                 arriving = found
             own = tl.where(beside == (TOGETHER - 1 - k if BACKWARDS else k), found[:, None], own)
         tl.store(result + own_map + at, own, inside)
-
-
-@triton.jit
-@no_type_check
-def _line(tile, k: tl.constexpr, BACKWARDS: tl.constexpr):
-    """Column k of a tile, or the k-th from behind, from registers."""
-    if tile.shape[1] == 1:
-        return tl.reshape(tile, (tile.shape[0],))
-    else:
-        even, odd = tl.split(tl.reshape(tile, (tile.shape[0], tile.shape[1] // 2, 2)))
-        if (k % 2 == 0) != BACKWARDS:
-            return _line(even, k // 2, BACKWARDS)
-        else:
-            return _line(odd, k // 2, BACKWARDS)
-
-
-@triton.jit
-@no_type_check
-def _places(SIZE: tl.constexpr, SEAM: tl.constexpr, WOVEN: tl.constexpr):
-    """The place in its line that each number of a block stands for."""
-    if WOVEN and SIZE > SEAM:
-        even = 2 * _places(SIZE // 2, SEAM, WOVEN)
-        return _woven(even, even + 1, WOVEN)
-    else:
-        return tl.arange(0, SIZE)
-
-
-@triton.jit
-@no_type_check
-def _unwoven(line, WOVEN: tl.constexpr):
-    """Even places and odd ones."""
-    if WOVEN:
-        return tl.split(tl.trans(tl.reshape(line, (2, line.shape[0] // 2)), (1, 0)))
-    else:
-        return tl.split(tl.reshape(line, (line.shape[0] // 2, 2)))
-
-
-@triton.jit
-@no_type_check
-def _woven(even, odd, WOVEN: tl.constexpr):
-    if WOVEN:
-        return tl.reshape(tl.trans(tl.join(even, odd), (1, 0)), (2 * even.shape[0],))
-    else:
-        return tl.reshape(tl.join(even, odd), (2 * even.shape[0],))
-
-
-@triton.jit
-@no_type_check
-def _from_left(line, SEAM: tl.constexpr, WOVEN: tl.constexpr):
-    """Each place takes the number to its left, the first one zero; only one in SIZE / SEAM leaves its thread."""
-    if line.shape[0] > SEAM:
-        even, odd = _unwoven(line, WOVEN)
-        return _woven(_from_left(odd, SEAM, WOVEN), even, WOVEN)
-    else:
-        place = tl.arange(0, line.shape[0])
-        return tl.where(place > 0, tl.gather(line, tl.where(place > 0, place - 1, 0), 0), 0.0)
-
-
-@triton.jit
-@no_type_check
-def _from_right(line, SEAM: tl.constexpr, WOVEN: tl.constexpr):
-    if line.shape[0] > SEAM:
-        even, odd = _unwoven(line, WOVEN)
-        return _woven(odd, _from_right(even, SEAM, WOVEN), WOVEN)
-    else:
-        place, last = tl.arange(0, line.shape[0]), line.shape[0] - 1
-        return tl.where(place < last, tl.gather(line, tl.where(place < last, place + 1, last), 0), 0.0)
 
 
 @triton.jit
@@ -210,9 +150,11 @@ def _gradients(
     ACROSS: tl.constexpr, BACKWARDS: tl.constexpr, WAYS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Of all pixels at once: adjoints become the gradient of x, and what they say of the gates is added up."""
-    pixels, number = height * width, tl.program_id(1).to(tl.int64)
+    pixels = height * width
+    blocks = tl.cdiv(pixels, BLOCK)
+    number = (tl.program_id(0) // blocks).to(tl.int64)
     b, gate = number // gate_channels, number % gate_channels
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    at = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
     inside = at < pixels
     row, column = at // width, at % width
     if ACROSS:
@@ -222,7 +164,7 @@ def _gradients(
     if BACKWARDS:
         line, back = last - line, -back
     gated = inside & (line > 0)
-    way_stride = gate_channels * pixels
+    way_stride = tl.cast(gate_channels, tl.int64) * pixels
     to_gates = b * WAYS * way_stride + gate * pixels + at
     g1 = tl.load(gates + to_gates + (WAYS // 2) * way_stride, gated, other=0.0)
     total = tl.abs(g1)
@@ -252,7 +194,13 @@ def _gradients(
     if WAYS == 3:
         common += d0 * p0 + d2 * p2
         common = tl.where(total >= threshold, common, 0.0)  # through the sum of sizes
-        tl.store(grad_gates + to_gates, scale * (d0 - tl.where(g0 < 0, -common, common)), inside)
-        tl.store(grad_gates + to_gates + 2 * way_stride, scale * (d2 - tl.where(g2 < 0, -common, common)), inside)
+        tl.store(grad_gates + to_gates, scale * (d0 - _with_sign_of(common, g0)), inside)
+        tl.store(grad_gates + to_gates + 2 * way_stride, scale * (d2 - _with_sign_of(common, g2)), inside)
     common = tl.where(total >= threshold, common, 0.0)
-    tl.store(grad_gates + to_gates + (WAYS // 2) * way_stride, scale * (d1 - tl.where(g1 < 0, -common, common)), inside)
+    tl.store(grad_gates + to_gates + (WAYS // 2) * way_stride, scale * (d1 - _with_sign_of(common, g1)), inside)
+
+
+@triton.jit
+@no_type_check
+def _with_sign_of(value, gate):
+    return tl.where(gate > 0, value, tl.where(gate < 0, -value, 0.0))
