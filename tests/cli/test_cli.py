@@ -128,7 +128,11 @@ def test_out_is_named_after_the_data(discs: Path, tmp_path: Path, monkeypatch: p
 
 def test_models(capsys: Capture) -> None:
     assert main(["models"]) == 0
-    assert "arXiv:1802.02611" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "arXiv:1802.02611" in listed
+    assert [line.split()[0] for line in listed.splitlines() if line.endswith("; for depth")] == ["cspn_depth"]
+    assert main(["models", "cspn_depth"]) == 0
+    assert "for an image of 512 × 512, 4 channels, one map of depths\n" in capsys.readouterr().out
     assert main(["models", "deeplabv3plus"]) == 0
     assert "rates=(6, 12, 18)" in capsys.readouterr().out
     assert main(["models", "--backbones"]) == 0
@@ -162,6 +166,7 @@ MISTAKES = [
     (["evaluate", "RUN", "DISCS", "--tta-scales", "9"], 1, "`scales` holds 9, but a scale must lie between 0.1 and 4"),
     (["predict", "RUN", "DISCS", "--tile", "7"], 1, "`tile` (=7) must be at least 128 pixels"),
     (["models", "unnet"], 1, "did you mean unet"),
+    (["models", "cspn_dpth"], 1, "did you mean cspn_depth"),
     (["paint"], 2, "paint"),
     (["train", "DISCS", "--options.rates", "6"], 1, "Option of deeplabv3plus: `rates` (=6)"),
     (["train", "DISCS", "--seed", "5000000000"], 2, "`--seed`"),

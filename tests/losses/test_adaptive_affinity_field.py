@@ -82,13 +82,16 @@ def test_what_is_ignored_is_passed_on() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"stride": 0}, r"`stride` \(=0\) must be a number of pixels from 1 on"),
+        ({"stride": 0}, r"`stride` \(=0\) must be a whole number of pixels from 1 on"),
+        ({"stride": 2.0}, r"`stride` \(=2.0\) must be a whole number of pixels from 1 on"),
+        ({"sizes": (3.0,)}, r"`sizes` \(=\(3.0,\)\) must be odd numbers"),
         ({"weight": 0.0}, r"`weight` \(=0.0\) must be a positive number; the paper's is 1"),
         ({"weight": float("inf")}, r"`weight` \(=inf\) must be a positive number"),
         ({"sizes": (4,)}, r"`sizes` \(=\(4,\)\) must be odd numbers"),
         ({"margin": -1.0}, r"`margin` \(=-1.0\) must be a positive number of nats"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_refusals(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         AdaptiveAffinityField(3, **options)

@@ -3,6 +3,7 @@
 import json
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,14 @@ def test_large_masks_of_16_bits() -> None:
     assert scores.boundary_f == boundary_scores(*random_masks(1, ignored=0), NAMES).boundary_f
 
 
+@pytest.mark.parametrize("ignore", [65535, -1])
+def test_nothing_is_ignored_where_the_masks_cannot_hold_the_index(ignore: int) -> None:
+    masks = random_masks(1, ignored=0)
+    scores, expected = boundary_scores(*masks, NAMES, ignore=ignore), boundary_scores(*masks, NAMES)
+    np.testing.assert_array_equal(scores.near, expected.near)
+    assert scores.boundary_f == expected.boundary_f
+
+
 def test_they_are_written_and_shown() -> None:
     scores = boundary_scores(*random_masks(2), NAMES, (1, 2.5))
     said = json.loads(json.dumps(scores.to_json()))
@@ -145,6 +154,25 @@ def test_they_are_written_and_shown() -> None:
 def test_distances_are_positive(radii: tuple[float, ...]) -> None:
     with pytest.raises(ArgumentError, match=r"`radii` \(=.*\) must be positive distances in pixels"):
         boundary_scores(square(8), square(8), ("ground", "square"), radii)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("radii", [5, ("1",), "12", np.array(3), np.ones((1, 2)), {1: 2}])
+def test_distances_are_numbers_in_a_row(radii: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"`radii` \(=.*\) must be positive distances in pixels"):
+        BoundaryScores.nothing(NAMES, radii)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_distances_may_be_an_array() -> None:
+    radii: Any = np.array([1, 2.5])
+    assert BoundaryScores.nothing(NAMES, radii).radii == (1.0, 2.5)
+
+
+@pytest.mark.parametrize("radii", [(1, 1), (2, 1, 1 + 1e-9)])
+def test_no_distance_comes_twice(radii: tuple[float, ...]) -> None:
+    with pytest.raises(ArgumentError, match=r"`radii` \(=.*\) must differ in their first six digits; leave out what"):
+        BoundaryScores.nothing(NAMES, radii)
 
 
 def test_other_refusals() -> None:

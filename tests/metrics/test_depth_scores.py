@@ -103,6 +103,14 @@ ONE = np.ones((2, 3))
 REFUSED = [
     (ONE, ONE[:1], {}, r"`truth` \(2, 3\) and `prediction` \(1, 3\) must have one shape; resize the latter"),
     (ONE, ONE, {"counted": np.ones((3, 2), bool)}, r"`truth` \(2, 3\) and `counted` \(3, 2\) must have one shape"),
+    (
+        ONE,
+        ONE,
+        {"counted": np.ones((2, 3), int)},
+        r"`counted` \(int64\) must be a mask of True and False; `counted != 0`",
+    ),
+    (ONE, ONE, {"edges": (0.0, math.nan)}, r"`edges` \(=\(0.0, nan\)\) must rise from 0"),
+    (ONE, ONE, {"edges": (0.0, 1.0, math.inf)}, "`edges` .* must rise from 0"),
     (-ONE, ONE, {}, "`truth` holds depths that are negative or not finite, .* put 0 there"),
     (ONE * np.nan, ONE, {}, "`truth` holds depths that are negative or not finite"),
     (ONE, ONE * np.inf, {}, "`prediction` is not finite at 6 of 6 pixels with a truth, .* fill what is missing"),

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from tiny import at_step, run_tiny, same_runs
 
 from intarsia.cli.main import main
+from intarsia.data import open_dataset
 from intarsia.errors import ArgumentError, Interrupted
 from intarsia.runs import Recipe, Run, make_recipe
-from intarsia.training.building import create_optimiser
+from intarsia.training.building import create_objective, create_optimiser
 from intarsia.training.gradient import Gradient
 
 PAIRED: dict[str, Any] = {"loss": "cross_entropy+aaf"}
@@ -111,6 +112,27 @@ def test_what_a_loss_learns_has_the_networks_rate_and_no_decay() -> None:
     assert "factor" not in group
 
 
+def test_the_loss_gets_its_options_as_they_were_validated() -> None:
+    """``--loss-options.sizes 3,`` and a list from JSON are tuples of whole numbers; the rest stays unsaid."""
+    options = {"sizes": [3], "weight": 2}
+    kept = make_recipe(data="photos", **PAIRED, loss_options=options).loss_options
+    assert (kept, type(kept["weight"])) == ({"sizes": (3,), "weight": 2.0}, float)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 9, 10])
+@pytest.mark.parametrize("sizes", [(3,), (3, 5)])
+def test_a_crop_is_refused_exactly_where_a_size_finds_no_pair(stride: int, sizes: tuple[int, ...], discs: Path) -> None:
+    dataset = open_dataset(discs)
+    for crop in range(16, 60):
+        recipe = make_recipe(data=str(discs), **PAIRED, crop_size=crop, loss_options={"stride": stride, "sizes": sizes})
+        rows = len(range(crop)[stride // 2 :: stride])
+        if rows > 2 * (max(sizes) // 2):  # a centre with a neighbour on either side
+            create_objective(recipe, dataset)
+        else:
+            with pytest.raises(ArgumentError, match="holds no pair of neighbours"):
+                create_objective(recipe, dataset)
+
+
 def test_a_run_from_before_losses_had_options_is_read(disc_run: Path) -> None:
     values = json.loads((disc_run / "recipe.json").read_text())
     assert values.pop("loss_options") == {}
@@ -142,6 +164,11 @@ def test_a_run_from_before_losses_had_options_is_read(disc_run: Path) -> None:
             {**PAIRED, "loss_options": {"sizes": "3,4"}},
             r"`sizes` \(=\(3, 4\)\): must be odd numbers from 3 on, such as",
         ),
+        ({**PAIRED, "loss_options": {"stride": "2.0"}}, r"`stride` \(=2.0\): input should be a valid integer\.$"),
+        ({**PAIRED, "loss_options": {"stride": True}}, r"`stride` \(=True\): input should be a valid integer\.$"),
+        ({**PAIRED, "loss_options": {"sizes": "3.0,5.0"}}, r"`sizes\.0` \(=3.0\): input should be a valid integer\.$"),
+        ({**PAIRED, "loss_options": {"sizes": "3,3"}}, r"`sizes` \(=\(3, 3\)\): must hold each size once, such as"),
+        ({**PAIRED, "loss_options": {"weight": True}}, r"`weight` \(=True\): input should be a valid number\.$"),
         ({**PAIRED, "loss_options": {"margin": 0}}, r"`margin` \(=0\): input should be greater than 0\.$"),
     ],
 )
@@ -158,8 +185,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_trainings_that_are_refused(discs: Path, folder: Path) -> None:
     with pytest.raises(
-        ArgumentError, match=r"`crop_size` \(=32\) holds no pair .* a crop of at least 48, or a smaller"
+        ArgumentError, match=r"`crop_size` \(=32\) holds no pair of .* size 7 at .* a crop of at least 105, or a"
     ):
         run_tiny(discs, folder, **PAIRED, loss_options={"stride": 16})
-    with pytest.raises(ArgumentError, match=r"cannot go with `loss` \(='aaf'\), which takes its means over the pairs"):
+    with pytest.raises(ArgumentError, match=r"`loss` \(='cross_entropy\+aaf'\), where aaf takes its means over the"):
         run_tiny(discs, folder, **PAIRED, on_oom="halve")

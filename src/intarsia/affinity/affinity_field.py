@@ -4,6 +4,7 @@ Ke et al., "Adaptive Affinity Fields for Semantic Segmentation", ECCV 2018, arXi
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def affinity_field_loss(
 
 def check_pairs(sizes: Sequence[int], margin: float) -> None:
     """Refuse sizes without a middle, and a margin that no divergence could keep."""
-    if not sizes or any(size < 3 or size % 2 == 0 for size in sizes):
+    if not sizes or any(not isinstance(size, Integral) or size < 3 or size % 2 == 0 for size in sizes):
         raise ArgumentError(f"`sizes` (={tuple(sizes)}) must be odd numbers from 3 on, such as (3, 5, 7).")
     if not 0 < margin < float("inf"):
         raise ArgumentError(f"`margin` (={margin}) must be a positive number of nats; the paper's is 3.")

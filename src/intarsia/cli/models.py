@@ -12,7 +12,8 @@ def models(name: str | None = None, /, *, backbones: bool = False, picture: Path
     """List models; with a name, say more of one; with --backbones, list backbones.
 
     Parameters and GMAC (10⁹ multiply-adds, convolutions and matrix products, one image of 512 × 512) are those of the
-    paper's form on its default backbone with 21 classes and no auxiliary head.
+    paper's form on its default backbone with 21 classes and no auxiliary head; a network for depth, which the library
+    builds and `intarsia train` does not, has one map instead.
 
     Example: intarsia models deeplabv3plus --picture deeplabv3plus.svg
 
@@ -23,8 +24,7 @@ def models(name: str | None = None, /, *, backbones: bool = False, picture: Path
     """
     from intarsia.backbones import list_backbones
     from intarsia.errors import ArgumentError
-    from intarsia.models import CATALOG
-    from intarsia.models.catalog import entry
+    from intarsia.models.catalog import CATALOG, DEPTH_CATALOG, entry
 
     if picture is not None and name is None:
         raise ArgumentError(f"`--picture {picture}` draws one model: name it, such as `intarsia models unet`.")
@@ -33,7 +33,7 @@ def models(name: str | None = None, /, *, backbones: bool = False, picture: Path
     if backbones:
         print("\n".join(list_backbones()))
     elif name is None:
-        print("\n".join(_row(model, row) for model, row in CATALOG.items()))
+        print("\n".join(_row(model, row) for model, row in {**CATALOG, **DEPTH_CATALOG}.items()))
     else:
         print("\n".join(_details(name, entry(name))))
     if picture is not None:
@@ -44,6 +44,7 @@ def _row(model: str, row: "Entry") -> str:
     return (
         f"{model:<14} {row.title:<14} {row.year}  {row.paper:<18} {_cost(model)}  "
         f"on {row.backbone} at output stride {row.output_stride}; forms: {', '.join(row.forms)}"
+        f"{'' if row.task == 'segmentation' else f'; for {row.task}'}"
     )
 
 
@@ -60,7 +61,8 @@ def _cost(model: str) -> str:
 
 def _details(name: str, row: "Entry") -> list[str]:
     lines = [f"{row.title} ({row.year}, {row.paper}); {row.backbone} at output stride {row.output_stride} by default"]
-    lines.append(f"{_cost(name).strip()} for an image of 512 × 512, 21 classes")
+    gives = f"{row.classes} classes" if row.task == "segmentation" else f"{row.in_channels} channels, one map of depths"
+    lines.append(f"{_cost(name).strip()} for an image of 512 × 512, {gives}")
     for form, values in row.forms.items():
         options = ", ".join(f"{f.name}={getattr(values, f.name)!r}" for f in fields(values))
         lines.append(f"  form {form}: {options}")

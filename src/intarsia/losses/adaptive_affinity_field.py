@@ -1,6 +1,7 @@
 """Adaptive affinity fields: how far a class looks at its neighbours is learned against the network."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
@@ -47,8 +48,8 @@ class AdaptiveAffinityField(nn.Module):
     ) -> None:
         super().__init__()
         check_pairs(sizes, margin)
-        if stride < 1:
-            raise ArgumentError(f"`stride` (={stride}) must be a number of pixels from 1 on; 1 takes each pixel.")
+        if not isinstance(stride, Integral) or stride < 1:
+            raise ArgumentError(f"`stride` (={stride}) must be a whole number of pixels from 1 on; 1 takes each pixel.")
         if not 0 < weight < float("inf"):
             raise ArgumentError(f"`weight` (={weight}) must be a positive number; the paper's is 1.")
         self.sizes, self.margin, self.stride, self.weight = sizes, margin, stride, weight

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -53,13 +54,12 @@ class BoundaryScores:
         """Of no image, to which those of images are added.
 
         Raises:
-            ArgumentError: there are no radii, or one is not a positive number.
+            ArgumentError: there are no radii, one is not a positive number, or two are the same in six digits.
         """
-        K, R = len(names), len(radii)
-        if not radii or not all(0 < radius < math.inf for radius in radii):
-            raise ArgumentError(f"`radii` (={tuple(radii)}) must be positive distances in pixels, such as 1, 2, 3, 5.")
+        distances = _checked(radii)
+        K, R = len(names), len(distances)
         zeros = (np.zeros(shape, np.int64) for shape in ((2, K), (R, 2, K), (R, K, K)))
-        return cls(tuple(names), tuple(map(float, radii)), *zeros)
+        return cls(tuple(names), distances, *zeros)
 
     def __add__(self, other: "BoundaryScores") -> "BoundaryScores":
         """The scores of both sets of images together."""
@@ -138,8 +138,8 @@ def boundary_scores(
         ignore: the index that is no class; 65535 for ``uint16`` masks.
 
     Raises:
-        ArgumentError: a radius is not positive, or the masks are such as :func:`intarsia.metrics.confusion_matrix`
-            refuses.
+        ArgumentError: a radius is not positive or comes twice, or the masks are such as
+            :func:`intarsia.metrics.confusion_matrix` refuses.
 
     Example:
         >>> truth, prediction = np.zeros((2, 8, 8), np.uint8)
@@ -158,13 +158,23 @@ def boundary_scores(
         ]
         scores.lengths[:, index] = [len(side) for side in points]
         for side in (0, 1):
-            distances = _distances(points[side], points[1 - side], max(radii))
+            distances = _distances(points[side], points[1 - side], max(scores.radii))
             scores.matched[:, side, index] = [(distances <= radius).sum() for radius in scores.radii]
     from_border = _distance_map(borders[0])
     for place, radius in enumerate(scores.radii):
-        band = np.where(from_border < radius, truth, truth.dtype.type(ignore))
-        scores.near[place] = confusion_matrix(band, prediction, len(names), ignore)
+        near = from_border < radius
+        scores.near[place] = confusion_matrix(truth[near][None], prediction[near][None], len(names), ignore)
     return scores
+
+
+def _checked(radii: Sequence[float]) -> tuple[float, ...]:
+    """As plain numbers."""
+    values = tuple(radii) if isinstance(radii, Sequence | np.ndarray) and np.ndim(radii) == 1 else ()
+    if not values or not all(isinstance(value, Real) and 0 < value < math.inf for value in values):
+        raise ArgumentError(f"`radii` (={radii}) must be positive distances in pixels, such as 1, 2, 3, 5.")
+    if len({f"{value:g}" for value in values}) < len(values):  # scores are named after them
+        raise ArgumentError(f"`radii` (={radii}) must differ in their first six digits; leave out what comes twice.")
+    return tuple(map(float, values))
 
 
 def _contours(mask: Mask, valid: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:

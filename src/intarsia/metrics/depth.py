@@ -35,12 +35,13 @@ def depth_errors(
 
     Args:
         truth: depths in metres; 0 where none is known.
-        prediction: depths in metres, of the same shape.
+        prediction: depths in metres, of the same shape; what is below ``LEAST``, negative too, counts as that.
         edges: where distances are divided, from 0 on; the last part has no end.
         counted: which pixels count, if not all that have a truth: without those that were measured, say.
 
     Raises:
-        ArgumentError: shapes differ, a depth is negative or not finite where it counts, or edges do not rise from 0.
+        ArgumentError: shapes differ, ``truth`` is negative or not finite anywhere, ``prediction`` is not finite where
+            it counts, ``counted`` is no mask, or edges do not rise from 0.
 
     >>> truth, prediction = np.array([[2.0, 4.0, 0.0]]), np.array([[2.0, 5.0, 1.0]])
     >>> DepthScores(depth_errors(truth, prediction)).mae
@@ -52,6 +53,10 @@ def depth_errors(
             raise ArgumentError(
                 f"`truth` {truth.shape} and `{name}` {other.shape} must have one shape; resize the latter to the truth."
             )
+    if counted is not None and counted.dtype != np.bool_:
+        raise ArgumentError(
+            f"`counted` ({counted.dtype}) must be a mask of True and False; `counted != 0` makes one of numbers."
+        )
     if not np.isfinite(truth).all() or (truth < 0).any():
         raise ArgumentError(
             "`truth` holds depths that are negative or not finite, and must hold metres, or 0 where none is known; "
@@ -79,7 +84,8 @@ def _summed(
 
 
 def _check_edges(edges: Sequence[float]) -> None:
-    if not len(edges) or edges[0] != 0 or any(b <= a for a, b in pairwise(edges)):
+    rising = all(a < b for a, b in pairwise(edges))  # which nan does not
+    if not len(edges) or edges[0] != 0 or not rising or not math.isfinite(edges[-1]):
         raise ArgumentError(
             f"`edges` (={tuple(edges)}) must rise from 0, in metres, such as (0, 2, 5); the last part is open."
         )

@@ -242,5 +242,5 @@ def entry(name: str) -> Entry:
     """The catalog's entry of that name, or the nearest names in an error."""
     known = {**CATALOG, **DEPTH_CATALOG}
     if name not in known:
-        raise UnknownNameError("model", name, CATALOG, "`intarsia models`")
+        raise UnknownNameError("model", name, known, "`intarsia models`")
     return known[name]

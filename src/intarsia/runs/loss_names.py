@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, field_validator
 
 from intarsia.errors import ArgumentError
 from intarsia.validation import first_mistake
@@ -48,21 +48,30 @@ class PairOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    stride: int = Field(default=1, ge=1)
-    sizes: tuple[int, ...] = (3, 5, 7)
-    margin: float = Field(default=3.0, gt=0, allow_inf_nan=False)
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    stride: StrictInt = Field(default=1, ge=1)
+    sizes: tuple[StrictInt, ...] = (3, 5, 7)
+    margin: StrictFloat = Field(default=3.0, gt=0, allow_inf_nan=False)
+    weight: StrictFloat = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     @field_validator("sizes")
     @classmethod
     def _check_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
         if not sizes or any(size < 3 or size % 2 == 0 for size in sizes):
             raise ValueError("must be odd numbers from 3 on, such as 3,5,7")
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("must hold each size once, such as 3,5,7")
         return sizes
 
 
-def check_loss_options(loss: str, options: dict[str, object]) -> None:
-    """Refuse options that there are not, that belong to no loss of the sum, or whose value breaks a rule."""
+def checked_loss_options(loss: str, options: dict[str, object]) -> dict[str, object]:
+    """The options that were given, as the loss takes them.
+
+    Raises:
+        ArgumentError: there is no such option, it belongs to no loss of the sum, or its value breaks a rule.
+
+    >>> checked_loss_options("ohem+aaf", {"sizes": [3, 5], "margin": 2})
+    {'sizes': (3, 5), 'margin': 2.0}
+    """
     known = tuple(PairOptions.model_fields)
     for name in options:
         if name not in known:
@@ -70,7 +79,7 @@ def check_loss_options(loss: str, options: dict[str, object]) -> None:
     if options and PAIRS not in loss_terms(loss):
         raise ArgumentError(f"They belong to aaf, which `loss` (={loss!r}) does not hold; leave them out")
     try:
-        PairOptions.model_validate(options)
+        return PairOptions.model_validate(options).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise ArgumentError(first_mistake(error).removesuffix(".")) from error
 

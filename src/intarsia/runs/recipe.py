@@ -11,7 +11,7 @@ from intarsia.data.augmentation.strengths import Augmentation
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
-from intarsia.runs.loss_names import check_loss, check_loss_options
+from intarsia.runs.loss_names import check_loss, checked_loss_options
 from intarsia.validation import first_mistake
 
 LEARNING_RATES = {"adamw": 1e-3, "sgd": 1e-2}
@@ -130,9 +130,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_loss_options(cls, options: dict[str, Any], fields: Any) -> dict[str, Any]:
         """If the loss itself was refused, that is said."""
-        if "loss" in fields.data:
-            check_loss_options(fields.data["loss"], options)
-        return options
+        return checked_loss_options(fields.data["loss"], options) if "loss" in fields.data else options
 
     @field_validator("scale")
     @classmethod

@@ -43,11 +43,13 @@ def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
     objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
-        needed = min(pairs.sizes) * pairs.stride
+        largest, stride = max(pairs.sizes), pairs.stride
+        needed = stride // 2 + (largest - 1) * stride + 1  # rows that count begin in the middle of the first stride
         if recipe.crop_size < needed:
             raise ArgumentError(
-                f"`crop_size` (={recipe.crop_size}) holds no pair of neighbours at `stride` (={pairs.stride}) of the "
-                f"loss; take a crop of at least {needed}, or a smaller stride by --loss-options.stride."
+                f"`crop_size` (={recipe.crop_size}) holds no pair of neighbours of size {largest} at `stride` "
+                f"(={stride}) of the loss; take a crop of at least {needed}, or a smaller stride or sizes by "
+                "--loss-options."
             )
     return objective
 

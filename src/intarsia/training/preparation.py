@@ -107,8 +107,8 @@ def prepare(
     for term in loss_terms(recipe.loss):
         if conduct.on_oom == "halve" and term in WHOLE_BATCH:
             raise ArgumentError(
-                f"`on_oom` (='halve') cannot go with `loss` (={term!r}), which {WHOLE_BATCH[term]}; take 'stop' and a "
-                "smaller batch_size."
+                f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take "
+                "'stop' and a smaller batch_size."
             )
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()

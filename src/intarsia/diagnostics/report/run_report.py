@@ -111,7 +111,11 @@ def _sentence(run: Run, data: str | Path, split: str, images: int) -> str:
     epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
     of = "the 1 image" if images == 1 else f"the {images} images"
     unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
-    refined = f", refined by {REFINERS[record.refiner]} that learned with it," if record.refiner else ""
+    refiner = REFINERS[record.refiner] if record.refiner else ""
+    if recipe.train == "refiner":
+        refined = f" stayed as `{recipe.weights}` brought it, while {refiner} behind it"
+    else:
+        refined = f", refined by {refiner} that learned with it," if refiner else ""
     return (
         f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}){refined} was trained "
         f"for {epochs} on {recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of "
