@@ -14,7 +14,7 @@ from standins import pointwise
 from intarsia.data import Classes
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference import Execution, Preprocessing, Segmenter
-from intarsia.inference.limits import WHOLE_PIXELS, Limits
+from intarsia.inference.limits import REFINED_TILE_FLOATS, WHOLE_PIXELS, Limits
 from intarsia.inference.tiling import Grid, stitch
 from intarsia.models import SegmentationNetwork, create_model
 
@@ -168,7 +168,8 @@ def test_tiles_overlap_further_where_a_refiner_carries_further() -> None:
         net = create_model("unet", "test_resnet", classes=4, widths=(8, 8, 8, 8, 8), **refiner)
         return Limits.of(net, 4, None, tile).grid(5000, 5000)
 
-    assert grid(None, refiner="crf") == Grid(1024, 256, 32)
+    assert grid(None, refiner="crf") == Grid(1024, 256 + 224, 32)
+    assert grid(None, refiner="crf", refiner_options={"appearance_sxy": 12}) == Grid(1024, 256 + 32, 32)
     assert grid(None, refiner="cspn", refiner_options={"steps": 24}) == Grid(1024, 256 + 64, 32)
     assert grid(None, refiner="spn") == Grid(1024, 256 + 128, 32)
     assert grid(None, refiner="spn", refiner_options={"normalisation": "always"}) == Grid(1024, 512, 32)
@@ -177,15 +178,29 @@ def test_tiles_overlap_further_where_a_refiner_carries_further() -> None:
 
 def test_a_refiner_that_takes_much_memory_makes_tiles_of_smaller_images() -> None:
     def largest(**refiner: Any) -> int:
-        limits = Limits.of(create_model("unet", "test_resnet", classes=4, **refiner), 4, None, None)
+        net = create_model("unet", "test_resnet", **{"classes": 4, **refiner})
+        limits = Limits.of(net, refiner.get("classes", 4), None, None)
         return next(side for side in range(2048, 0, -64) if limits.grid(side, side) is None)
 
     assert largest() == largest(refiner="spn") == largest(refiner="cspn") == 2048
     assert largest(refiner="spn", refiner_options={"shared": False}) < 2048
+    assert largest(refiner="crf") == largest()
+    assert largest(refiner="crf", classes=60) < largest(classes=60) == 2048
+    assert largest(refiner="crf", classes=1) == 2048
     many = Limits.of(unet(), 150, None, None)
     assert many.grid(1024, 2048) is None, "evaluated whole, as is the custom"
     assert many.grid(2048, 2048) == Grid(640, 160, 32)
     assert WHOLE_PIXELS == 2048**2
+
+
+def test_a_refiner_that_takes_much_memory_makes_smaller_tiles() -> None:
+    def tile(**refiner: Any) -> int:
+        net = create_model("unet", "test_resnet", classes=2, refiner="spn", refiner_options=refiner)
+        return Limits.of(net, 2, None, None).grid(5000, 5000).tile  # pyright: ignore[reportOptionalMemberAccess]
+
+    assert tile() == 1024
+    side, floats = tile(channels=128, shared=False), (3 * 4 * 128 + 12 * 128) // 4
+    assert side**2 * floats <= REFINED_TILE_FLOATS < (side + 32) ** 2 * floats
 
 
 def test_logits_beyond_the_limit_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones import BackboneSpec
+from intarsia.diagnostics.anatomy.complexity import complexity
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference import optimise
 from intarsia.losses import cross_entropy
@@ -273,6 +274,13 @@ def test_frozen_it_learns_alone() -> None:
     assert not net.eval().refiner.training
 
 
+def test_counting_leaves_a_frozen_network_in_its_modes() -> None:
+    net = unet(**ALL["cspn"]).train()
+    net.freeze()
+    complexity(net, 32, 32)
+    assert [net.training, net.backbone.training, net.refiner and net.refiner.training] == [False, False, True]
+
+
 def test_a_fixed_layer_of_a_refiner_stays_fixed_when_the_rest_is_frozen() -> None:
     net = unet(**ALL["spn_paper"])
     net.freeze()
@@ -287,6 +295,11 @@ def test_a_fixed_layer_of_a_refiner_stays_fixed_when_the_rest_is_frozen() -> Non
             r"`steps` is no option of refiner spn; it has .*channels",
         ),
         ({"refiner": "spn", "refiner_options": {"ways": 2}}, r"Option of refiner spn: `ways` .=2.: .*1 or 3"),
+        (
+            {"refiner": "spn", "refiner_options": {"form": "paper", "ways": 1}},
+            r"Option of refiner spn: `ways` .=1.: has no effect in form 'paper', .* or take form 'light'\.$",
+        ),
+        ({"refiner": "spn", "refiner_options": {"source": "image", "form": "paper"}}, r"`source` .='image'.: has no"),
         ({"refiner": "spn", "refiner_options": {"form": "caffe"}}, r"`form` .='caffe'.: .*'light' or 'paper'"),
         ({"refiner": "cspn", "refiner_options": {"steps": 0}}, r"Option of refiner cspn: `steps` .=0.: .*greater than"),
         ({"refiner": "cspn", "refiner_options": {"kernel_size": 4}}, r"`kernel_size` .=4.: .*3, 5 or 7"),

@@ -7,14 +7,13 @@ from intarsia.errors import ArgumentError
 from intarsia.inference.tiling import Grid
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork
+from intarsia.models.crf import REFINED_FLOATS, REFINED_MAPS
 
 WHOLE_PIXELS = 1 << 22  # 2048 × 2048: a PSPNet on ResNet-50 at output stride 8 then takes some 4 GB in float32
 MAP_FLOATS = 1 << 29  # the largest float map that is ever made: 2 GiB
 TILE = 1024
 TILE_FLOATS = 1 << 26  # logits of a tile: 256 MiB, so that 150 classes get tiles of 640 pixels
 REFINED_TILE_FLOATS = 1 << 28  # and what a refinement needs for a tile: 1 GiB
-REFINED_MAPS, REFINED_FLOATS = 7, 90  # of all classes, and floats a pixel beside: measured on a photograph in colour,
-# with room to spare; noise, where no two pixels share a vertex of the lattice, takes twice as much
 FEWEST_STEPS = 4  # a tile of 4 strides, overlapping by one
 SPOILED = 8 / 3  # of an overlap, three eighths on each side are discarded
 QUARTERS = 4  # tiles start where the usual scales, 0.5, 0.75, 1.25, …, give whole strides
@@ -114,6 +113,8 @@ class Limits:
 
     def _tile(self) -> int:
         affordable = math.isqrt(int(TILE_FLOATS / self.classes / self.magnification**2))
+        if self.inside:
+            affordable = min(affordable, math.isqrt(int(REFINED_TILE_FLOATS / self.inside / self.magnification**2)))
         if self.refined:
             affordable = min(affordable, math.isqrt(REFINED_TILE_FLOATS // self._refined_floats()))
         side = min(TILE, affordable) if self.wanted is None else self.wanted

@@ -1,5 +1,6 @@
 """The dense CRF behind a network, as :class:`intarsia.affinity.MeanField` learns it."""
 
+import math
 from dataclasses import asdict
 from typing import Annotated, ClassVar
 
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from intarsia.affinity import MeanField
 from intarsia.backbones import BackboneSpec
 from intarsia.models.refiner import Refiner
+
+REFINED_MAPS, REFINED_FLOATS = 7, 90  # what mean field keeps, of all classes and beside, floats a pixel: measured on a
+# photograph in colour, with room to spare; noise, where no two pixels share a vertex of the lattice, takes twice that
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -36,6 +40,8 @@ class CRF:
     def build(self, classes: int, spec: BackboneSpec) -> Refiner:
         """The refiner for so many logits."""
         field = CRFRefiner(max(2, classes), spec.mean, spec.std, **asdict(self))
+        field.reach = math.ceil(max(self.smoothness_sxy, self.appearance_sxy))
+        field.floats = REFINED_MAPS * max(2, classes) + REFINED_FLOATS
         return field if classes > 1 else OneLogit(field)
 
 
@@ -66,6 +72,7 @@ class OneLogit(Refiner):
     def __init__(self, two_classes: CRFRefiner) -> None:
         super().__init__()
         self.two_classes = two_classes
+        self.reach, self.floats = two_classes.reach, two_classes.floats
 
     def forward(
         self,

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -27,7 +27,7 @@ REACH = 48  # pixels: a value can be carried along a whole line, but gates that 
 class SPN:
     """How a network's logits are propagated; see :class:`intarsia.affinity.SpatialPropagation`.
 
-    ``form`` "light" is :class:`SPNRefiner`; "paper" the authors' network, to which the other fields say nothing.
+    ``form`` "light" is :class:`SPNRefiner`; "paper" the authors' network, which takes no other field.
     ``channels`` are those of the map that is propagated, and of the guidance's. ``shared`` gates are the same for all
     channels, which takes half the time, and in short trainings refined more than the paper's, one for each channel.
     ``source`` says what guidance is made of (:class:`intarsia.models.guidance.ImageGuidance`).
@@ -40,6 +40,13 @@ class SPN:
     normalisation: Normalisation = "where_needed"
     merge: Literal["max", "learned"] = "max"
     source: Source = "auto"
+
+    @field_validator("channels", "ways", "shared", "normalisation", "merge", "source")
+    @classmethod
+    def _check_effect(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("form") == "paper" and value != cls.__dataclass_fields__[str(info.field_name)].default:
+            raise ValueError("has no effect in form 'paper', which is the authors'; leave it out, or take form 'light'")
+        return value
 
     def build(self, classes: int, spec: BackboneSpec) -> GuidedRefiner:
         """The refiner for so many logits."""

@@ -29,7 +29,7 @@ def complexity(net: nn.Module, rows: int = 512, columns: int = 512) -> Complexit
     Complexity(parameters=216, gmac=0.00216)
     """
     parameters = sum(p.numel() for p in net.parameters())
-    training = net.training
+    modes = [(module, module.training) for module in net.modules()]  # a frozen network's differ
     probe = net.eval()
     try:
         state = {name: tensor.to("meta") for name, tensor in net.state_dict().items()}
@@ -37,5 +37,6 @@ def complexity(net: nn.Module, rows: int = 512, columns: int = 512) -> Complexit
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             torch.func.functional_call(probe, state, image)
     finally:
-        net.train(training)
+        for module, training in modes:
+            module.training = training
     return Complexity(parameters, counter.get_total_flops() / 2e9)
