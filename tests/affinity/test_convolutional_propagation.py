@@ -216,7 +216,7 @@ def test_empty_maps_stay_empty(shape: tuple[int, int, int, int]) -> None:
 
 
 def test_measurements_in_float64_are_not_rounded() -> None:
-    h0, guidance, sparse = convolutional_inputs(5, 6)
+    h0, guidance, sparse = inputs(5, 6)
     assert sparse is not None
     rounded = h0.float(), guidance.float()
     found = convolutional_propagation(*rounded, 3, sparse=sparse, measured="replaced")

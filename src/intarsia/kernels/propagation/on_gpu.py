@@ -151,7 +151,7 @@ def _gradients(
 ):  # fmt: skip
     """Of all pixels at once: adjoints become the gradient of x, and what they say of the gates is added up."""
     pixels = height * width
-    blocks = tl.cdiv(pixels, BLOCK)
+    blocks = (pixels + BLOCK - 1) // BLOCK  # no tl.cdiv: it is compiled, and unknown to the interpreter
     number = (tl.program_id(0) // blocks).to(tl.int64)
     b, gate = number // gate_channels, number % gate_channels
     at = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
