@@ -62,6 +62,7 @@ def test_the_paper_form_has_its_own_gates() -> None:
     (spn, _) = affinities_of(network("spn", form="paper"), IMAGE, PICTURE)
     assert spn.field.size == (ROWS // 2, COLUMNS // 2)
     assert spn.field.of_pixel(3, 2).sum() == pytest.approx(1, abs=1e-5)
+    assert spn.field.source.meaning.endswith(" largest of the directions, 2 times over; this is one time.")
 
 
 @pytest.mark.parametrize("options", [{}, {"kernel_size": 5, "norm": "8sum", "steps": 3}], ids=str)
@@ -75,6 +76,14 @@ def test_shares_of_cspn_times_logits_are_the_refined_logits(options: dict[str, A
     field = affinities_of(net, IMAGE, PICTURE)[0].field
     for x, y in ((0, 0), (13, 7), (23, 15)):
         assert_allclose((field.of_pixel(x, y) * logits[0].numpy()).sum((1, 2)), refined[:, y, x], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("merge", "said"), [("max", "largest of the directions, which depends on"), ("learned", "by what it has learned; ")]
+)
+def test_it_is_said_how_the_network_merges_directions(merge: str, said: str) -> None:
+    (spn, _) = affinities_of(network("spn", merge=merge, channels=2), IMAGE, PICTURE)
+    assert said in spn.field.source.meaning
 
 
 def test_shares_of_spn_times_its_map_are_the_propagated_map() -> None:

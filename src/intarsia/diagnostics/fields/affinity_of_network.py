@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from intarsia.affinity import MeanField
 from intarsia.diagnostics.attention_maps import blocks_of
 from intarsia.diagnostics.fields.affinity import AffinityField
+from intarsia.diagnostics.fields.affinity_shares import SpatialShares
 from intarsia.diagnostics.grid import Grid, grid_of, strides_of
 from intarsia.diagnostics.uncertainty import class_shares
 from intarsia.diagnostics.watching import input_of, output_of, watched
@@ -20,7 +21,7 @@ from intarsia.models import SegmentationNetwork
 from intarsia.models.cspn import CSPNRefiner
 from intarsia.models.refiner import GuidedRefiner
 from intarsia.models.spn import SPNRefiner
-from intarsia.models.spn_paper import PaperSPNRefiner
+from intarsia.models.spn_paper import ROUNDS, PaperSPNRefiner
 from intarsia.shapes import RGBImage
 
 REACHES = (1, 2, 3)  # the loss's sizes 3, 5 and 7
@@ -94,7 +95,14 @@ def _inputs_of(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> tuple
 def _spatial(net: SegmentationNetwork, image: Tensor, guidance: Tensor) -> AffinityField:
     assert isinstance(net.refiner, SPNRefiner | PaperSPNRefiner)
     propagation = net.refiner.propagation
-    return AffinityField.of_spn(guidance.unflatten(0, propagation.shape), propagation.normalisation)
+    if propagation.merge is not None:
+        remark = "The network weighs directions and channels by what it has learned; here all count alike."
+    elif isinstance(net.refiner, PaperSPNRefiner):
+        remark = f"The network takes the largest of the directions, {ROUNDS} times over; this is one time."
+    else:
+        remark = "The network takes the largest of the directions, which depends on the values."
+    gates = guidance.unflatten(0, propagation.shape).cpu()
+    return AffinityField(SpatialShares(gates, propagation.normalisation, remark))
 
 
 def _convolutional(net: SegmentationNetwork, image: Tensor, guidance: Tensor) -> AffinityField:

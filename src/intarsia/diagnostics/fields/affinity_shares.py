@@ -15,17 +15,16 @@ from intarsia.errors import ArgumentError
 
 @dataclass(frozen=True, eq=False)
 class SpatialShares:
-    """Of a spatial propagation's gates, before they are normalised; see :meth:`AffinityField.of_spn`."""
+    """Of a spatial propagation's gates, before they are normalised; see :meth:`AffinityField.of_spn`.
+
+    ``remark`` is a sentence on what the network that has these gates does otherwise.
+    """
 
     gates: Float[Tensor, "directions ways C H W"]
     normalisation: Normalisation | None
+    remark: str = ""
     name: str = field(default="Spatial propagation", init=False)
     kind: Literal["share"] = field(default="share", init=False)
-    meaning: str = field(
-        default="The share that a pixel's value has in the chosen pixel's result, the mean of the four directions; "
-        "all shares together are 1, and below 0 where gates are negative.",
-        init=False,
-    )
     weakness: str = field(
         default="How much of its own value a pixel keeps in a step, from 0 to 1: one minus the sum of its gates, the "
         "mean of the directions.",
@@ -38,6 +37,14 @@ class SpatialShares:
                 f"`gates` {tuple(self.gates.shape)} must be (4, 3 or 1, C, H, W), four directions of three ways or "
                 "one; `guidance.unflatten(0, layer.shape)` splits the guidance of a `SpatialPropagation`."
             )
+
+    @property
+    def meaning(self) -> str:
+        """Of the numbers."""
+        return (
+            "The share that a pixel's value has in the chosen pixel's result, the mean of the four directions; all "
+            f"shares together are 1, and below 0 where gates are negative.{self.remark and ' '}{self.remark}"
+        )
 
     @property
     def size(self) -> tuple[int, int]:
