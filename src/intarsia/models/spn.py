@@ -3,12 +3,12 @@
 Liu et al., arXiv:1710.01020; the network of the authors is :mod:`intarsia.models.spn_paper`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -43,7 +43,7 @@ class SPN:
 
     @field_validator("channels", "ways", "shared", "normalisation", "merge", "source")
     @classmethod
-    def _check_effect(cls, value: object, info: ValidationInfo) -> object:
+    def _check_effect(cls, value: object, info: Any) -> object:
         if info.data.get("form") == "paper" and value != cls.__dataclass_fields__[str(info.field_name)].default:
             raise ValueError("has no effect in form 'paper', which is the authors'; leave it out, or take form 'light'")
         return value
