@@ -12,6 +12,13 @@ SCORED = ("unseen_mean_iou", *(f"boundary_f_{radius}" for radius in RADII), "tri
 FIRST_EPOCHS, MORE_EPOCHS = 3, 4
 RATE = 1e-3  # of the second training: what is new in a refiner learns slowly at less
 CRF_OPTIONS = {"appearance_weight": 5.0, "appearance_sxy": 10.0}  # which searches of docs/refiner.md chose most often
+FITTED_OPTIONS = {  # the middle of what the three searches behind the network found here
+    "smoothness_weight": 8.5,
+    "smoothness_sxy": 2.7,
+    "appearance_weight": 10.8,
+    "appearance_sxy": 17.8,
+    "appearance_srgb": 5.2,
+}
 AAF_SETTINGS: dict[str, Any] = {
     "loss": "cross_entropy+aaf",
     "loss_options": {"stride": 2, "weight": 3.0},  # the best of six on other mosaics; with stride 1 or weight 1 less
@@ -36,17 +43,25 @@ CSPN_ALONE = _trained("CSPN, the network frozen", FIRST, refiner="cspn", train="
 CSPN = _trained("CSPN, trained together", FIRST, refiner="cspn")
 AAF = _trained("AAF in the loss", FIRST, **AAF_SETTINGS)
 
+# Controls: a CRF that begins where the fitted one ended, and learns slowly, too; guidance with nowhere to carry it;
+# a finer grid for a loss that is bound to the grid
+CRF_FITTED = _trained(
+    "dense CRF, trained together from fitted settings", FIRST, refiner="crf", refiner_options=FITTED_OPTIONS
+)
+CRF_SLOW = _trained("… at a tenth of the rate", FIRST, **CRF_FITTED.settings | {"learning_rate": RATE / 10})
+CSPN_ONCE = _trained("CSPN of one step, trained together", FIRST, refiner="cspn", refiner_options={"steps": 1})
 FINER_FIRST = _trained("FCN-8s, first training", model="fcn8s")
 FINER = _trained("FCN-8s, trained on", FINER_FIRST, model="fcn8s")
 FINER_AAF = _trained("FCN-8s, AAF in the loss", FINER_FIRST, model="fcn8s", **AAF_SETTINGS)
 
 METHODS = (FITTED, CRF, SPN_ALONE, SPN, CSPN_ALONE, CSPN, AAF)
-AGAINST = (*((method, LONGER) for method in METHODS), (FINER_AAF, FINER))
+CONTROLS = (CRF_FITTED, CRF_SLOW, CSPN_ONCE)
+AGAINST = (*((method, LONGER) for method in (*METHODS, *CONTROLS)), (FINER_AAF, FINER))
 
 AFFINITY = Claim(
     "Learned affinity",
     "SPN, arXiv:1710.01020; CSPN, arXiv:1808.00150; AAF, arXiv:1803.10335",
     "Affinities that are learned from the image sharpen the borders of a coarse answer.",
-    (FIRST, LONGER, *METHODS, FINER_FIRST, FINER, FINER_AAF),
+    (FIRST, LONGER, *METHODS, *CONTROLS, FINER_FIRST, FINER, FINER_AAF),
     tuple(Comparison(method.label, other.label, score=score) for method, other in AGAINST for score in SCORED),
 )

@@ -19,7 +19,7 @@ from intarsia.files import write_text
 if TYPE_CHECKING:
     from intarsia.training.loop import Loop
 
-TURNS = 5
+TURNS = 12
 
 
 @dataclass(frozen=True)
