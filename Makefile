@@ -29,6 +29,7 @@ docs: .venv/test
 	$(BIN)/python benchmarks/data.py --out docs/data_speed.md
 	$(BIN)/python benchmarks/attention.py --out docs/attention.md
 	$(BIN)/python benchmarks/affinity.py --out docs/affinity_speed.md
+	! nvidia-smi > /dev/null 2>&1 || $(BIN)/python benchmarks/affinity_gpu.py --out docs/affinity_speed_gpu.md
 	$(BIN)/pip install --quiet -e ".[bench]"
 	$(BIN)/python benchmarks/energies.py --out docs/energies_speed.md
 	$(BIN)/python benchmarks/energies_grabcut.py --out docs/grabcut_speed.md
@@ -38,6 +39,7 @@ docs: .venv/test
 	$(BIN)/python benchmarks/refiner.py --work runs/refiner --out docs/refiner.md
 	$(BIN)/intarsia bench claims --out docs/claims.md
 	$(BIN)/intarsia bench models --out docs/systems.md
+	$(BIN)/intarsia bench affinity --out docs/affinity.md
 	test -f runs/unet/weights.safetensors || $(BIN)/intarsia train sample:materials --model unet --auxiliary \
 		--pretrained offline --crop-size 128 --epochs 6 --out runs/unet
 	$(BIN)/python benchmarks/inference.py --run runs/unet --data sample:materials --out docs/inference_speed.md
