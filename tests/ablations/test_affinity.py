@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.ablations import bench, trials
+from intarsia.ablations import bench
 from intarsia.ablations.affinity import AFFINITY, AGAINST, CRF_SLOW, FIRST, LONGER, METHODS, RATE, SCORED
 from intarsia.ablations.affinity_costs import AffinityCost, costs_of, measure_affinity
 from intarsia.ablations.affinity_page import SHOWN, affinity_page
@@ -20,9 +20,12 @@ from intarsia.ablations.scoring import SCORES, judged
 from intarsia.ablations.trials import Result, Trial, perform, prepare_data
 from intarsia.ablations.variant import JUDGING, MOSAICS, SEEDS, Mosaics, Variant
 from intarsia.cli.main import main
+from intarsia.energies.crf_settings import CRFSettings
 from intarsia.inference import load
+from intarsia.inference.fitting import Fitted
 from intarsia.metrics import boundary_scores
 from intarsia.runs import Recipe, Run
+from intarsia.runs.refinement import Fit, Refinement
 
 SMALL = Mosaics(train=4, val=2, size=64)
 TINY: dict[str, Any] = {"model": "fcn8s", "backbone": "test_resnet", "pretrained": False, "batch_size": 2}
@@ -32,11 +35,17 @@ BEHIND = Variant("fitted", AFTER.settings, AFTER.scores, AFTER, fitted=True)
 COST = AffinityCost(3_190_056, 12.0, 34.0, 56.0)
 
 
+def fitted(held_out: float) -> Fitted:
+    """Settings that bring the images that had no part in it from 0.5 to this."""
+    fit = Fit("unseen mosaics", "val", ("name",), (0.5, 0.6), (0.5, held_out), (0.6,), 1.0)
+    return Fitted(Refinement(CRFSettings(2), fit), fit)
+
+
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     """The last of three that begin one with the other, asked for alone."""
     monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(trials, "CHOSEN_ON", 1)
+    monkeypatch.setattr("intarsia.inference.fitting.fit_refinement", lambda *_, **__: fitted(held_out=0.6))
     monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 2)
     runs = tmp_path_factory.mktemp("runs")
     prepare_data(SMALL, runs)
@@ -67,6 +76,15 @@ def test_what_is_fitted_is_the_run_before_with_a_crf_behind(chain: dict[str, Tri
     assert not Run(after.folder).refinement_path.exists()
     for name, tensor in load(after.folder).net.state_dict().items():
         assert tensor.equal(segmenter.net.state_dict()[name])
+
+
+def test_what_does_not_help_others_is_not_put_behind(chain: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("intarsia.inference.fitting.fit_refinement", lambda *_, **__: fitted(held_out=0.4))
+    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 1)
+    trial = replace(chain["fitted"], variant=replace(BEHIND, settings=BEHIND.settings | {"power": 0.8}))
+    perform(trial)
+    assert not Run(trial.folder).refinement_path.exists()
+    assert load(trial.folder).refinement is None
 
 
 def test_borders_are_scored_on_mosaics_of_their_own(chain: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,10 +45,8 @@ AAF = _trained("AAF in the loss", FIRST, **AAF_SETTINGS)
 
 # Controls: a CRF that begins where the fitted one ended, and learns slowly, too; guidance with nowhere to carry it;
 # a finer grid for a loss that is bound to the grid
-CRF_FITTED = _trained(
-    "dense CRF, trained together from fitted settings", FIRST, refiner="crf", refiner_options=FITTED_OPTIONS
-)
-CRF_SLOW = _trained("… at a tenth of the rate", FIRST, **CRF_FITTED.settings | {"learning_rate": RATE / 10})
+CRF_FITTED = _trained("dense CRF, together, as fitted", FIRST, refiner="crf", refiner_options=FITTED_OPTIONS)
+CRF_SLOW = Variant("… at a tenth of the rate", CRF_FITTED.settings | {"learning_rate": RATE / 10}, SCORED, FIRST)
 CSPN_ONCE = _trained("CSPN of one step, trained together", FIRST, refiner="cspn", refiner_options={"steps": 1})
 FINER_FIRST = _trained("FCN-8s, first training", model="fcn8s")
 FINER = _trained("FCN-8s, trained on", FINER_FIRST, model="fcn8s")
