@@ -21,7 +21,7 @@ FITTED_OPTIONS = {  # the middle of what the three searches behind the network f
 }
 AAF_SETTINGS: dict[str, Any] = {
     "loss": "cross_entropy+aaf",
-    "loss_options": {"stride": 2, "weight": 3.0},  # the best of six on other mosaics; with stride 1 or weight 1 less
+    "loss_options": {"stride": 2, "weight": 3.0},  # the best of five on other mosaics; with stride 1 or weight 1 less
 }
 
 
