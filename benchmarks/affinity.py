@@ -132,9 +132,8 @@ def page() -> str:
         "",
         f"Minima of {TURNS} runs taken in turn in one process; *with backward* is forward and backward. *kernel* is",
         "`intarsia.affinity`. Peak memory of forward and backward is beyond the inputs, in a fresh process. Before",
-        "timing, the largest relative differences of results and gradients: , ".join(
-            f"{kind} {difference:.0e}" for kind, difference in worst.items()
-        )
+        "timing, the largest relative differences of results and gradients: "
+        + ", ".join(f"{kind} {difference:.0e}" for kind, difference in worst.items())
         + ".",
         "",
         "## Spatial propagation, three ways, left to right, 32×128×128",
