@@ -12,6 +12,7 @@ from intarsia.diagnostics.fields.affinity_of_network import Placed, affinities_o
 from intarsia.diagnostics.pages.affinity_numbers import inside_table, lowered, read_off, said_of
 from intarsia.diagnostics.pages.drawing import enlarged, heat_over, marked
 from intarsia.diagnostics.pages.explanation import Explanation, Figure
+from intarsia.diagnostics.pages.points import class_at, seen
 from intarsia.diagnostics.subject import Point, Subject
 from intarsia.diagnostics.uncertainty import border_distance
 from intarsia.shapes import Mask
@@ -39,8 +40,8 @@ def explain_affinity(subject: Subject) -> Explanation:
     reference = mask if subject.truth is None else subject.truth
     points = subject.points or points_beside_borders(reference, subject.classes.count)
     fields = affinities_of(subject.network, subject.image, subject.picture, subject.crf)
-    names = [_class_name(subject, reference, point) for point in points]
-    figures = _seen(subject, mask, points, names)
+    names = [class_at(subject, reference, point) for point in points]
+    figures = seen(subject, mask, points, reference)
     for point, name in zip(points, names, strict=True):
         figures += _of_point(subject, reference, fields, point, f"What belongs to {name}, at {point[0]},{point[1]}")
     edges, facts = _edges(subject, fields)
@@ -74,22 +75,6 @@ def points_beside_borders(mask: Mask, classes: int) -> tuple[Point, ...]:
             x, y = places[np.min(apart, axis=0).argmax() if apart else len(places) // 2]
             chosen.append((int(x), int(y)))
     return tuple(chosen)
-
-
-def _seen(subject: Subject, mask: Mask, points: Sequence[Point], names: Sequence[str]) -> list[Figure]:
-    figures = [
-        Figure("picture", marked(subject.picture, points, names), "The picture and its points"),
-        Figure("prediction", enlarged(overlay(subject.picture, mask, subject.classes)), "What the network sees"),
-    ]
-    if subject.truth is not None:
-        shown = overlay(subject.picture, subject.truth, subject.classes)
-        figures.append(Figure("truth", enlarged(shown), "The true mask"))
-    return figures
-
-
-def _class_name(subject: Subject, mask: Mask, point: Point) -> str:
-    label = int(mask[point[1], point[0]])
-    return subject.classes.names[label] if label < subject.classes.count else "ignored"
 
 
 def _of_point(subject: Subject, reference: Mask, fields: Sequence[Placed], point: Point, heading: str) -> list[Figure]:

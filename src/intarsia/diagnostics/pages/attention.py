@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from intarsia.data import overlay
 from intarsia.diagnostics.attention_maps import (
     Between,
     attention_between,
@@ -20,6 +19,7 @@ from intarsia.diagnostics.grid import grid_of, strides_of
 from intarsia.diagnostics.pages.drawing import enlarged, heat, heat_over, marked
 from intarsia.diagnostics.pages.explanation import Explanation, Figure, Table
 from intarsia.diagnostics.pages.gates import gate_chart, gated_channels
+from intarsia.diagnostics.pages.points import class_at, seen
 from intarsia.diagnostics.subject import Point, Subject
 from intarsia.diagnostics.watching import output_of, watched
 from intarsia.errors import ArgumentError
@@ -55,7 +55,7 @@ def explain_attention(subject: Subject) -> Explanation:
     mask = subject.mask()
     points = subject.points or chosen_points(mask, len(subject.classes.names))
     reference = mask if subject.truth is None else subject.truth
-    figures, facts = [*_seen(subject, mask, points, reference)], []
+    figures, facts = seen(subject, mask, points, reference), []
     tables: list[Table] = []
     for name in positional:
         more, numbers, table = _positions(subject, name, points, reference)
@@ -97,23 +97,6 @@ def _described(subject: Subject) -> str:
     return f"`{plan.model}` on backbone `{spec.name}`" if plan else f"The network on backbone `{spec.name}`"
 
 
-def _seen(subject: Subject, mask: Mask, points: Sequence[Point], reference: Mask) -> list[Figure]:
-    names = [_name(subject, reference, point) for point in points]
-    figures = [
-        Figure("picture", marked(subject.picture, points, names), "The picture and its points"),
-        Figure("prediction", enlarged(overlay(subject.picture, mask, subject.classes)), "What the network sees"),
-    ]
-    if subject.truth is not None:
-        shown = overlay(subject.picture, subject.truth, subject.classes)
-        figures.append(Figure("truth", enlarged(shown), "The true mask"))
-    return figures
-
-
-def _name(subject: Subject, mask: Mask, point: Point) -> str:
-    label = int(mask[point[1], point[0]])
-    return subject.classes.names[label] if label < subject.classes.count else "ignored"
-
-
 def _positions(
     subject: Subject, block: str, points: Sequence[Point], reference: Mask
 ) -> tuple[list[Figure], list[tuple[str, str]], Table]:
@@ -125,7 +108,7 @@ def _positions(
     figures = []
     for (x, y), row in zip(points, rows, strict=True):
         times = grid.spread(row * row.size, *subject.picture.shape[:2])
-        name, own = _name(subject, reference, (x, y)), _own_share(subject, reference, (x, y), times)
+        name, own = class_at(subject, reference, (x, y)), _own_share(subject, reference, (x, y), times)
         figures.append(
             Figure(
                 f"{block}-{x}-{y}",
