@@ -287,3 +287,8 @@ def test_ctrl_c_has_a_status_of_its_own(
 
     monkeypatch.setattr("intarsia.training.train", interrupted)
     assert "Stopped" in complaint(capsys, "train", discs, status=130)
+
+
+def test_a_refused_value_is_repeated_as_it_was_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "photos", "--loss", "cross_entropy+aff", "--out", str(tmp_path / "run")]) == 2
+    assert "intarsia: `--loss` (='cross_entropy+aff'): there is no loss `aff`" in capsys.readouterr().err

@@ -111,7 +111,10 @@ def _usage(error: CycloptsError) -> str:
 
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):
-        return first_mistake(cause).replace("_", "-").replace("`", "`--", 1)
+        before, *rest = first_mistake(cause).split(
+            "`", 2
+        )  # what stands between is the argument; values stay as they are
+        return "`".join([before, *(f"--{name.replace('_', '-')}" for name in rest[:1]), *rest[1:]])
     return " ".join(str(error).split()) + " See `intarsia --help`."
 
 
