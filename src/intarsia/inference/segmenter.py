@@ -20,8 +20,8 @@ from intarsia.inference.source import Source, picture_of
 from intarsia.inference.tiling import Part, Predictor, stitch
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork
-from intarsia.runs.recipe import REFINERS
 from intarsia.runs.refinement import Refinement
+from intarsia.runs.settings import REFINERS
 from intarsia.shapes import Mask, Picture
 
 
