@@ -1,6 +1,6 @@
 """A backbone's network with its classifier: for training it on pictures of one class each."""
 
-from typing import Self
+from typing import TypeVar
 
 import timm
 import torch
@@ -14,6 +14,8 @@ from intarsia.backbones.spec import BackboneSpec
 from intarsia.backbones.timm_bridge import timm_body
 from intarsia.errors import ArgumentError
 from intarsia.layers.freezing import stay_still
+
+Network = TypeVar("Network", bound="Classifier")
 
 
 class Classifier(nn.Module):
@@ -29,7 +31,7 @@ class Classifier(nn.Module):
         """The classes' logits."""
         return self.network(images)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self: Network, mode: bool = True) -> Network:
         """Training mode, but for what is ``still``."""
         super().train(mode)
         stay_still(self, self.still)

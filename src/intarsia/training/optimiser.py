@@ -9,6 +9,7 @@ from intarsia.runs import Recipe
 
 FACTOR = "factor"  # of a group's learning rate
 REFINER_RATE = 0.02  # its numbers are from 1 to 10, and a step of Adam is as large as the rate
+BODIES = ("backbone.", "network.")  # of a segmentation network, and of a classifier, which is one whole
 BIASED = (nn.modules.conv._ConvNd, nn.Linear)
 
 
@@ -38,8 +39,7 @@ def _groups(recipe: Recipe, net: nn.Module, own: Sequence[nn.Parameter]) -> list
     for name, parameter, is_bias in _parameters(net):
         if any(parameter is number for number in own):
             continue
-        in_backbone = name.startswith("backbone.") or not hasattr(net, "backbone")
-        factor = (1.0 if in_backbone else recipe.head_factor) * (recipe.bias_factor if is_bias else 1.0)
+        factor = (1.0 if name.startswith(BODIES) else recipe.head_factor) * (recipe.bias_factor if is_bias else 1.0)
         decay = recipe.decay if parameter.ndim > 1 or recipe.decay_vectors else 0.0
         groups.setdefault((factor, decay), []).append(parameter)
     return [{"params": params, "weight_decay": decay, FACTOR: f} for (f, decay), params in groups.items()]

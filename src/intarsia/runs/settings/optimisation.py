@@ -19,7 +19,10 @@ class OptimiserSettings(Section):
     weight_decay: float | None = Field(default=None, ge=0, description="By default 1e-2 for AdamW, 1e-4 for SGD.")
     momentum: Annotated[float, SELDOM] = Field(default=0.9, ge=0, lt=1, description="Of SGD.")
     head_factor: Annotated[float, SELDOM] = Field(
-        default=1.0, gt=0, allow_inf_nan=False, description="Everything behind the backbone learns so many times as fast."
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Everything behind the backbone learns so many times as fast.",
     )
     bias_factor: Annotated[float, SELDOM] = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="Biases of convolutions learn so many times as fast."
