@@ -54,7 +54,7 @@ def check(
     from intarsia.data.skipping import read_skip_list, write_skip_list
     from intarsia.files import atomic
     from intarsia.runs import Recipe
-    from intarsia.runs.recipe import Settings
+    from intarsia.runs.settings import Settings
 
     left_out = read_skip_list(skip, data) if skip else ()
     with progress("checking") as watch:

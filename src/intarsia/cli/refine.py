@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError
-from intarsia.runs.recipe import REFINERS
+from intarsia.runs.settings import REFINERS
 
 if TYPE_CHECKING:
     from intarsia.inference.fitting import Fitted

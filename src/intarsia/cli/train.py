@@ -7,7 +7,8 @@ from cyclopts import Parameter
 
 from intarsia.errors import ArgumentError
 from intarsia.runs.conduct import Conduct
-from intarsia.runs.recipe import Recipe, Settings, make_recipe
+from intarsia.runs.recipe import Recipe, make_recipe
+from intarsia.runs.settings import Settings
 
 
 def train(

@@ -19,8 +19,8 @@ from intarsia.inference.source import Source, picture_of
 from intarsia.inference.tiling import Part, stitch
 from intarsia.inference.views import Answer, Views
 from intarsia.models import SegmentationNetwork
-from intarsia.runs.recipe import REFINERS
 from intarsia.runs.refinement import Refinement
+from intarsia.runs.settings import REFINERS
 from intarsia.shapes import Mask, Picture
 
 

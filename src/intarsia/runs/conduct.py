@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intarsia.errors import ArgumentError
-from intarsia.runs.recipe import SELDOM
+from intarsia.runs.settings import SELDOM
 from intarsia.validation import first_mistake
 
 

@@ -17,7 +17,7 @@ from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import NetworkRecord, Recipe
 from intarsia.runs.loss_names import loss_terms
-from intarsia.runs.recipe import REFINERS
+from intarsia.runs.settings import REFINERS
 from intarsia.training.classification import ClassificationTask
 from intarsia.training.networks import Network
 from intarsia.training.samplers import StepBatches

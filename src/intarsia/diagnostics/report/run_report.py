@@ -19,7 +19,7 @@ from intarsia.inference import Borders, BothScores, Result, Segmenter, evaluate_
 from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
-from intarsia.runs.recipe import REFINERS
+from intarsia.runs.settings import REFINERS
 from intarsia.shapes import Mask
 
 WORST = 12  # images on the page

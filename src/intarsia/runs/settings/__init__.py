@@ -1,0 +1,18 @@
+"""How to train, by subject; :class:`Settings` is all of it."""
+
+from intarsia.runs.settings.machine import MachineSettings
+from intarsia.runs.settings.network import REFINERS, NetworkSettings
+from intarsia.runs.settings.objective import ObjectiveSettings
+from intarsia.runs.settings.optimisation import OptimiserSettings
+from intarsia.runs.settings.schedule import ScheduleSettings
+from intarsia.runs.settings.section import SELDOM
+from intarsia.runs.settings.task import TaskSettings
+from intarsia.runs.settings.views import ViewSettings
+
+__all__ = ["REFINERS", "SELDOM", "Settings"]
+
+
+class Settings(  # fields stand in the order from the last base to the first
+    MachineSettings, OptimiserSettings, ObjectiveSettings, ViewSettings, ScheduleSettings, NetworkSettings, TaskSettings
+):
+    """How to train, whatever the data. Every default works."""

@@ -1,0 +1,34 @@
+"""What a training minimises."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from intarsia.runs.loss_names import check_loss, checked_loss_options
+from intarsia.runs.settings.section import SELDOM, Options, Section
+
+
+class ObjectiveSettings(Section):
+    """The losses."""
+
+    loss: str = Field(
+        default="cross_entropy",
+        description="cross_entropy, border_weighted (U-Net's: the ground between two things counts more) or ohem (the "
+        "hard pixels only, as in BiSeNet's code), or a sum: cross_entropy+aaf also compares neighbours (adaptive "
+        "affinity fields).",
+    )
+    loss_options: Annotated[Options, SELDOM] = Field(
+        default_factory=dict, description="Of aaf: stride, sizes, margin, weight, such as --loss-options.stride 2."
+    )
+
+    @field_validator("loss")
+    @classmethod
+    def _check_loss(cls, loss: str) -> str:
+        check_loss(loss)
+        return loss
+
+    @field_validator("loss_options")
+    @classmethod
+    def _check_loss_options(cls, options: dict[str, Any], fields: Any) -> dict[str, Any]:
+        """If the loss itself was refused, that is said."""
+        return checked_loss_options(fields.data["loss"], options) if "loss" in fields.data else options

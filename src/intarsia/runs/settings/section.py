@@ -1,0 +1,39 @@
+"""What all parts of the settings share: they are frozen, know their fields only, and take options as text."""
+
+import json
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+SELDOM = Parameter(group="Seldom needed")  # a paragraph of its own in `intarsia train --help`
+
+
+class Section(BaseModel):
+    """Settings of one subject."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _read_options(options: object) -> object:
+    """Values from the command line are text: ``12,24,36`` means three numbers, ``12,`` one, and nothing none."""
+    if not isinstance(options, dict):
+        return options
+    return {name: _read_option(value) for name, value in options.items()}
+
+
+def _read_option(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, str):
+        return value
+    if not value:
+        return ()
+    try:
+        return tuple(json.loads(f"[{value.rstrip(',')}]")) if "," in value else json.loads(value)
+    except ValueError:
+        return value
+
+
+Options = Annotated[dict[str, Any], BeforeValidator(_read_options)]
+"""Values by name, from Python or from text."""
