@@ -49,6 +49,8 @@ def load(
         )
     run = Run.open(source)
     record, classes = run.network(), run.classes()
+    if record.task == "depth":
+        raise RunError(f"`{source}` completes depths and gives no masks; `intarsia.load_depth` opens it.")
     if record.task != "segmentation":
         raise RunError(
             f"`{source}` is a trained classifier and gives no masks; train a segmentation on its weights by "
@@ -93,7 +95,7 @@ def build_network(record: NetworkRecord) -> SegmentationNetwork:
         record.backbone,
         record.classes,
         record.output_stride,
-        len(record.mean),
+        len(record.mean) + (record.task == "depth"),
         form=record.form,
         auxiliary=record.auxiliary,
         refiner=record.refiner,
