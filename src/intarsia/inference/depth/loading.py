@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import torch
-
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.depth import parse_measuring
 from intarsia.errors import ArgumentError, RunError
 from intarsia.inference.depth.estimator import DepthEstimator
-from intarsia.inference.execution import Execution, Preprocessing, best_device
-from intarsia.inference.loading import build_network
+from intarsia.inference.execution import Preprocessing
+from intarsia.inference.loading import build_network, execution_of
 from intarsia.models import DepthNetwork
 from intarsia.runs import Run
 from intarsia.runs.weights import load_into
@@ -35,9 +33,7 @@ def load_depth(
     net = build_network(record)
     assert isinstance(net, DepthNetwork)
     load_into(net, opened.weights_path)
-    device = device or best_device()
-    measured_here = record.device == torch.device(device).type
-    execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
+    execution = execution_of(record, device)
     measuring = None if record.measuring is None else parse_measuring(record.measuring)
     return DepthEstimator(
         execution.place(net.eval()),
