@@ -1,9 +1,17 @@
 """Folders of images and depths: plain, and KITTI's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from intarsia.data.depth.camera import (
+    KITTI_CALIBRATION,
+    Camera,
+    read_camera,
+    read_kitti_calibration,
+    read_kitti_intrinsics,
+)
 from intarsia.data.depth.files import DEPTH_EXTENSIONS, UNIT_FILE, read_unit
 from intarsia.data.images import IMAGE_EXTENSIONS
 from intarsia.data.listing import Ledger, child, pictures_in, split_folders
@@ -25,6 +33,7 @@ class DepthFiles:
     image: Path
     depth: Path
     measured: Path | None = None
+    camera: Camera | None = None
 
 
 @dataclass(frozen=True)
@@ -39,18 +48,19 @@ class DepthFound:
 def find_plain(root: Path) -> DepthFound | None:
     """`images/` and `depth/`, with or without train/, val/, test/ above them; None if there is neither.
 
-    Measurements of a sensor's own may lie in `sparse/`. Without val/, the names' hash splits it off.
+    Measurements of a sensor's own may lie in `sparse/`, and depth.json may state the camera of all images. Without
+    val/, the names' hash splits it off.
 
     Raises:
-        DataError: one of the two is missing, or an image has no depth or a depth no image.
+        DataError: one of the two is missing, an image has no depth or a depth no image, or depth.json breaks a rule.
     """
     above = {split: path for split, path in split_folders(root).items() if child(path, "depth")}
     if not above and not child(root, "depth"):
         return None
     places = above or {"train": root}
-    splits = {split: tuple(_paired(path)) for split, path in places.items()}
+    unit, camera = read_unit(root), read_camera(root)
+    splits = {split: tuple(_paired(path, camera)) for split, path in places.items()}
     below = f" within {' and '.join(f'{split}/' for split in above)}" if above else ""
-    unit = read_unit(root)
     words = "metres" if unit is None else f"{unit:g} m a value by {UNIT_FILE}"
     splits, layout = completed(splits, f"images/ + depth/{below}, {words}")
     return DepthFound(layout, splits, unit)
@@ -64,7 +74,7 @@ def looks_plain(root: Path) -> bool:
     )
 
 
-def _paired(place: Path) -> Iterator[DepthFiles]:
+def _paired(place: Path, camera: Camera | None) -> Iterator[DepthFiles]:
     folders = {name: child(place, name) for name in (*_PARTS, _MEASURED)}
     for name in _PARTS:
         if folders[name] is None:
@@ -84,7 +94,7 @@ def _paired(place: Path) -> Iterator[DepthFiles]:
         path, lacks = (images[name], "depth") if name in images else (depths[name], "image")
         raise DataError(f"`{path}` has no {lacks} of the same name: add it, or leave the file out.")
     for name, image in images.items():
-        yield DepthFiles(name, image, depths[name], measured.get(name))
+        yield DepthFiles(name, image, depths[name], measured.get(name), camera)
 
 
 def find_kitti(root: Path) -> DepthFound | None:
@@ -93,10 +103,11 @@ def find_kitti(root: Path) -> DepthFound | None:
     Either the whole set, `data_depth_annotated/{train,val}/DRIVE/proj_depth/groundtruth/CAMERA/FRAME.png` with
     `data_depth_velodyne/` beside it (or both in one tree), whose images lie in KITTI's raw recordings,
     `DATE/DRIVE/CAMERA/data/FRAME.png`, in the same folder or under `data_rgb/{train,val}/DRIVE/…`; or the selection
-    that comes with it, `image/`, `groundtruth_depth/` and `velodyne_raw/`, all of which is val.
+    that comes with it, `image/`, `groundtruth_depth/` and `velodyne_raw/`, all of which is val. Cameras are those of
+    `DATE/calib_cam_to_cam.txt`, and of the selection's `intrinsics/`, where there are such.
 
     Raises:
-        DataError: an image is missing.
+        DataError: an image is missing, or a calibration is none.
     """
     splits = _recorded(root) or _selected(root)
     if not splits:
@@ -115,22 +126,25 @@ def looks_like_kitti(root: Path) -> bool:
 def _recorded(root: Path) -> dict[str, tuple[DepthFiles, ...]]:
     trees = [root / "data_depth_annotated", root]
     found: dict[str, tuple[DepthFiles, ...]] = {}
+    calibration = cache(read_kitti_calibration)  # a file a day, for thousands of frames
     for split in ("train", "val"):
         for tree in trees:
             depths = sorted((tree / split).glob("*/proj_depth/groundtruth/image_0[23]/*.png"))
             if depths:
-                found[split] = tuple(_frame(root, split, path) for path in depths)
+                found[split] = tuple(_frame(root, split, path, calibration) for path in depths)
                 break
     return found
 
 
-def _frame(root: Path, split: str, depth: Path) -> DepthFiles:
+def _frame(root: Path, split: str, depth: Path, calibration: Callable[[Path, str], Camera]) -> DepthFiles:
     drive, camera, frame = depth.parts[-5], depth.parts[-2], depth.name
     places = [root / "data_rgb" / split / drive, root / split / drive, root / drive[:10] / drive]
     images = [place / camera / "data" / frame for place in places]
     below = Path(split, drive, "proj_depth", "velodyne_raw", camera, frame)
     measured = [tree / below for tree in (root / "data_depth_velodyne", root)]
-    return DepthFiles(f"{drive}/{camera}/{depth.stem}", _existing(images, depth), depth, _first(measured))
+    of_day = root / drive[:10] / KITTI_CALIBRATION
+    seen_by = calibration(of_day, camera[-2:]) if of_day.is_file() else None
+    return DepthFiles(f"{drive}/{camera}/{depth.stem}", _existing(images, depth), depth, _first(measured), seen_by)
 
 
 def _selected(root: Path) -> dict[str, tuple[DepthFiles, ...]]:
@@ -139,7 +153,9 @@ def _selected(root: Path) -> dict[str, tuple[DepthFiles, ...]]:
     for path in sorted(depths.glob("*.png")) if images.is_dir() else ():
         image = images / path.name.replace("_groundtruth_depth_", "_image_")
         sparse = measured / path.name.replace("_groundtruth_depth_", "_velodyne_raw_")
-        files.append(DepthFiles(image.stem, _existing([image], path), path, _first([sparse])))
+        intrinsics = root / "intrinsics" / image.with_suffix(".txt").name
+        camera = read_kitti_intrinsics(intrinsics) if intrinsics.is_file() else None
+        files.append(DepthFiles(image.stem, _existing([image], path), path, _first([sparse]), camera))
     return {"val": tuple(files)} if files else {}
 
 

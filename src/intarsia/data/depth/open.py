@@ -69,7 +69,7 @@ def _assembled(name: str, found: DepthFound, max_pixels: int) -> DepthDataset:
     pixels = pixel_format(images, max_pixels)
     splits = {
         split: tuple(
-            FileDepthSample(one.name, one.image, one.depth, one.measured, found.unit, pixels, max_pixels)
+            FileDepthSample(one.name, one.image, one.depth, one.measured, found.unit, pixels, max_pixels, one.camera)
             for one in files
         )
         for split, files in found.splits.items()
