@@ -3,14 +3,11 @@
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 from intarsia.data.depth import Depth
-from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import DepthEstimator
-from intarsia.inference.limits import Limits
 from intarsia.inference.tiling import Grid, stitch
 from intarsia.models import DepthNetwork, create_model
 
