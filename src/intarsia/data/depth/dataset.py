@@ -114,6 +114,11 @@ class DepthDataset:
     splits: Mapping[str, tuple[DepthSample, ...]]
     pixels: PixelFormat = RGB
 
+    @property
+    def default_split(self) -> str:
+        """What is evaluated unless another is named: ``val``, or the first there is."""
+        return "val" if "val" in self.splits else next(iter(self.splits))
+
     def split(self, name: str) -> tuple[DepthSample, ...]:
         """The samples of one split.
 
