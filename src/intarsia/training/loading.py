@@ -57,7 +57,7 @@ def collate(items: list[Item]) -> Batch | IntarsiaError:
     return torch.stack(images), targets if targets.is_floating_point() else targets.long()
 
 
-def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) -> "DataLoader[Batch | IntarsiaError]":
+def batch_loader(dataset: Dataset[Item], batches: StepBatches, workers: int) -> "DataLoader[Batch | IntarsiaError]":
     """One loader for the whole training. Workers start fresh: a forked child of a process with threads may hang."""
     if workers:
         _start_forkserver()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from intarsia.data.depth.dataset import DepthSample
+from intarsia.data.depth.dataset import DepthSample, FileDepthSample
 from intarsia.data.depth.files import Depth
 from intarsia.data.depth.measuring import Measuring, measure
 from intarsia.data.generators import generator_for
@@ -16,8 +16,15 @@ _CORNER = (slice(0, 1), slice(0, 1))
 
 def chosen_measuring(samples: Sequence[DepthSample], wanted: Measuring | None = None) -> Measuring | None:
     """``wanted``; without it None, which means the samples' own measurements, if all have them, else 500 pixels."""
-    own = wanted is None and bool(samples) and all(sample.measured(_CORNER) is not None for sample in samples)
+    own = wanted is None and bool(samples) and all(_has_own(sample) for sample in samples)
     return None if own else wanted or USUAL
+
+
+def _has_own(sample: DepthSample) -> bool:
+    """Without decoding a file for each of many thousand samples."""
+    if isinstance(sample, FileDepthSample):
+        return sample.measured_path is not None
+    return sample.measured(_CORNER) is not None
 
 
 def measured_depth(
