@@ -121,14 +121,17 @@ def _samples(
     estimator: "DepthEstimator", sources: list[str], sparse: Path | None, split: str | None, out: Path
 ) -> tuple[Sequence["DepthSample"], "Measuring | None"]:
     """What is predicted, and how it is measured."""
-    from intarsia.data.depth import is_depth_source, open_depth
+    from intarsia.data.depth import open_depth
     from intarsia.data.depth.measured import chosen_measuring
+    from intarsia.data.depth.open import is_depth_source
     from intarsia.data.open import is_sample
     from intarsia.inference.depth import find_measured
 
     if sparse is not None:
         if split is not None:
-            raise ArgumentError(f"`--split` (={split}) is for sets with depths, and `--sparse` for images: leave one out.")
+            raise ArgumentError(
+                f"`--split` (={split}) is for sets with depths, and `--sparse` for images: leave one out."
+            )
         return find_measured(sources, sparse, out, estimator.pixels, estimator.max_pixels), None
     for source in sources:
         if not is_sample(source) and not is_depth_source(source):
