@@ -31,7 +31,7 @@ def predict(
 
     Args:
         run: The run folder, or a published network such as torchvision:deeplabv3_resnet50.
-        sources: Images, folders with their subfolders, or quoted globs.
+        sources: Images, folders with their subfolders, or quoted globs; depth: or a set such as sample:motorcycle.
         out: Where masks go.
         overlay: Also write the image under its classes' colours, to OUT/overlays.
         probabilities: Also write (K, H, W) float16 arrays, to OUT/probabilities.

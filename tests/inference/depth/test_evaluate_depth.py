@@ -9,7 +9,7 @@ from depth_runs import Scene, depth_network
 from intarsia.data.depth import Depth, Measuring, measure, nearest_fill, open_depth
 from intarsia.data.depth.measured import USUAL, chosen_measuring, measured_depth, measured_words
 from intarsia.data.generators import generator_for
-from intarsia.errors import DataError
+from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import DepthEstimator, evaluate_depth
 
@@ -85,6 +85,8 @@ def test_refusals() -> None:
     nothing = np.zeros((20, 30), np.float32)
     with pytest.raises(DataError, match="nothing to evaluate: the split has no images"):
         evaluate_depth(own(), [])
+    with pytest.raises(ArgumentError, match=r"`seed` \(=-1\) must be at least 0"):
+        evaluate_depth(own(), [Scene(ramp(20, 30))], seed=-1)
     with pytest.raises(DataError, match="Nothing was measured of `scene`, so that nothing tells its distances"):
         evaluate_depth(own(), [Scene(ramp(20, 30), nothing)])
     with pytest.raises(DataError, match="`scene` has no measurements of its own: say how many to draw"):
