@@ -1,31 +1,24 @@
 """`check`: from a folder to a report."""
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
 
-from intarsia.data.checking.cache import read_facts, write_facts
 from intarsia.data.checking.facts import (
     ImageFacts,
     MaskFacts,
     PairFacts,
-    digest,
     find_shift,
     grey_of,
     image_facts,
     mask_facts,
     pair_facts,
 )
-from intarsia.data.checking.findings import (
-    Finding,
-    class_findings,
-    file_findings,
-    inference_findings,
-    uniform_findings,
-)
+from intarsia.data.checking.finding import Finding, listing_findings, without
+from intarsia.data.checking.findings import class_findings, file_findings, inference_findings, spelling_findings
+from intarsia.data.checking.image_findings import uniform_findings
+from intarsia.data.checking.reading import Watcher, measured_by_content
 from intarsia.data.checking.report import Report, report_of
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Sample
@@ -35,8 +28,6 @@ from intarsia.data.infer import joined
 from intarsia.data.listing import Found, Ledger, Pair
 from intarsia.data.open import assemble, classes_of, find_layout, is_sample, name_of, open_dataset
 from intarsia.errors import DataError
-
-Watcher = Callable[[int, int], None]
 
 
 def check(
@@ -65,18 +56,24 @@ def check(
     if is_sample(source):
         return _check_sample(str(source), watch)
     found = find_layout(source, ledger)
-    findings = [
-        Finding("unpaired", "error", (p.path,), p.sentence) for p in {p.path: p for p in ledger.problems}.values()
-    ]
-    facts = _measured(found, max_pixels, watch)
+    findings = listing_findings(ledger)
+    facts = measured_by_content(
+        found.pairs,
+        lambda pair: pair_facts(pair.image, pair.mask, max_pixels),
+        PairFacts,
+        found.root,
+        max_pixels,
+        watch,
+    )
     for pair, fact in facts.items():
         findings += file_findings(pair, fact)
-    facts = _without(facts, findings)
-    findings += uniform_findings(facts)
-    facts = _without(facts, findings)
+    facts = without(facts, findings)
+    findings += uniform_findings({p: fact.image for p, fact in facts.items() if isinstance(fact.image, ImageFacts)})
+    findings += spelling_findings(facts)
+    facts = without(facts, findings)
     known, complaints = _classes(found, classes, facts)
     findings += complaints
-    facts = _without(facts, findings)
+    facts = without(facts, findings)
     if known is None or not facts:
         return report_of(str(source), None, findings, facts)
     if classes is None and not (found.root / "classes.json").is_file() and found.classes is None:
@@ -85,39 +82,6 @@ def check(
     found = Found(found.root, found.layout, {split: pairs for split, pairs in splits.items() if pairs}, found.classes)
     dataset = assemble(name_of(source), found, known, pixels or _pixel_format(facts.values()), max_pixels)
     return report_of(str(source), dataset, findings, facts, found.splits)
-
-
-def _measured(found: Found, max_pixels: int, watch: Watcher | None) -> dict[Pair, PairFacts]:
-    """The facts of all pairs, from the cache where the contents are known."""
-    kept = read_facts(found.root)
-    fresh: dict[str, PairFacts] = {}
-    facts: dict[Pair, PairFacts] = {}
-
-    def measure(pair: Pair) -> tuple[str | None, PairFacts]:
-        try:
-            key = f"{digest(pair.image)} {digest(pair.mask)}"
-        except OSError:
-            return None, pair_facts(pair.image, pair.mask, max_pixels)
-        known = kept.get(key)
-        if known is not None and _largest(known) <= max_pixels:
-            return key, known
-        return key, pair_facts(pair.image, pair.mask, max_pixels)
-
-    with ThreadPoolExecutor() as pool:
-        for pair, (key, fact) in zip(found.pairs, pool.map(measure, found.pairs), strict=True):
-            facts[pair] = fact
-            if key and isinstance(fact.image, ImageFacts) and isinstance(fact.mask, MaskFacts):
-                fresh[key] = fact  # sentences hold paths, and are not kept
-            if watch is not None:
-                watch(len(facts), len(found.pairs))
-    if fresh.keys() != kept.keys():
-        write_facts(found.root, fresh)
-    return facts
-
-
-def _largest(fact: PairFacts) -> int:
-    """Pixels of the larger of the two files."""
-    return max(math.prod(part.shape) for part in (fact.image, fact.mask) if not isinstance(part, str))
 
 
 def _check_sample(source: str, watch: Watcher | None) -> Report:
@@ -145,12 +109,6 @@ def _facts_of(sample: Sample) -> PairFacts:
     return PairFacts(
         image_facts(image, f"{sample.name}"), mask_facts(mask, f"{sample.name}"), find_shift(grey_of(image), mask)
     )
-
-
-def _without(facts: Mapping[Pair, PairFacts], findings: Iterable[Finding]) -> dict[Pair, PairFacts]:
-    """The pairs that no error concerns."""
-    bad = {path for finding in findings if finding.severity == "error" for path in finding.files}
-    return {pair: fact for pair, fact in facts.items() if pair.image not in bad and pair.mask not in bad}
 
 
 def _classes(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from intarsia.data.checking.findings import Finding
+from intarsia.data.checking.finding import Finding
 from intarsia.data.checking.report import Report
 
 SHOWN = 5  # findings of one kind
