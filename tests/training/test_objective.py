@@ -167,7 +167,10 @@ def test_a_run_from_before_losses_had_options_is_read(disc_run: Path) -> None:
         ),
         ({**PAIRED, "loss_options": {"stride": "2.0"}}, r"`stride` \(=2.0\): input should be a valid integer\.$"),
         ({**PAIRED, "loss_options": {"stride": True}}, r"`stride` \(=True\): input should be a valid integer\.$"),
-        ({**PAIRED, "loss_options": {"sizes": "3.0,5.0"}}, r"`sizes\[0\]` \(=3.0\): input should be a valid integer\.$"),
+        (
+            {**PAIRED, "loss_options": {"sizes": "3.0,5.0"}},
+            r"`sizes\[0\]` \(=3.0\): input should be a valid integer\.$",
+        ),
         ({**PAIRED, "loss_options": {"sizes": "3,3"}}, r"`sizes` \(=\(3, 3\)\): must hold each size once, such as"),
         ({**PAIRED, "loss_options": {"weight": True}}, r"`weight` \(=True\): input should be a valid number\.$"),
         ({**PAIRED, "loss_options": {"margin": 0}}, r"`margin` \(=0\): input should be greater than 0\.$"),

@@ -71,7 +71,7 @@ def is_sample(source: str | Path) -> bool:
 
 def name_of(source: str | Path) -> str:
     """The name of the dataset in a folder: the folder's."""
-    return _expanded(Path(source)).resolve().name
+    return expanded(Path(source)).resolve().name
 
 
 def find_layout(source: str | Path, ledger: Ledger) -> Found:
@@ -103,7 +103,7 @@ def existing_folder(source: str | Path) -> Path:
     Raises:
         DataError: there is none.
     """
-    folder = _expanded(Path(source))
+    folder = expanded(Path(source))
     if not folder.exists():
         raise DataError(
             f"There is no folder `{folder}`: correct the path, or name a built-in set such as sample:materials."
@@ -138,7 +138,7 @@ def pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
     return PixelFormat(next(iter(channels), 3), reduce(or_, ranges).limits() if ranges else None)
 
 
-def _expanded(path: Path) -> Path:
+def expanded(path: Path) -> Path:
     """The path with ~ replaced; an unknown user's stays, and is then not found."""
     try:
         return path.expanduser()

@@ -11,6 +11,7 @@ from scipy.io import savemat
 
 from intarsia.data.depth import DepthSample, nyu, open_depth, write_depth
 from intarsia.data.depth.motorcycle import motorcycle
+from intarsia.data.depth.open import is_depth_source
 from intarsia.errors import ArgumentError, DataError, MissingPackageError, UnknownNameError
 
 SIZE = (6, 8)
@@ -71,6 +72,30 @@ def test_a_plain_folder_may_have_splits_and_a_sensor(tmp_path: Path) -> None:
     assert without is None
     assert measured is not None
     assert (measured == 9).all()
+
+
+def test_what_holds_depths_is_told_from_names(tmp_path: Path) -> None:
+    for kind, names in DEPTHS.items():
+        for name in names:
+            (tmp_path / kind / name).mkdir(parents=True)
+    (tmp_path / "nyu").mkdir()
+    (tmp_path / "nyu" / nyu.LABELLED).touch()
+    found = {place.name for place in tmp_path.iterdir() if is_depth_source(place)}
+    assert found == {"plain", "split", "kitti", "recorded", "selected", "nyu"}
+    assert is_depth_source(tmp_path / "nyu" / nyu.LABELLED)
+    assert not is_depth_source(tmp_path / "nowhere")
+
+
+DEPTHS = {
+    "plain": ("images", "depth"),
+    "split": ("train/images", "train/Depth"),
+    "kitti": ("data_depth_annotated",),
+    "recorded": ("val/2011_09_26_drive_0002_sync/proj_depth/groundtruth",),
+    "selected": ("image", "groundtruth_depth"),
+    "masks": ("images", "masks", "depth"),
+    "voc": ("JPEGImages", "SegmentationClass", "depth"),
+    "empty": (),
+}
 
 
 def test_fractions_are_metres(tmp_path: Path) -> None:

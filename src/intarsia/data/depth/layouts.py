@@ -56,6 +56,14 @@ def find_plain(root: Path) -> DepthFound | None:
     return DepthFound(layout, splits, unit)
 
 
+def looks_plain(root: Path) -> bool:
+    """Whether `depth/` lies in a folder or in one of its splits, and no masks: told from a few names."""
+    places = (root, *split_folders(root).values())
+    return any(
+        child(place, "depth") and not child(place, "masks") and not child(place, "jpegimages") for place in places
+    )
+
+
 def _paired(place: Path) -> Iterator[DepthFiles]:
     folders = {name: child(place, name) for name in (*_PARTS, _MEASURED)}
     for name in _PARTS:
@@ -95,6 +103,13 @@ def find_kitti(root: Path) -> DepthFound | None:
         return None
     splits, layout = completed(splits, "KITTI's depth completion, 1/256 m a value")
     return DepthFound(layout, splits, KITTI_UNIT)
+
+
+def looks_like_kitti(root: Path) -> bool:
+    """Whether a folder has the names of KITTI's depth completion, without looking at every frame."""
+    if (root / "data_depth_annotated").is_dir() or all((root / name).is_dir() for name in _SELECTED[:2]):
+        return True
+    return any(True for split in ("train", "val") for _ in (root / split).glob("*/proj_depth/groundtruth"))
 
 
 def _recorded(root: Path) -> dict[str, tuple[DepthFiles, ...]]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.depth.dataset import DepthDataset, FileDepthSample
-from intarsia.data.depth.layouts import DepthFound, find_kitti, find_plain
+from intarsia.data.depth.layouts import DepthFound, find_kitti, find_plain, looks_like_kitti, looks_plain
 from intarsia.data.depth.motorcycle import motorcycle
 from intarsia.data.depth.nyu import LABELLED, open_nyu
-from intarsia.data.open import existing_folder, is_sample, name_of, pixel_format
+from intarsia.data.open import existing_folder, expanded, is_sample, name_of, pixel_format
 from intarsia.errors import DataError, UnknownNameError
 
 DEPTH_SAMPLES: dict[str, Callable[[], DepthDataset]] = {"motorcycle": motorcycle}
@@ -33,7 +33,11 @@ def open_depth(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> DepthData
         if name not in DEPTH_SAMPLES:
             raise UnknownNameError("built-in scene", name, DEPTH_SAMPLES, "`intarsia.data.depth.DEPTH_SAMPLES`")
         return DEPTH_SAMPLES[name]()
-    labelled = [path for path in (Path(source), Path(source) / LABELLED) if path.suffix == ".mat" and path.is_file()]
+    labelled = [
+        path
+        for path in (expanded(Path(source)), expanded(Path(source)) / LABELLED)
+        if path.suffix == ".mat" and path.is_file()
+    ]
     if labelled:
         return open_nyu(labelled[0])
     folder = existing_folder(source)
@@ -44,6 +48,20 @@ def open_depth(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> DepthData
             f"same name into `depth/`, or use KITTI's folders or NYU's {LABELLED}."
         )
     return _assembled(name_of(source), found, max_pixels)
+
+
+def is_depth_source(source: str | Path) -> bool:
+    """Whether a source is a set of images with depths, told from a few names alone; what is not there is none.
+
+    >>> is_depth_source("sample:motorcycle"), is_depth_source("sample:materials")
+    (True, False)
+    """
+    if is_sample(source):
+        return str(source).partition(":")[2] in DEPTH_SAMPLES
+    path = expanded(Path(source))
+    if not path.is_dir():
+        return path.suffix == ".mat"
+    return (path / LABELLED).is_file() or looks_plain(path) or looks_like_kitti(path)
 
 
 def _assembled(name: str, found: DepthFound, max_pixels: int) -> DepthDataset:
