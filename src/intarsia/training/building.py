@@ -1,7 +1,7 @@
 """What a recipe asks for beside its network: engine, task, batches."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
 import torch
@@ -20,7 +20,7 @@ from intarsia.runs.settings import REFINERS
 from intarsia.training.classification import ClassificationTask
 from intarsia.training.networks import Network
 from intarsia.training.samplers import StepBatches
-from intarsia.training.tasks import SegmentationTask
+from intarsia.training.tasks import SegmentationTask, training_images
 
 Task = SegmentationTask | ClassificationTask
 
@@ -57,11 +57,15 @@ def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing, 
     return SegmentationTask(recipe, dataset, preprocessing, objective)
 
 
-def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
-    """This process's share of all steps from ``start``."""
-    images, processes = len(dataset.split("train")), accelerator.num_processes
-    batch_size = min(recipe.batch_size, images // processes)
-    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, accelerator.process_index, processes)
+def step_batches(
+    recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0, first_epoch: int = 0
+) -> StepBatches:
+    """This process's share of all steps of a stage from ``start``, behind so many epochs of other stages."""
+    images, processes = len(training_images(dataset, recipe.split)), accelerator.num_processes
+    batch_size, rank = min(recipe.batch_size, images // processes), accelerator.process_index
+    return StepBatches(
+        images, batch_size, recipe.epochs, recipe.seed, start, rank, processes, recipe.steps, first_epoch
+    )
 
 
 def worker_count(recipe: Recipe) -> int:
@@ -71,13 +75,18 @@ def worker_count(recipe: Recipe) -> int:
     return min(8, max(1, (os.cpu_count() or 1) - 1)) if torch.cuda.is_available() else 0
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """Of the training and validation splits, in order, names and files' bytes: other data make another training."""
+def fingerprint(dataset: Dataset, splits: Collection[str] = ()) -> str:
+    """Of what is trained and validated on, in order, names and files' bytes: other data make another training."""
+    listed = [
+        "train",
+        "val",
+        *sorted(name for name in dataset.splits if name in splits and name not in ("train", "val")),
+    ]
     parts: Sequence[str] = [
-        part for split in ("train", "val") for sample in dataset.split(split) for part in (split, *_identity(sample))
+        part for split in listed for sample in dataset.split(split) for part in (split, *_identity(sample))
     ]
     content = blake2b(repr((parts, dataset.pixels)).encode(errors="surrogateescape"), digest_size=8)
-    return f"{sum(len(dataset.split(split)) for split in ('train', 'val'))} images {content.hexdigest()}"
+    return f"{sum(len(dataset.split(split)) for split in listed)} images {content.hexdigest()}"
 
 
 def _identity(sample: Sample) -> tuple[str, ...]:

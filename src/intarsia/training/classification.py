@@ -20,7 +20,7 @@ from intarsia.inference.execution import Execution
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
-from intarsia.training.tasks import PICTURED, spread
+from intarsia.training.tasks import PICTURED, spread, training_images
 
 CENTRE = 224 / 256  # of the shorter side is judged, as is usual on ImageNet (ResNet, arXiv:1512.03385, section 4.1)
 RIGHT, WRONG, FRAME = (60, 160, 70), (200, 50, 40), 6  # colours and width of the frames in pictures
@@ -48,7 +48,9 @@ class ClassificationTask:
 
     def training_samples(self) -> FittedSamples:
         """The training images, augmented as the recipe says."""
-        return FittedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        return FittedSamples(
+            training_images(self.dataset, self.recipe.split), self.recipe.augmentation(), self.recipe.seed
+        )
 
     def loss(self, outputs: Float[Tensor, "B K"], masks: Tensor) -> Float[Tensor, ""]:
         """Cross-entropy over the pictures."""
