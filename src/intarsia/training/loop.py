@@ -158,7 +158,7 @@ class Loop:
         net, loss = state.net, state.mean_loss
         epoch = state.stage_epoch + self.batches.epochs_after(state.step_in_stage)
         net.eval()
-        scores = self.task.validate(net, self.execution)
+        scores: Any = self.task.validate(net, self.execution)  # of the task's own kind
         picture = self.run.picture_path(epoch)
         self.task.picture(net, self.execution, picture)
         is_first = state.best_score == -math.inf

@@ -8,26 +8,27 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from intarsia.data import Dataset
+from intarsia.data import Classes, Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
-from intarsia.training.admission import open_for_training
+from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.averaging import begin_average
+from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
     Task,
     create_accelerator,
     create_objective,
     create_task,
     describe,
-    fingerprint,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
+from intarsia.training.identity import fingerprint
 from intarsia.training.loop import Loop
 from intarsia.training.networks import (
     Network,
@@ -35,10 +36,9 @@ from intarsia.training.networks import (
     check_stage,
     create_network,
     fewest_images,
-    freeze,
     network_record,
+    preprocessing_of,
     rebuild_network,
-    spec_of,
     start_from,
 )
 from intarsia.training.optimiser import create_optimiser
@@ -62,7 +62,7 @@ class Preparation:
     whole: Recipe
     number: int
     conduct: Conduct
-    dataset: Dataset
+    dataset: Data
     net: Network
     objective: Objective
     accelerator: Accelerator
@@ -75,11 +75,15 @@ class Preparation:
 
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
-        spec = spec_of(self.net)
         trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
-        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std), trial)
+        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
+
+    @property
+    def classes(self) -> Classes | None:
+        """Those of the data; depths have none."""
+        return self.dataset.classes if isinstance(self.dataset, Dataset) else None
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
@@ -88,7 +92,7 @@ class Preparation:
             recompute(body_of(self.net))
         optimiser = create_optimiser(self.recipe, self.net, list(self.objective.parameters()))
         average = {} if self.recipe.ema is None else begin_average(self.net)
-        data = fingerprint(self.dataset, {self.whole.at_stage(i).split for i in range(self.whole.stage_count)})
+        data = fingerprint(self.dataset, {stage.split for stage in self.whole.all_stages})
         return TrainingState(self.net, optimiser, data, objective=self.objective, average=average, stage=self.number)
 
     def next_stage(
@@ -153,6 +157,9 @@ def prepare(
     recipe: Recipe, conduct: Conduct, reporter: Reporter, resumed: tuple[Run, NetworkRecord] | None = None
 ) -> Preparation:
     """Open the data, build the network and check that they can be trained; a resumed run brings classes and record."""
+    stages = recipe.all_stages
+    for stage in stages:
+        check_settings(stage)
     keep_freed_memory()
     accelerator = create_accelerator()
     if conduct.on_oom == "halve" and accelerator.num_processes > 1:
@@ -160,9 +167,8 @@ def prepare(
             f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
             "in the middle of a step; take 'stop' and a smaller batch_size."
         )
-    stages = [recipe.at_stage(number) for number in range(recipe.stage_count)]
-    for loss in dict.fromkeys(stage.loss for stage in stages):
-        _check_halving(loss, conduct)
+    for stage in stages:
+        _check_halving(stage, conduct)
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
     dataset = open_for_training(recipe, conduct.check, reporter, resumed)
@@ -170,37 +176,39 @@ def prepare(
         check_trainable(dataset, accelerator.num_processes, stage.split)
     reporter.say(describe(dataset))
     number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
-    recipe, whole = stages[number], recipe
-    net = _network(recipe, whole, dataset, resumed[1] if resumed else None)
+    net = _network(recipe, number, dataset, resumed[1] if resumed else None)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
-    if recipe.train == "refiner":
-        freeze(recipe, net)
-    freeze_for_stage(recipe, net)
-    check_stage(recipe, dataset, net)
+    freeze_for_stage(stages[number], net)
+    check_stage(stages[number], dataset, net)
     for stage in stages[number + 1 :]:
-        with torch.device("meta"):  # its weights come later, and a mistake should not wait for them
-            later = create_network(stage.model_copy(update=UNTRAINED), dataset)
-        freeze_for_stage(stage, later)
-        check_stage(stage, dataset, later)
-        create_objective(stage, dataset)
-    objective = create_objective(recipe, dataset).to(accelerator.device)
-    return Preparation(whole, number, conduct, dataset, net, objective, accelerator, reporter)
+        _check_later(stage, dataset)
+    objective = create_objective(stages[number], dataset).to(accelerator.device)
+    return Preparation(recipe, number, conduct, dataset, net, objective, accelerator, reporter)
 
 
-def _network(recipe: Recipe, whole: Recipe, dataset: Dataset, record: NetworkRecord | None) -> Network:
+def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
     """The first network of a training, or that of the stage in which it is resumed, whose weights are read later."""
     if record is None:
-        return create_network(recipe, dataset)
-    if whole.stages:  # the record may be that of the next stage, if it was stopped before that was saved
-        return network_of_stage(record, recipe)[0]
+        return create_network(recipe.at_stage(number), dataset)
+    if recipe.stages:  # the record may be that of the next stage, if it was stopped before that was saved
+        return network_of_stage(record, recipe.at_stage(number))[0]
     return rebuild_network(record)
 
 
-def _check_halving(loss: str, conduct: Conduct) -> None:
-    for term in loss_terms(loss):
+def _check_later(stage: Recipe, dataset: Data) -> None:
+    """Refuse a later stage now: a network without numbers shows what is wrong with it."""
+    with torch.device("meta"):
+        net = create_network(stage.model_copy(update=UNTRAINED), dataset)
+    freeze_for_stage(stage, net)
+    check_stage(stage, dataset, net)
+    create_objective(stage, dataset)
+
+
+def _check_halving(recipe: Recipe, conduct: Conduct) -> None:
+    for term in loss_terms(recipe.loss):
         if conduct.on_oom == "halve" and term in WHOLE_BATCH:
             raise ArgumentError(
-                f"`on_oom` (='halve') cannot go with `loss` (={loss!r}), where {term} {WHOLE_BATCH[term]}; take "
+                f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take "
                 "'stop' and a smaller batch_size."
             )

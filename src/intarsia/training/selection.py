@@ -29,5 +29,5 @@ def note(state: TrainingState, score: float) -> bool:
 def told_best(recipe: Recipe, task: Task, score: float) -> str:
     """The best score in words."""
     if recipe.best_by is None:
-        return f"{task.score_name} {score:.4f}"
+        return task.told(score)
     return f"{recipe.best_by} {-score if recipe.best_by in ERRORS else score:.4f}"

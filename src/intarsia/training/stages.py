@@ -7,13 +7,13 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from intarsia.data import Dataset
 from intarsia.layers.freezing import freeze_parts
 from intarsia.models import SegmentationNetwork, warm_start
 from intarsia.models.catalog import entry
 from intarsia.runs import NetworkRecord, Recipe
+from intarsia.training.admission import Data
 from intarsia.training.building import step_batches
-from intarsia.training.networks import NAMED, Network, rebuild_network, spec_of
+from intarsia.training.networks import NAMED, Network, freeze, rebuild_network, spec_of
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Course:
         return self.number == self.stages - 1
 
 
-def course_of(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, number: int) -> Course:
+def course_of(recipe: Recipe, dataset: Data, accelerator: Accelerator, number: int) -> Course:
     """The place of stage ``number`` in a whole training."""
-    batches = [step_batches(recipe.at_stage(i), dataset, accelerator) for i in range(recipe.stage_count)]
+    batches = [step_batches(stage, dataset, accelerator) for stage in recipe.all_stages]
     epochs = sum(stage.epochs_after(stage.steps) for stage in batches)
     return Course(number, recipe.stage_count, sum(stage.steps for stage in batches), epochs)
 
@@ -57,7 +57,13 @@ def go_on_from(net: Network, before: Network) -> str:
 
 
 def freeze_for_stage(recipe: Recipe, net: Network) -> None:
-    """Keep still what a recipe freezes; it survives every change of mode."""
+    """Keep still what a recipe freezes; it survives every change of mode.
+
+    Raises:
+        ArgumentError: there is no such part, or nothing is left to learn.
+    """
+    if recipe.train == "refiner":
+        freeze(recipe, net)
     if recipe.freeze or recipe.freeze_batch_norm:
         net.still = freeze_parts(net, recipe.freeze, recipe.freeze_batch_norm)
         net.train(net.training)

@@ -64,7 +64,7 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
         if record is None:
             record = preparation.measured_record()
             if is_first:
-                run.begin(recipe, preparation.dataset.classes)
+                run.begin(recipe, preparation.classes)
                 run.write_network(record)
         preparation.reporter.say(describe_training(record, preparation.net))
         _fit(preparation, run, record)
