@@ -1,8 +1,7 @@
 """`check`: from a folder to a report."""
 
-from collections.abc import Collection, Iterable, Mapping
-from functools import partial, reduce
-from operator import or_
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from intarsia.data.checking.facts import (
@@ -17,13 +16,13 @@ from intarsia.data.checking.facts import (
 )
 from intarsia.data.checking.finding import Finding, listing_findings, without
 from intarsia.data.checking.findings import class_findings, file_findings, inference_findings, spelling_findings
-from intarsia.data.checking.image_findings import uniform_findings
+from intarsia.data.checking.image_findings import pixel_format_of, uniform_findings
 from intarsia.data.checking.reading import Watcher, measured_by_content
 from intarsia.data.checking.report import Report, report_of
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Sample
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.data.images import PixelFormat, channels_of
+from intarsia.data.images import PixelFormat
 from intarsia.data.infer import joined
 from intarsia.data.listing import Found, Ledger, Pair
 from intarsia.data.open import assemble, classes_of, find_layout, is_sample, name_of, open_dataset
@@ -68,7 +67,7 @@ def check(
     for pair, fact in facts.items():
         findings += file_findings(pair, fact)
     facts = without(facts, findings)
-    findings += uniform_findings({p: fact.image for p, fact in facts.items() if isinstance(fact.image, ImageFacts)})
+    findings += uniform_findings(_images(facts))
     findings += spelling_findings(facts)
     facts = without(facts, findings)
     known, complaints = _classes(found, classes, facts)
@@ -80,8 +79,12 @@ def check(
         findings += inference_findings(facts, known)
     splits = {split: tuple(pair for pair in pairs if pair in facts) for split, pairs in found.splits.items()}
     found = Found(found.root, found.layout, {split: pairs for split, pairs in splits.items() if pairs}, found.classes)
-    dataset = assemble(name_of(source), found, known, pixels or _pixel_format(facts.values()), max_pixels)
+    dataset = assemble(name_of(source), found, known, pixels or pixel_format_of(_images(facts).values()), max_pixels)
     return report_of(str(source), dataset, findings, facts, found.splits)
+
+
+def _images(facts: Mapping[Pair, PairFacts]) -> dict[Pair, ImageFacts]:
+    return {pair: fact.image for pair, fact in facts.items() if isinstance(fact.image, ImageFacts)}
 
 
 def _check_sample(source: str, watch: Watcher | None) -> Report:
@@ -130,9 +133,3 @@ def _classes(
         else:
             return classes, findings + list(class_findings({pair: facts[pair] for pair in masks}, classes))
     return None, findings
-
-
-def _pixel_format(facts: Iterable[PairFacts]) -> PixelFormat:
-    images = [fact.image for fact in facts if isinstance(fact.image, ImageFacts)]
-    ranges = [image.values for image in images if image.values is not None]
-    return PixelFormat(channels_of(images[0].bands), reduce(or_, ranges).limits() if ranges else None)

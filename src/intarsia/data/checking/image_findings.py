@@ -1,7 +1,9 @@
 """What is wrong with the images of a set, whatever belongs to them: odd kinds, and copies in several splits."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from jaxtyping import Float
 from intarsia.data.checking.facts import THUMBNAIL, ImageFacts
 from intarsia.data.checking.finding import Finding
 from intarsia.data.checking.reading import Item
-from intarsia.data.images import channels_of
+from intarsia.data.images import PixelFormat, channels_of
 
 # Copies saved again as JPEG at two thirds of the size: more than 0.997 and less than 1.4. Neighbouring slices of
 # ``sample:brain``, 3 mm apart: up to 0.998, but at least 4.0.
@@ -54,6 +56,13 @@ def uniform_findings(images: Mapping[Item, ImageFacts]) -> Iterator[Finding]:
                 f"`{sample.image}` holds {one} from {values.least:g} to {values.largest:g}, but most deep images hold "
                 f"{other}: one range is used for the whole set, so it may come out black or white.",
             )
+
+
+def pixel_format_of(images: Collection[ImageFacts]) -> PixelFormat:
+    """What the numbers in the files of all these images mean; at least one."""
+    ranges = [image.values for image in images if image.values is not None]
+    bands = next(iter(images)).bands
+    return PixelFormat(channels_of(bands), reduce(or_, ranges).limits() if ranges else None)
 
 
 def copy_findings(splits: Mapping[str, Sequence[Item]], images: Mapping[Item, ImageFacts]) -> Iterator[Finding]:
