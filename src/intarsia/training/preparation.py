@@ -20,7 +20,6 @@ from intarsia.training.building import (
     Task,
     create_accelerator,
     create_objective,
-    create_optimiser,
     create_task,
     describe,
     step_batches,
@@ -40,6 +39,7 @@ from intarsia.training.networks import (
     rebuild_network,
     start_from,
 )
+from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.state import TrainingState
