@@ -1,7 +1,6 @@
 """What a recipe asks for beside its network: engine, task, batches."""
 
 import os
-from collections.abc import Sequence
 
 import torch
 from accelerate import Accelerator
@@ -61,11 +60,15 @@ def create_task(recipe: Recipe, dataset: Data, preprocessing: Preprocessing, obj
     return SegmentationTask(recipe, dataset, preprocessing, objective)
 
 
-def step_batches(recipe: Recipe, dataset: Data, accelerator: Accelerator, start: int = 0) -> StepBatches:
-    """This process's share of all steps from ``start``."""
-    images, processes = len(dataset.split("train")), accelerator.num_processes
-    batch_size = min(recipe.batch_size, images // processes)
-    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, accelerator.process_index, processes)
+def step_batches(
+    recipe: Recipe, dataset: Data, accelerator: Accelerator, start: int = 0, first_epoch: int = 0
+) -> StepBatches:
+    """This process's share of all steps of a stage from ``start``, behind so many epochs of other stages."""
+    images, processes = len(dataset.split(recipe.split)), accelerator.num_processes
+    batch_size, rank = min(recipe.batch_size, images // processes), accelerator.process_index
+    return StepBatches(
+        images, batch_size, recipe.epochs, recipe.seed, start, rank, processes, recipe.steps, first_epoch
+    )
 
 
 def worker_count(recipe: Recipe) -> int:

@@ -11,6 +11,7 @@ from intarsia.training.folder import admit, folder_for, held
 from intarsia.training.mishaps import told
 from intarsia.training.preparation import Preparation, prepare
 from intarsia.training.progress import Live, Reporter, Silent, Together
+from intarsia.training.selection import told_best
 from intarsia.training.tensorboard import TensorBoard, require_tensorboard
 
 
@@ -73,11 +74,15 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
 
 
 def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
-    state, reporter = preparation.first_state(record), preparation.reporter
+    state, reporter, recipe = preparation.first_state(record), preparation.reporter, preparation.whole
     if run.checkpoint_path.exists():
         state.restore(run.checkpoint_path)
     with ExitStack() as stack:
         if preparation.conduct.tensorboard and preparation.accelerator.is_main_process:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
-        preparation.loop(run, record, state.step, reporter).fit(state)
-    reporter.say(f"Best {preparation.task(record).told(state.best_score)}; the run is in `{run.folder}`.")
+        preparation.loop(run, record, state, reporter).fit(state)
+        while state.stage + 1 < recipe.stage_count:
+            preparation, record, state = preparation.next_stage(record, state)
+            preparation.loop(run, record, state, reporter).fit(state)
+    best = told_best(recipe, preparation.task(record), state.best_score)
+    reporter.say(f"Best {best}; the run is in `{run.folder}`.")

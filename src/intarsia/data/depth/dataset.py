@@ -112,12 +112,19 @@ class DepthDataset:
     splits: Mapping[str, tuple[DepthSample, ...]]
     pixels: PixelFormat = RGB
 
+    @property
+    def default_split(self) -> str:
+        """What is evaluated unless another is named: ``val``, or the first there is."""
+        return "val" if "val" in self.splits else next(iter(self.splits))
+
     def split(self, name: str) -> tuple[DepthSample, ...]:
-        """The samples of one split.
+        """The samples of one split; ``trainval`` is train and val together where it is not listed.
 
         Raises:
             DataError: there is no such split.
         """
+        if name == "trainval" and name not in self.splits:
+            return (*self.split("train"), *self.split("val"))
         if name not in self.splits:
             raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
         return self.splits[name]
