@@ -237,7 +237,7 @@ def spoil_bits(room: Path) -> None:
 
 
 def spoil_all(room: Path) -> None:
-    Image.fromarray(np.zeros(SIZE, np.uint16)).save(room / "val" / "depth" / "1.png")
+    Image.fromarray(np.zeros(SIZE, np.uint16)).save(room / "train" / "depth" / "1.png")
 
 
 def spoil_sign(room: Path) -> None:
