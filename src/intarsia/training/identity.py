@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from intarsia.data import FileSample, LabelledSample, Sample
-from intarsia.data.checking.facts import digest
+from intarsia.data.checking.reading import digest
 from intarsia.data.depth import DepthSample, FileDepthSample
 from intarsia.data.depth.nyu import NYUSample
 from intarsia.training.admission import Data

@@ -10,7 +10,7 @@ import torch
 from intarsia.errors import ArgumentError
 from intarsia.runs import Conduct, Recipe, Run
 from intarsia.training.building import describe, describe_training, worker_count
-from intarsia.training.folder import admit
+from intarsia.training.folder import admit, folder_for
 from intarsia.training.loading import delivered
 from intarsia.training.loop import Loop
 from intarsia.training.mishaps import told
@@ -66,13 +66,13 @@ class Rehearsal:
         )
 
 
-def rehearse(recipe: Recipe, *, out: str | Path, conduct: Conduct = Conduct()) -> Rehearsal:  # noqa: B008  (frozen)
+def rehearse(recipe: Recipe, *, out: str | Path | None = None, conduct: Conduct = Conduct()) -> Rehearsal:  # noqa: B008  (frozen)
     """Do what :func:`~intarsia.training.train` would do for ten steps and three validation images; write nothing.
 
     Raises what ``train`` would raise until then. The times hold for a machine as busy as now, loading included; the
     memory is the largest size of this process on a CPU, and that of the allocated tensors on a GPU.
     """
-    run = Run(Path(out).expanduser())
+    run = Run(folder_for(recipe, out))
     with told(run):
         return _rehearse(admit(recipe, run, resume=False), conduct, run)
 
