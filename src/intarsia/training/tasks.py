@@ -51,8 +51,8 @@ class SegmentationTask:
         return total
 
     def valid_targets(self, masks: Tensor) -> Tensor:
-        """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
-        return (masks != self.dataset.classes.ignore).sum()
+        """By what :meth:`loss` divides: what a part of a batch weighs in the mean of the whole."""
+        return self.objective.weight(masks, self.dataset.classes.ignore)
 
     def validate(self, net: nn.Module, execution: Execution) -> Scores:
         """Scores on the validation split at full resolution."""
