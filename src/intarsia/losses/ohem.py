@@ -23,8 +23,8 @@ def ohem_cross_entropy(
     """Mean over the hard pixels of the batch: those whose true class has a probability below ``threshold``.
 
     If fewer than ``min_kept`` are hard, the ``min_kept`` hardest count; by default a sixteenth of the valid pixels. The
-    mean over no pixel is 0. K = 1 is a sigmoid, from K = 2 on softmax. ``class_weights`` have no part in the choice; the
-    mean over the chosen pixels is then a weighted one.
+    mean over no pixel is 0. K = 1 is a sigmoid, from K = 2 on softmax. ``class_weights`` have no part in the choice;
+    the mean over the chosen pixels is then a weighted one.
 
     Shrivastava et al., arXiv:1604.03540, choose the hardest regions of an image for detection; in this form, by pixels
     and with a threshold, it is in the code of BiSeNet's authors and of its public implementations (arXiv:1808.00897

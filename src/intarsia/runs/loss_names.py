@@ -11,6 +11,7 @@ from intarsia.errors import ArgumentError
 from intarsia.validation import first_mistake
 
 LOSSES = ("cross_entropy", "focal", "dice", "lovasz", "ohem", "border_weighted", "aaf")
+DEPTH_LOSSES = ("l1", "l2", "berhu", "scale_invariant")
 PAIRS = "aaf"  # compares neighbours, so that all labels could change places
 
 # Losses that a batch taken in parts does not add up to, and why.
@@ -19,6 +20,7 @@ WHOLE_BATCH = {
     "lovasz": "sorts the pixels of the whole batch",
     "ohem": "chooses its pixels among those of the whole batch",
     "aaf": "takes its means over the pairs of the whole batch",
+    "berhu": "measures errors by the largest of the whole batch",
 }
 
 
@@ -48,14 +50,17 @@ def _terms(loss: str) -> list[tuple[str, float]]:
     return terms
 
 
-def check_loss(loss: str) -> None:
-    """Refuse names that there are not, names that come twice, and a sum that no label could be learned from.
+def check_loss(loss: str, task: str = "auto") -> None:
+    """Refuse names that the task has not, names that come twice, and a sum that no label could be learned from.
 
     >>> check_loss("cross_entropy+aff")
     Traceback (most recent call last):
     intarsia.errors.ArgumentError: There is no loss `aff`, the nearest is aaf; sums are made of cross_entropy, ...
     """
     names = [name for name, _ in _terms(loss)]
+    if task == "depth" or set(names) & set(DEPTH_LOSSES):
+        _check_depth_loss(loss, task)
+        return
     for name in names:
         if name not in LOSSES:
             raise ArgumentError(f"There is no loss `{name}`{_nearest(name, LOSSES)}; sums are made of {_list(LOSSES)}")
@@ -63,6 +68,18 @@ def check_loss(loss: str) -> None:
             raise ArgumentError(f"A sum of losses holds each once, and `{name}` comes twice")
     if names == [PAIRS]:
         raise ArgumentError("`aaf` only compares neighbours, which name no class; take cross_entropy+aaf")
+
+
+def _check_depth_loss(loss: str, task: str) -> None:
+    if task not in ("auto", "depth"):
+        raise ArgumentError(
+            f"`{loss}` is a loss of depths, and there are none in a {task}; sums are made of {_list(LOSSES)}"
+        )
+    if loss not in DEPTH_LOSSES:
+        raise ArgumentError(
+            f"There is no loss of depths `{loss}`{_nearest(loss, DEPTH_LOSSES)}; it is one of {_list(DEPTH_LOSSES)}, "
+            "which make no sums"
+        )
 
 
 class _Options(BaseModel):

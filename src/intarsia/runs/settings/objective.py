@@ -14,7 +14,8 @@ class ObjectiveSettings(Section):
     loss: str = Field(
         default="cross_entropy",
         description="cross_entropy, focal, dice, lovasz, ohem (hard pixels only) or border_weighted (U-Net's), or a "
-        "sum such as cross_entropy+0.5*dice; cross_entropy+aaf also compares neighbours. docs/losses.md tells when.",
+        "sum such as cross_entropy+0.5*dice; cross_entropy+aaf also compares neighbours. docs/losses.md tells when. "
+        "Depth: l1, l2, berhu or scale_invariant.",
     )
     loss_options: Annotated[Options, SELDOM] = Field(
         default_factory=dict,
@@ -23,8 +24,8 @@ class ObjectiveSettings(Section):
 
     @field_validator("loss")
     @classmethod
-    def _check_loss(cls, loss: str) -> str:
-        check_loss(loss)
+    def _check_loss(cls, loss: str, fields: Any) -> str:  # Any: pydantic's type cannot be checked
+        check_loss(loss, fields.data.get("task", "auto"))
         return loss
 
     @field_validator("loss_options")
