@@ -37,7 +37,7 @@ def lovasz_softmax(
 ) -> Float[Tensor, ""]:
     """Weighted mean over the classes of a batch of the Lovász extension of 1 − IoU; 0 without a valid pixel.
 
-    Berman et al., arXiv:1705.08790, equations 8 to 12: the error of a pixel for class c is 1 − p_c where c is true, p_c
+    Berman et al., arXiv:1705.08790, section 3.2: the error of a pixel for class c is 1 − p_c where c is true, p_c
     elsewhere, and errors from the largest down are weighted by how much each pixel adds to the Jaccard loss of those
     before it (algorithm 1). Pixels are those of the whole batch, and classes those that it holds, as in the authors'
     code by default.

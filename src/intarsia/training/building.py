@@ -15,7 +15,7 @@ from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs import Balance, NetworkRecord, Recipe
 from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.settings import REFINERS
 from intarsia.training.classification import ClassificationTask
@@ -38,9 +38,11 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
+def create_objective(recipe: Recipe, dataset: Dataset, balance: Balance = Balance()) -> Objective:  # noqa: B008  (frozen)
     """The sum of losses that a recipe names."""
-    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
+    weights = balance.class_weights
+    class_weights = None if weights is None else torch.tensor([weights[name] for name in dataset.classes.names])
+    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options, class_weights)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
         largest, stride = max(pairs.sizes), pairs.stride
@@ -54,11 +56,17 @@ def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
     return objective
 
 
-def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing, objective: Objective) -> Task:
+def create_task(
+    recipe: Recipe,
+    dataset: Dataset,
+    preprocessing: Preprocessing,
+    objective: Objective,
+    balance: Balance = Balance(),  # noqa: B008  (frozen)
+) -> Task:
     """What a recipe says is learned."""
     if recipe.task == "classification":
         return ClassificationTask(recipe, dataset, preprocessing)
-    return SegmentationTask(recipe, dataset, preprocessing, objective)
+    return SegmentationTask(recipe, dataset, preprocessing, objective, balance)
 
 
 def create_optimiser(recipe: Recipe, net: nn.Module, beside: Sequence[nn.Parameter] = ()) -> torch.optim.Optimizer:

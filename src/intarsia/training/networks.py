@@ -20,6 +20,7 @@ NAMED = 6  # tensors that a warm start leaves new
 SEGMENTATION = (
     *("model", "output_stride", "form", "options", "auxiliary", "refiner", "refiner_options"),
     *("backbone_weights", "weights", "train", "loss", "loss_options"),
+    *("auxiliary_weight", "class_weights", "hard_classes", "image_weights", "class_crops"),
 )
 
 
@@ -125,6 +126,16 @@ def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Ex
         device=torch.device(execution.device).type,
         pixels=dataset.pixels,
     )
+
+
+def check_auxiliary(recipe: Recipe, net: Network) -> None:
+    """Refuse a weight for auxiliary outputs that there are not."""
+    has_some = isinstance(net, SegmentationNetwork) and bool(net.auxiliary_weights)
+    if recipe.auxiliary_weight is not None and not has_some:
+        raise ArgumentError(
+            f"`auxiliary_weight` (={recipe.auxiliary_weight:g}) is that of auxiliary outputs, and `{recipe.model}` has "
+            "none here; add --auxiliary, or leave it out."
+        )
 
 
 def fewest_images(recipe: Recipe, net: Network) -> int:

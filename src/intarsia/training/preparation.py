@@ -11,10 +11,11 @@ from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.balancing import find_balance
 from intarsia.training.building import (
     Task,
     create_accelerator,
@@ -29,6 +30,7 @@ from intarsia.training.gradient import Gradient
 from intarsia.training.loop import Loop
 from intarsia.training.networks import (
     Network,
+    check_auxiliary,
     check_batch,
     check_crop,
     create_network,
@@ -53,6 +55,7 @@ class Preparation:
     conduct: Conduct
     dataset: Dataset
     net: Network
+    balance: Balance
     objective: Objective
     accelerator: Accelerator
     reporter: Reporter
@@ -61,7 +64,7 @@ class Preparation:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
         spec = spec_of(self.net)
         trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
-        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std), trial)
+        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std), trial, self.balance)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
 
@@ -73,7 +76,8 @@ class Preparation:
 
     def task(self, record: NetworkRecord) -> Task:
         """What is learned."""
-        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std), self.objective)
+        preprocessing = Preprocessing(record.mean, record.std)
+        return create_task(self.recipe, self.dataset, preprocessing, self.objective, self.balance)
 
     def loop(self, run: Run, record: NetworkRecord, start: int, reporter: Reporter) -> Loop:
         """The loop from step ``start`` on."""
@@ -120,7 +124,13 @@ def prepare(
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
     if recipe.train == "refiner":
         freeze(recipe, net)
+    check_auxiliary(recipe, net)
     check_batch(recipe, dataset, net)
     check_crop(recipe, net)
-    objective = create_objective(recipe, dataset).to(accelerator.device)
-    return Preparation(recipe, conduct, dataset, net, objective, accelerator, reporter)
+    balance = (
+        Balance.read(resumed[0].balance_path) if resumed else find_balance(recipe, dataset, dataset.split("train"))
+    )
+    if said := balance.text():
+        reporter.say(said)
+    objective = create_objective(recipe, dataset, balance).to(accelerator.device)
+    return Preparation(recipe, conduct, dataset, net, balance, objective, accelerator, reporter)

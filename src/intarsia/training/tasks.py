@@ -1,7 +1,7 @@
 """What a training loop has to know of segmentation: batches, loss, scores, picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,8 +19,9 @@ from intarsia.inference.execution import Execution
 from intarsia.losses import Objective
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
-from intarsia.runs import Recipe
+from intarsia.runs import Balance, Recipe
 from intarsia.training.loading import AugmentedSamples
+from intarsia.training.places import Places
 
 PICTURED = 6  # validation images in the picture of each epoch
 
@@ -33,20 +34,25 @@ class SegmentationTask:
     dataset: Dataset
     preprocessing: Preprocessing
     objective: Objective
+    balance: Balance = field(default_factory=Balance)
 
     score_name: ClassVar[str] = "mean IoU"
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
-        return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        weights, recipe = self.balance.image_weights, self.recipe
+        places = None if weights is None else Places(weights, recipe.seed)
+        images = self.dataset.split("train")
+        return AugmentedSamples(images, recipe.augmentation(), recipe.seed, places, recipe.class_crops)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """The recipe's loss, means over valid pixels or pairs; auxiliary outputs count by their weights."""
+        """The recipe's loss; auxiliary outputs count by the recipe's weight, or else by their own."""
         ignore = self.dataset.classes.ignore
         if not isinstance(outputs, Outputs):
             return self.objective(outputs, masks, ignore)
         total = self.objective(outputs.logits, masks, ignore)
-        for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+        for own, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+            weight = own if self.recipe.auxiliary_weight is None else self.recipe.auxiliary_weight
             total = total + weight * self.objective(logits, masks, ignore, auxiliary=True)
         return total
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from intarsia.errors import ArgumentError
-from intarsia.runs import Conduct, NetworkRecord, Recipe, Run, make_conduct, make_recipe
+from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run, make_conduct, make_recipe
 from intarsia.training.building import describe_training
 from intarsia.training.folder import admit, held
 from intarsia.training.mishaps import told
@@ -65,6 +65,8 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
             if is_first:
                 run.begin(recipe, preparation.dataset.classes)
                 run.write_network(record)
+                if preparation.balance != Balance():
+                    preparation.balance.write(run.balance_path)
         preparation.reporter.say(describe_training(record, preparation.net))
         _fit(preparation, run, record)
     return run

@@ -68,7 +68,7 @@ class View:
             return seen, labels
         padding = np.tile(np.array(padding_colour(image.shape[2]), np.uint8), (self.crop_size[1], 1))
         new_image = np.repeat(padding[None], self.crop_size[0], axis=0)
-        new_mask = np.full(self.crop_size, _ignore(mask), mask.dtype)
+        new_mask = np.full(self.crop_size, ignore_of(mask), mask.dtype)
         left = self.columns.target
         if self.flipped:
             left = slice(self.crop_size[1] - left.stop, self.crop_size[1] - left.start)
@@ -95,7 +95,7 @@ class View:
         for channel, grey in enumerate(padding_colour(image.shape[2])):  # several times as fast as all at once
             new_image[:, :, channel][outside] = grey
         new_mask = nearest(plain(mask), *in_image, self._corner, (rows.size, columns.size))
-        new_mask[outside] = _ignore(mask)
+        new_mask[outside] = ignore_of(mask)
         return new_image, new_mask
 
     @property
@@ -103,14 +103,25 @@ class View:
         return self.window[0].start, self.window[1].start
 
 
-def plan_view(size: tuple[int, int], augmentation: Augmentation, generator: np.random.Generator) -> View:
-    """Draw a view of an image of `size` rows and columns: a pure function of size, strengths and generator."""
+def plan_view(
+    size: tuple[int, int],
+    augmentation: Augmentation,
+    generator: np.random.Generator,
+    focus: tuple[int, int] | None = None,
+) -> View:
+    """Draw a view of an image of `size` rows and columns: a pure function of size, strengths, generator and focus.
+
+    With a `focus`, a row and column of the image, the crop is drawn evenly from those that show this pixel; a rotation
+    or elastic deformation, which come after, may move it out again.
+    """
     # Always the same draws, so that changing one strength leaves what the others do alone; the elastic nodes come last.
     draws = generator.random(10)
     low, high = np.log(augmentation.scale)
     scale = float(np.exp(low + (high - low) * draws[0]))
     crop = augmentation.crop_size
-    rows, columns = (Axis.drawn(size[i], crop[i], scale, draws[1 + i]) for i in (0, 1))
+    rows, columns = (
+        Axis.drawn(size[i], crop[i], scale, draws[1 + i], focus if focus is None else focus[i]) for i in (0, 1)
+    )
     strengths = np.array((augmentation.brightness, augmentation.contrast, augmentation.saturation))
     factors = 1 + strengths * (2 * draws[4:7] - 1)
     angle = augmentation.rotation * (2 * float(draws[7]) - 1)
@@ -155,5 +166,6 @@ def augment(
     return view.apply(image[view.window], mask[view.window])
 
 
-def _ignore(mask: Mask) -> int:
+def ignore_of(mask: Mask) -> int:
+    """What a mask of this type holds where there is no class."""
     return IGNORE if mask.dtype == np.uint8 else IGNORE_UINT16

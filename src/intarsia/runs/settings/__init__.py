@@ -1,5 +1,6 @@
 """How to train, by subject; :class:`Settings` is all of it."""
 
+from intarsia.runs.settings.balancing import BalancingSettings
 from intarsia.runs.settings.machine import MachineSettings
 from intarsia.runs.settings.network import REFINERS, NetworkSettings
 from intarsia.runs.settings.objective import ObjectiveSettings
@@ -13,6 +14,13 @@ __all__ = ["REFINERS", "SELDOM", "Settings"]
 
 
 class Settings(  # fields stand in the order from the last base to the first
-    MachineSettings, OptimiserSettings, ObjectiveSettings, ViewSettings, ScheduleSettings, NetworkSettings, TaskSettings
+    MachineSettings,
+    OptimiserSettings,
+    BalancingSettings,
+    ObjectiveSettings,
+    ViewSettings,
+    ScheduleSettings,
+    NetworkSettings,
+    TaskSettings,
 ):
     """How to train, whatever the data. Every default works."""

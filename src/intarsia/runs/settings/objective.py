@@ -22,6 +22,10 @@ class ObjectiveSettings(Section):
         description="Of the losses, such as --loss-options.focal.gamma 1 or --loss-options.label-smoothing 0.1.",
     )
 
+    auxiliary_weight: Annotated[float | None, SELDOM] = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Of each auxiliary output's loss; by default the model's."
+    )
+
     @field_validator("loss")
     @classmethod
     def _check_loss(cls, loss: str, fields: Any) -> str:  # Any: pydantic's type cannot be checked
