@@ -52,8 +52,8 @@ class BalancingSettings(Section):
 
     class_weights: Annotated[ClassWeights, BeforeValidator(_read_weights), Parameter(negative="")] = Field(
         default=None,
-        description="What the classes weigh in the loss: inverse, median_frequency or effective_number, of the "
-        "training set, or numbers: 1,2,0.5 for all classes, or person=2 for some, others 1.",
+        description="What the classes weigh in the loss: inverse, median_frequency or effective_number (by the "
+        "training set), or numbers: 1,2,0.5 for all classes, or person=2 for some, others 1.",
     )
     hard_classes: Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_read_names), Parameter(negative="")] = (
         Field(
