@@ -18,6 +18,7 @@ from intarsia.errors import ArgumentError, DataError, IntarsiaError, Interrupted
 from intarsia.losses import cross_entropy
 from intarsia.models import Outputs
 from intarsia.runs import Balance, Run, make_recipe
+from intarsia.runs.balance import read_balances
 from intarsia.shapes import Mask, Picture, Window
 from intarsia.training.balancing import find_balance, hardest_classes, read_image_weights
 from intarsia.training.loading import AugmentedSamples
@@ -128,7 +129,7 @@ def named(discs: Path) -> Dataset:
 
 
 def found(dataset: Dataset, **settings: Any) -> Balance:
-    return find_balance(make_recipe(data="photos", **settings), dataset, dataset.split("train"))
+    return find_balance(make_recipe(data="photos", **settings), dataset)
 
 
 def test_what_is_said_of_classes_becomes_numbers(named: Dataset, tmp_path: Path) -> None:
@@ -157,7 +158,8 @@ def test_hard_classes_are_the_worst_quarter_of_the_run_one_starts_from(named: Da
     assert balance.text() == "Images with white disc are seen twice as often."
     for weights in (None, str(tmp_path / "nowhere")):
         with pytest.raises(
-            ArgumentError, match=r"`hard_classes` \(='auto'\) are those .* is no run with an evaluation"
+            ArgumentError,
+            match=r"`hard_classes` \(='auto'\) are those that an earlier run or stage did .* is no run with an",
         ):
             found(named, hard_classes="auto", weights=weights)
 
@@ -186,15 +188,16 @@ def balanced_run(discs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_run_keeps_what_it_was_told(balanced_run: Path) -> None:
-    kept = json.loads((balanced_run / "balance.json").read_text())
+    (kept,) = json.loads((balanced_run / "balance.json").read_text())
     assert set(kept["class_weights"]) == {"class 0", "class 1"}
     assert kept["hard_classes"] == ["class 1"]
     stored = load_file(balanced_run / "checkpoint.safetensors")["objective.class_weights"]
     torch.testing.assert_close(stored, torch.tensor(list(kept["class_weights"].values())))
     damaged = balanced_run.parent / "balance.json"
-    damaged.write_text('{"class_weights": 3}')
+    damaged.write_text('[{"class_weights": 3}]')
     with pytest.raises(RunError, match=r"balance\.json` is damaged: .* Train the run again\."):
-        Balance.read(damaged)
+        read_balances(damaged, 1)
+    assert read_balances(balanced_run.parent / "nowhere.json", 2) == (Balance(), Balance())
 
 
 def test_interrupted_and_resumed_it_is_the_same_run(
@@ -268,10 +271,39 @@ def test_an_auxiliary_weight_needs_auxiliary_outputs(discs: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["class_weights", "hard_classes", "image_weights", "class_crops", "auxiliary_weight"])
-def test_a_classifier_has_no_use_for_them(name: str, named: Dataset) -> None:
-    from intarsia.training.networks import create_network
+@pytest.mark.parametrize("task", ["classification", "depth"])
+def test_other_tasks_have_no_use_for_them(name: str, task: str) -> None:
+    from intarsia.training.belonging import check_settings
 
     values = {"class_weights": "inverse", "hard_classes": "a", "image_weights": "rarity"}
-    recipe = make_recipe(data="x", task="classification", **{name: values.get(name, 0.5)})
+    recipe = make_recipe(data="x", task=task, **{name: values.get(name, 0.5)})
     with pytest.raises(ArgumentError, match=rf"`{name}` .* belongs to segmentation; leave it out"):
-        create_network(recipe, named)
+        check_settings(recipe)
+
+
+STAGED: dict[str, Any] = {"stages": [{"epochs": 1}, {"epochs": 1, "hard_classes": "auto"}], "class_weights": (1, 2)}
+
+
+def test_a_stage_finds_hard_what_the_one_before_did_worst(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it is interrupted in the second stage: then the evaluation is not asked again."""
+    whole = run_tiny(discs, tmp_path / "whole", **STAGED)
+    first, second = read_balances(whole.balance_path, 2)
+    ious = whole.history()[0]["per_class_iou"]
+    assert (first.hard_classes, second.hard_classes) == ((), (min(ious, key=lambda name: ious[name]),))
+    assert first.class_weights == second.class_weights == {"class 0": 1.0, "class 1": 2.0}
+    steps = whole.history()[0]["step"]
+    with monkeypatch.context() as patch:
+        at_step(patch, steps + 1, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run_tiny(discs, tmp_path / "run", **STAGED)
+    monkeypatch.setattr("intarsia.training.preparation.find_balance", None)
+    run_tiny(discs, tmp_path / "run", resume=True, **STAGED)
+    assert same_runs(tmp_path / "run", whole.folder)
+
+
+def test_a_later_stages_classes_are_known_before_the_first(discs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"There is no class `class 7`; did you mean class "):
+        run_tiny(discs, tmp_path / "run", stages=[{"epochs": 1}, {"hard_classes": "class 7"}])
+    assert not (tmp_path / "run").exists()

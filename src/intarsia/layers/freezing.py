@@ -1,6 +1,7 @@
 """Parts of a network that stay as they are while the rest learns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from torch import nn
@@ -66,3 +67,23 @@ def freeze_parts(net: nn.Module, parts: Sequence[str], norms: bool | str) -> tup
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise ArgumentError(f"`freeze` (={','.join(parts)!r}) leaves nothing that learns; freeze fewer parts.")
     return (*parts, *still)
+
+
+@contextmanager
+def statistics_kept(net: nn.Module) -> Iterator[None]:
+    """Batch norms normalise by each batch as in training, and their statistics stay what they are.
+
+    >>> norm = nn.BatchNorm2d(1)
+    >>> with statistics_kept(norm):
+    ...     _ = norm(torch.ones(1, 1, 2, 2))
+    >>> norm.running_mean
+    tensor([0.])
+    """
+    tracking = [norm for norm in batch_norms(net).values() if norm.training and norm.track_running_stats]
+    for norm in tracking:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in tracking:
+            norm.track_running_stats = True

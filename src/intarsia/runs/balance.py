@@ -34,20 +34,25 @@ class Balance:
             parts.append(f"Images with {', '.join(self.hard_classes)} are seen twice as often")
         return "; ".join(parts) + "." if parts else None
 
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
-        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
-    @classmethod
-    def read(cls, path: Path) -> "Balance":
-        """Read back what :meth:`write` wrote; nothing is balanced where there is no file.
+def write_balances(path: Path, balances: tuple[Balance, ...]) -> None:
+    """Write those of the stages so far as JSON, whole or not at all; nothing where nothing is balanced."""
+    if any(balance != Balance() for balance in balances):
+        write_text(path, json.dumps([asdict(balance) for balance in balances], indent=2) + "\n")
 
-        Raises:
-            RunError: the file is damaged.
-        """
-        try:
-            return TypeAdapter(cls).validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return cls()
-        except ValidationError as error:
-            raise RunError(f"`{path}` is damaged: {first_mistake(error)} Train the run again.") from error
+
+def read_balances(path: Path, stages: int) -> tuple[Balance, ...]:
+    """Read back those of the first ``stages``; without a file nothing was balanced.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        return (*_BALANCES.validate_json(path.read_bytes()), *(Balance(),) * stages)[:stages]
+    except FileNotFoundError:
+        return (Balance(),) * stages
+    except ValidationError as error:
+        raise RunError(f"`{path}` is damaged: {first_mistake(error)} Train the run again.") from error
+
+
+_BALANCES = TypeAdapter(tuple[Balance, ...])

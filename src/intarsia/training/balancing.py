@@ -8,29 +8,34 @@ from jaxtyping import Float
 
 from intarsia.data import Classes, Dataset, Sample
 from intarsia.data.class_balance import CLASS_WEIGHTS, Histogram, class_histogram, rarity
+from intarsia.data.depth import DepthDataset
 from intarsia.data.listing import read_text
 from intarsia.errors import ArgumentError, DataError, UnknownNameError
 from intarsia.runs import Balance, Recipe, Run
 from intarsia.runs.settings.balancing import RARITY
+from intarsia.training.admission import Data
 
 HARD = 4  # the worst 1 / HARD of all classes are hard: five of VOC's 21, which is how many DeepLab v3 doubles
 TIMES = 2  # as often as others are images with a hard class seen: DeepLab v3, arXiv:1706.05587, section 4.1
 
 
-def find_balance(recipe: Recipe, dataset: Dataset, samples: Sequence[Sample]) -> Balance:
-    """What a recipe's rules say of the training images, ``samples``; their masks are read if a rule needs it.
+def find_balance(recipe: Recipe, dataset: Data, run: Run | None = None) -> Balance:
+    """What the rules of a recipe, or of one stage, say of the training images; their masks are read if a rule asks.
+
+    Classes are hard as the last evaluation of ``run`` found them, by default of the run that the recipe starts from.
 
     Raises:
         ArgumentError: there is no such class, weights are not one a class, or there is no evaluation to learn from.
         DataError: a mask or the file of weights cannot be read, or the file names no such image.
     """
-    hard = _hard_classes(recipe, dataset.classes)
+    if isinstance(dataset, DepthDataset):
+        return Balance()
+    samples, classes = dataset.split(recipe.split), dataset.classes
+    hard = _hard_classes(recipe, classes, run)
     counted = isinstance(recipe.class_weights, str) or recipe.image_weights == RARITY or hard
-    histogram = class_histogram(samples, dataset.classes) if counted else np.zeros((0, dataset.classes.count), int)
+    histogram = class_histogram(samples, classes) if counted else np.zeros((0, classes.count), int)
     return Balance(
-        _class_weights(recipe, dataset.classes, histogram),
-        hard,
-        _image_weights(recipe, dataset.classes, hard, samples, histogram),
+        _class_weights(recipe, classes, histogram), hard, _image_weights(recipe, classes, hard, samples, histogram)
     )
 
 
@@ -44,20 +49,33 @@ def hardest_classes(per_class_iou: Mapping[str, float | None]) -> tuple[str, ...
     return tuple(sorted(known, key=lambda name: known[name])[: max(1, len(known) // HARD)])
 
 
-def _hard_classes(recipe: Recipe, classes: Classes) -> tuple[str, ...]:
+def check_hard_classes(recipe: Recipe, dataset: Data) -> None:
+    """Refuse names that are no classes, before a stage begins in which they would be hard.
+
+    Raises:
+        UnknownNameError: there is such a name.
+    """
+    if isinstance(dataset, Dataset) and recipe.hard_classes != "auto":
+        for name in recipe.hard_classes:
+            _check_class(name, dataset.classes)
+
+
+def _hard_classes(recipe: Recipe, classes: Classes, run: Run | None) -> tuple[str, ...]:
     if recipe.hard_classes == "auto":
-        return hardest_classes(_last_evaluation(recipe))
+        return hardest_classes(_last_evaluation(recipe, run))
     for name in recipe.hard_classes:
         _check_class(name, classes)
     return recipe.hard_classes
 
 
-def _last_evaluation(recipe: Recipe) -> Mapping[str, float | None]:
-    """IoU of each class after the last epoch of the run that a training starts from."""
-    history = Run(Path(recipe.weights).expanduser()).history() if recipe.weights else []
+def _last_evaluation(recipe: Recipe, run: Run | None) -> Mapping[str, float | None]:
+    """IoU of each class after the last epoch."""
+    if run is None and recipe.weights is not None:
+        run = Run(Path(recipe.weights).expanduser())
+    history = [] if run is None else run.history()
     if not history or "per_class_iou" not in history[-1]:
         raise ArgumentError(
-            "`hard_classes` (='auto') are those that an earlier run did worst, and `weights` "
+            "`hard_classes` (='auto') are those that an earlier run or stage did worst, and `weights` "
             f"(={recipe.weights!r}) is no run with an evaluation; name one, or the classes."
         )
     return history[-1]["per_class_iou"]

@@ -47,6 +47,10 @@ def _read_names(given: object) -> object:
     return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
+HardClasses = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_read_names)]
+"""Names of classes, or the word that leaves them to an evaluation."""
+
+
 class BalancingSettings(Section):
     """Weights of classes, and how often images are seen."""
 
@@ -55,12 +59,10 @@ class BalancingSettings(Section):
         description="What the classes weigh in the loss: inverse, median_frequency or effective_number (by the "
         "training set), or numbers: 1,2,0.5 for all classes, or person=2 for some, others 1.",
     )
-    hard_classes: Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_read_names), Parameter(negative="")] = (
-        Field(
-            default=(),
-            description="Images with one of these classes, such as bicycle,chair, are seen twice as often (DeepLab v3); "
-            "auto: the quarter that the run given by --weights did worst.",
-        )
+    hard_classes: Annotated[HardClasses, Parameter(negative="")] = Field(
+        default=(),
+        description="Images with one of these classes, such as bicycle,chair, are seen twice as often (DeepLab v3); "
+        "auto: the quarter that the run given by --weights, or the stage before, did worst.",
     )
     image_weights: str | None = Field(
         default=None,
