@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from hashlib import blake2b
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 from torch import nn
 
 from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
-from intarsia.errors import ArgumentError
+from intarsia.errors import ArgumentError, DataError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
@@ -20,6 +21,7 @@ from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.settings import REFINERS
 from intarsia.training.classification import ClassificationTask
 from intarsia.training.networks import Network
+from intarsia.training.processes import everywhere
 from intarsia.training.samplers import StepBatches
 from intarsia.training.tasks import SegmentationTask
 
@@ -29,12 +31,16 @@ FACTOR = "factor"  # of a group's learning rate
 REFINER_RATE = 0.02  # its numbers are from 1 to 10, and a step of Adam is as large as the rate
 
 
+PATIENCE = timedelta(hours=6)  # of processes while the first looks at all images, or one has the slowest to validate
+
+
 def create_accelerator() -> Accelerator:
     """The engine, its settings said outright: neither the environment nor a guess may change a recipe."""
     return Accelerator(
         cpu=not torch.cuda.is_available(),  # otherwise processes on CPUs stay strangers to each other
         mixed_precision="no",  # autocast is ours
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # the number alone yields to a variable
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
 
@@ -86,9 +92,9 @@ def create_optimiser(recipe: Recipe, net: nn.Module, beside: Sequence[nn.Paramet
 
 def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
     """This process's share of all steps from ``start``."""
-    images, processes = len(dataset.split("train")), accelerator.num_processes
-    batch_size = min(recipe.batch_size, images // processes)
-    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, accelerator.process_index, processes)
+    images, batch_size = len(dataset.split("train")), recipe.batch_size * recipe.accumulate
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, rank, processes)
 
 
 def worker_count(recipe: Recipe) -> int:
@@ -96,6 +102,18 @@ def worker_count(recipe: Recipe) -> int:
     if recipe.workers is not None:
         return recipe.workers
     return min(8, max(1, (os.cpu_count() or 1) - 1)) if torch.cuda.is_available() else 0
+
+
+def agreed_fingerprint(dataset: Dataset) -> str:
+    """The :func:`fingerprint` that the data have in every process. Raises ``DataError`` if they are not the same."""
+    first, *others = everywhere(lambda: fingerprint(dataset))
+    for rank, other in enumerate(others, start=1):
+        if other != first:
+            raise DataError(
+                f"`{dataset.name}` is not the same for all processes ({first} for process 0, {other} for process "
+                f"{rank}): all must read the same files, so put the folder where every machine sees it."
+            )
+    return first
 
 
 def fingerprint(dataset: Dataset) -> str:

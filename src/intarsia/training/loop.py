@@ -1,11 +1,10 @@
 """The loop: step, validate, save; it knows neither what is learned nor how it is shown."""
 
-import signal
-import threading
+import operator
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from accelerate import Accelerator
@@ -18,8 +17,18 @@ from intarsia.runs import Recipe, Run
 from intarsia.runs.weights import save_tensors
 from intarsia.training.building import FACTOR, Task, worker_count
 from intarsia.training.gradient import Gradient
+from intarsia.training.interruption import interruptible
 from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
+from intarsia.training.processes import (
+    anywhere,
+    everywhere,
+    in_step,
+    process_count,
+    process_rank,
+    seed_step,
+    share_buffers,
+)
 from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import polynomial
@@ -48,7 +57,7 @@ class Loop:
     def fit(self, state: TrainingState) -> None:
         """Train from ``state.step`` to the last step."""
         prepared, loader = self.prepared(state)
-        with _interruptible() as interrupted:
+        with interruptible(launched=process_count() > 1) as interrupted:
             last = saved = time.perf_counter()
             for batch in self._delivered(state, loader):
                 try:
@@ -56,7 +65,7 @@ class Loop:
                 except StepOutOfMemory:
                     self._save_if_begun(state)
                     raise
-                now, stop = time.perf_counter(), interrupted.is_set()
+                now, stop = time.perf_counter(), anywhere(interrupted.is_set())
                 speed = len(batch[0]) * self.accelerator.num_processes / (now - last)
                 self.reporter.step(StepReport(state.step, self.batches.steps, loss, state.mean_loss, rate, speed))
                 if state.step % self.batches.steps_per_epoch == 0:
@@ -82,6 +91,7 @@ class Loop:
             group["lr"] = rate * group.get(FACTOR, 1.0)
         state.objective.advance(state.step / self.batches.steps)
         prepared.train()
+        seed_step(self.recipe.seed, state.step)
         loss = self.gradient(state, prepared, batch)
         state.optimiser.step()
         state.optimiser.zero_grad()
@@ -95,23 +105,31 @@ class Loop:
     def _delivered(self, state: TrainingState, loader: "DataLoader[Batch | IntarsiaError]") -> Iterator[Batch]:
         """The loader's batches; if it fails, the steps that were taken are saved first."""
         try:
-            yield from delivered(loader)
+            yield from in_step(delivered(loader))
         except Exception:  # the loader's: what the loop itself raises does not come by here
             self._save_if_begun(state)
             raise
 
     def _end_epoch(self, state: TrainingState) -> None:
+        self._check_finite(state)
+        share_buffers(state.net)
+        scores = self._scores(state.net.eval())
         if self.accelerator.is_main_process:
-            self._validate(state)
+            self._write_epoch(state, scores)
         state.loss_sum, state.loss_steps = 0.0, 0
         self._save(state)
         self.accelerator.wait_for_everyone()
 
-    def _validate(self, state: TrainingState) -> None:
-        self._check_finite(state)
+    def _scores(self, net: nn.Module) -> Any:
+        """Of all validation images, of which each process takes its share."""
+        share = slice(process_rank(), None, process_count())
+        any_here = len(self.task.dataset.split("val")[share]) > 0
+        found = everywhere(lambda: self.task.validate(net, self.execution, share) if any_here else None)
+        return reduce(operator.add, (scores for scores in found if scores is not None))
+
+    def _write_epoch(self, state: TrainingState, scores: Any) -> None:
+        """Write the epoch's picture and line, and its weights if they are the best so far."""
         net, epoch, loss = state.net, state.step // self.batches.steps_per_epoch, state.mean_loss
-        net.eval()
-        scores = self.task.validate(net, self.execution)
         picture = self.run.picture_path(epoch)
         self.task.picture(net, self.execution, picture)
         is_best = self.task.score(scores) > state.best_score or not self.run.weights_path.exists()
@@ -157,23 +175,3 @@ def _record(
         **figures,
         "seconds": round(state.seconds, 2),
     }
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """The first Ctrl-C sets the event, which the loop looks at between steps; a second one stops at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(*_: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

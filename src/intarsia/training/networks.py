@@ -132,9 +132,10 @@ def fewest_images(recipe: Recipe, net: Network) -> int:
     return 1 if recipe.crop_size > spec_of(net).output_stride else 2
 
 
-def check_batch(recipe: Recipe, dataset: Dataset, net: Network) -> None:
+def check_batch(recipe: Recipe, dataset: Dataset, net: Network, processes: int = 1) -> None:
     """Refuse a batch that batch norm cannot train on."""
-    if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
+    at_least = len(dataset.split("train")) // (recipe.accumulate * processes)
+    if min(recipe.batch_size, at_least) < fewest_images(recipe, net):
         stride = spec_of(net).output_stride
         raise ArgumentError(
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "

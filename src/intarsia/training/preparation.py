@@ -9,6 +9,7 @@ from accelerate.utils import set_seed
 from intarsia.data import Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.layers.synchronised_norm import synchronised
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
@@ -17,12 +18,12 @@ from intarsia.training.admission import open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.building import (
     Task,
+    agreed_fingerprint,
     create_accelerator,
     create_objective,
     create_optimiser,
     create_task,
     describe,
-    fingerprint,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
@@ -40,6 +41,7 @@ from intarsia.training.networks import (
     start_from,
 )
 from intarsia.training.precision import choose_execution
+from intarsia.training.processes import first_before_others
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import check_trainable
@@ -68,8 +70,11 @@ class Preparation:
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
         Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        if self.accelerator.num_processes > 1 and self.recipe.norm_statistics == "synchronised":
+            synchronised(self.net)
         optimiser = create_optimiser(self.recipe, self.net, list(self.objective.parameters()))
-        return TrainingState(self.net, optimiser, fingerprint(self.dataset), objective=self.objective)
+        data, parts = agreed_fingerprint(self.dataset), self.recipe.accumulate
+        return TrainingState(self.net, optimiser, data, parts=parts, objective=self.objective)
 
     def task(self, record: NetworkRecord) -> Task:
         """What is learned."""
@@ -112,15 +117,15 @@ def prepare(
             )
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
-    dataset = open_for_training(recipe, conduct.check, reporter, resumed)
-    check_trainable(dataset, accelerator.num_processes)
+    dataset = first_before_others(lambda: open_for_training(recipe, conduct.check, reporter, resumed))
+    check_trainable(dataset, accelerator.num_processes, recipe.accumulate)
     reporter.say(describe(dataset))
     net = rebuild_network(resumed[1]) if resumed else create_network(recipe, dataset)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
     if recipe.train == "refiner":
         freeze(recipe, net)
-    check_batch(recipe, dataset, net)
+    check_batch(recipe, dataset, net, accelerator.num_processes)
     check_crop(recipe, net)
     objective = create_objective(recipe, dataset).to(accelerator.device)
     return Preparation(recipe, conduct, dataset, net, objective, accelerator, reporter)

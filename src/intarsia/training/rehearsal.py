@@ -89,7 +89,7 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
         network=describe_training(record, preparation.net),
         epochs=recipe.epochs,
         steps_per_epoch=loop.batches.steps_per_epoch,
-        images_per_step=loop.batches.batch_size,
+        images_per_step=loop.batches.images_per_step,
         step_seconds=_time_steps(loop, state),
         validation_seconds=_time_validation(loop, preparation.net),
         parts=state.parts,

@@ -59,9 +59,9 @@ class SegmentationTask:
         """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
         return (masks != self.dataset.classes.ignore).sum()
 
-    def validate(self, net: nn.Module, execution: Execution) -> Scores:
-        """Scores on the validation split at full resolution."""
-        return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val"))
+    def validate(self, net: nn.Module, execution: Execution, share: slice = slice(None)) -> Scores:
+        """Scores on the validation split, or on a share of it, at full resolution."""
+        return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val")[share])
 
     def score(self, scores: Scores) -> float:
         """What is better when it is larger."""
@@ -95,8 +95,8 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
-def check_trainable(dataset: Dataset, processes: int = 1) -> None:
-    """Training needs two classes, a training and a validation split, and an image for each process."""
+def check_trainable(dataset: Dataset, processes: int = 1, passes: int = 1) -> None:
+    """Training needs two classes, a training and a validation split, and an image for each pass of each process."""
     if dataset.classes.count < 2:
         raise ArgumentError(
             f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
@@ -104,8 +104,10 @@ def check_trainable(dataset: Dataset, processes: int = 1) -> None:
     for split in ("train", "val"):
         if not dataset.splits.get(split):
             raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if split == 'train' else 'validate'}.")
-    if len(dataset.split("train")) < processes:
-        raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
+    needed = processes * passes
+    if len(dataset.split("train")) < needed:
+        who = f"{processes} processes" if passes == 1 else f"{passes} passes a step in each of {processes} processes"
+        raise ArgumentError(f"{who} need {needed} training images; `{dataset.name}` has fewer.")
 
 
 def spread(items: Sequence[Sample], count: int) -> list[Sample]:
