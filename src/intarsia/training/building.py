@@ -1,34 +1,28 @@
-"""What a recipe asks for beside its network: engine, task, optimiser, batches."""
+"""What a recipe asks for beside its network: engine, task, batches."""
 
 import os
-from collections.abc import Sequence
 from datetime import timedelta
-from hashlib import blake2b
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
-from torch import nn
 
-from intarsia.data import Dataset, FileSample, LabelledSample, Sample
-from intarsia.data.checking.facts import digest
-from intarsia.errors import ArgumentError, DataError
+from intarsia.data.depth import DepthDataset
+from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import NetworkRecord, Recipe
 from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.settings import REFINERS
+from intarsia.training.admission import Data
 from intarsia.training.classification import ClassificationTask
-from intarsia.training.networks import Network
-from intarsia.training.processes import everywhere
+from intarsia.training.depth import DepthTask
+from intarsia.training.networks import Network, measuring_of
 from intarsia.training.samplers import StepBatches
 from intarsia.training.tasks import SegmentationTask
 
-Task = SegmentationTask | ClassificationTask
-
-FACTOR = "factor"  # of a group's learning rate
-REFINER_RATE = 0.02  # its numbers are from 1 to 10, and a step of Adam is as large as the rate
+Task = SegmentationTask | ClassificationTask | DepthTask
 
 
 PATIENCE = timedelta(hours=6)  # of processes while the first looks at all images, or one has the slowest to validate
@@ -44,8 +38,10 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
-    """The sum of losses that a recipe names."""
+def create_objective(recipe: Recipe, dataset: Data) -> Objective:
+    """The sum of losses that a recipe names; a depth loss learns nothing, and its task has it."""
+    if isinstance(dataset, DepthDataset):
+        return Objective()
     objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
@@ -60,41 +56,24 @@ def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
     return objective
 
 
-def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing, objective: Objective) -> Task:
+def create_task(recipe: Recipe, dataset: Data, preprocessing: Preprocessing, objective: Objective) -> Task:
     """What a recipe says is learned."""
+    if isinstance(dataset, DepthDataset):
+        return DepthTask(recipe, dataset, preprocessing, measuring_of(recipe, dataset))
     if recipe.task == "classification":
         return ClassificationTask(recipe, dataset, preprocessing)
     return SegmentationTask(recipe, dataset, preprocessing, objective)
 
 
-def create_optimiser(recipe: Recipe, net: nn.Module, beside: Sequence[nn.Parameter] = ()) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed.
-
-    The numbers that a refiner calls its own are a group of their own: zero means nothing to them, and they begin with
-    ``REFINER_RATE``, however slowly the network learns; it decays like the other. What is learned ``beside`` the
-    network, by its loss, has the network's rate and no decay.
-    """
-    refiner = getattr(net, "refiner", None)
-    own = [] if refiner is None else refiner.own_numbers()
-    others = [p for p in net.parameters() if not any(p is q for q in own)]
-    groups = [
-        {"params": [p for p in others if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if own:
-        groups.append({"params": own, "weight_decay": 0.0, FACTOR: REFINER_RATE / recipe.base_learning_rate})
-    if beside:
-        groups.append({"params": list(beside), "weight_decay": 0.0})
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)
-
-
-def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
-    """This process's share of all steps from ``start``."""
-    images, batch_size = len(dataset.split("train")), recipe.batch_size * recipe.accumulate
+def step_batches(
+    recipe: Recipe, dataset: Data, accelerator: Accelerator, start: int = 0, first_epoch: int = 0
+) -> StepBatches:
+    """This process's share of all steps of a stage from ``start``, behind so many epochs of other stages."""
+    images, batch_size = len(dataset.split(recipe.split)), recipe.batch_size * recipe.accumulate
     rank, processes = accelerator.process_index, accelerator.num_processes
-    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, rank, processes)
+    return StepBatches(
+        images, batch_size, recipe.epochs, recipe.seed, start, rank, processes, recipe.steps, first_epoch
+    )
 
 
 def worker_count(recipe: Recipe) -> int:
@@ -104,36 +83,7 @@ def worker_count(recipe: Recipe) -> int:
     return min(8, max(1, (os.cpu_count() or 1) - 1)) if torch.cuda.is_available() else 0
 
 
-def agreed_fingerprint(dataset: Dataset) -> str:
-    """The :func:`fingerprint` that the data have in every process. Raises ``DataError`` if they are not the same."""
-    first, *others = everywhere(lambda: fingerprint(dataset))
-    for rank, other in enumerate(others, start=1):
-        if other != first:
-            raise DataError(
-                f"`{dataset.name}` is not the same for all processes ({first} for process 0, {other} for process "
-                f"{rank}): all must read the same files, so put the folder where every machine sees it."
-            )
-    return first
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """Of the training and validation splits, in order, names and files' bytes: other data make another training."""
-    parts: Sequence[str] = [
-        part for split in ("train", "val") for sample in dataset.split(split) for part in (split, *_identity(sample))
-    ]
-    content = blake2b(repr((parts, dataset.pixels)).encode(errors="surrogateescape"), digest_size=8)
-    return f"{sum(len(dataset.split(split)) for split in ('train', 'val'))} images {content.hexdigest()}"
-
-
-def _identity(sample: Sample) -> tuple[str, ...]:
-    if isinstance(sample, LabelledSample):
-        return sample.name, digest(sample.image_path)  # the name begins with the class
-    if isinstance(sample, FileSample):
-        return sample.name, digest(sample.image_path), digest(sample.mask_path)
-    return (sample.name,)  # built-in samples are what their names say
-
-
-def describe(dataset: Dataset) -> str:
+def describe(dataset: Data) -> str:
     """What was recognised, in one sentence.
 
     >>> from intarsia.data import open_dataset
@@ -141,8 +91,11 @@ def describe(dataset: Dataset) -> str:
     'materials: mosaics of 8 photographs, ...; images: 320 train, 64 val; 8 classes (brick, grass, ...).'
     """
     sizes = ", ".join(f"{len(samples)} {split}" for split, samples in dataset.splits.items())
+    found = f"{dataset.name}: {dataset.layout}; images: {sizes}"
+    if isinstance(dataset, DepthDataset):
+        return f"{found}, with depths."
     names = ", ".join(dataset.classes.names[:12]) + (", …" if dataset.classes.count > 12 else "")
-    return f"{dataset.name}: {dataset.layout}; images: {sizes}; {dataset.classes.count} classes ({names})."
+    return f"{found}; {dataset.classes.count} classes ({names})."
 
 
 def describe_training(record: NetworkRecord, net: Network) -> str:
@@ -150,8 +103,10 @@ def describe_training(record: NetworkRecord, net: Network) -> str:
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     refined = f", refined by {REFINERS[record.refiner]} that learns" if record.refiner else ""
     frozen = ", frozen but for that," if isinstance(net, SegmentationNetwork) and net.frozen else ","
+    told = f" Depths are measured by {record.measuring or 'their own sensor'}." if record.task == "depth" else ""
     return (
         f"{record.model} on {record.backbone} at output stride {record.output_stride}"
         f"{refined}{frozen} {parameters:.1f} M parameters, "
         f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
+        f"{told}"
     )

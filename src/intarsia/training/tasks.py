@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
-from intarsia.data import Dataset, Sample, colourise, contact_sheet
+from intarsia.data import Dataset, colourise, contact_sheet
+from intarsia.data.depth import DepthDataset
 from intarsia.data.pictures import as_rgb
 from intarsia.errors import ArgumentError
 from intarsia.files import atomic
@@ -21,6 +22,8 @@ from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
+
+Item = TypeVar("Item")
 
 PICTURED = 6  # validation images in the picture of each epoch
 
@@ -34,11 +37,9 @@ class SegmentationTask:
     preprocessing: Preprocessing
     objective: Objective
 
-    score_name: ClassVar[str] = "mean IoU"
-
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
-        return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        return AugmentedSamples(self.dataset.split(self.recipe.split), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
         """The recipe's loss, means over valid pixels or pairs; auxiliary outputs count by their weights."""
@@ -66,6 +67,10 @@ class SegmentationTask:
     def score(self, scores: Scores) -> float:
         """What is better when it is larger."""
         return scores.mean_iou
+
+    def told(self, score: float) -> str:
+        """A score in words."""
+        return f"mean IoU {score:.4f}"
 
     def figures(self, scores: Scores) -> dict[str, Any]:
         """What an epoch's line holds of them."""
@@ -95,22 +100,22 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
-def check_trainable(dataset: Dataset, processes: int = 1, passes: int = 1) -> None:
+def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1, passes: int = 1, split: str = "train") -> None:
     """Training needs two classes, a training and a validation split, and an image for each pass of each process."""
-    if dataset.classes.count < 2:
+    if isinstance(dataset, Dataset) and dataset.classes.count < 2:
         raise ArgumentError(
             f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
         )
-    for split in ("train", "val"):
-        if not dataset.splits.get(split):
-            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if split == 'train' else 'validate'}.")
-    needed = processes * passes
-    if len(dataset.split("train")) < needed:
+    for needed in ("train", "val"):
+        if not dataset.splits.get(needed):
+            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if needed == 'train' else 'validate'}.")
+    images = processes * passes
+    if len(dataset.split(split)) < images:
         who = f"{processes} processes" if passes == 1 else f"{passes} passes a step in each of {processes} processes"
-        raise ArgumentError(f"{who} need {needed} training images; `{dataset.name}` has fewer.")
+        raise ArgumentError(f"{who} need {images} training images; `{dataset.name}` has fewer.")
 
 
-def spread(items: Sequence[Sample], count: int) -> list[Sample]:
+def spread(items: Sequence[Item], count: int) -> list[Item]:
     """As many as ``count`` of the items, from the first to the last at equal distances."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[i] for i in chosen]

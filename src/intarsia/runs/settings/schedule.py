@@ -11,6 +11,7 @@ class ScheduleSettings(Section):
     """Steps and their number."""
 
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
+    steps: int | None = Field(default=None, ge=1, description="Steps, instead of epochs; the last epoch may be a part.")
     batch_size: int = Field(default=8, ge=1, description="Images of a forward pass, in each process.")
     accumulate: Annotated[int, SELDOM] = Field(
         default=1, ge=1, description="Forward passes of a step: it learns from their images together."
