@@ -73,7 +73,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"elastic": float("nan")}, "`elastic` .=nan.: input should be greater than or equal to 0"),
     ({"crop": 3}, "`crop` .=3.: extra inputs are not permitted"),
     ({"measuring": "500px"}, "`measuring` .='500px'.: `500px` is no way to measure; write a number of pixels, grid:16"),
-    ({"measuring": "0"}, "`measuring` .='0'.: `amount` .=0. must be at least 1"),
+    (
+        {"measuring": "0"},
+        "`measuring` .='0'.: `amount` .=0. must be at least 1: without any depth there is no scale\\.$",
+    ),
     ({"measuring": True}, "`measuring` .=True.: input should be a valid string"),
     (
         {"loss": "l1"},
