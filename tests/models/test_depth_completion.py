@@ -159,6 +159,28 @@ def test_measured_depths_are_exact_or_blurred() -> None:
     assert not torch.equal(blurred, plain(images))
 
 
+@pytest.mark.parametrize("measured", ["kept", "replaced", "blended"])
+@pytest.mark.parametrize("norm", ["8sum", "8sum_abs"])
+def test_a_constant_scene_stays_whatever_the_guidance(measured: str, norm: str) -> None:
+    """What propagates it adds nothing of its own: a first map of one depth, measured or not, is the answer."""
+    net, images = tiny(measured=measured, norm=norm).eval(), scene()
+    images[:, 3:] = 2.5 * images[:, 3:].sign()
+    net.head.register_forward_hook(lambda _module, _inputs, output: torch.full_like(output, 2.5))
+    torch.testing.assert_close(net(images), torch.full((2, 1, 33, 50), 2.5), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_replaced_measurements_leave_the_whole_network_exact(training: bool) -> None:
+    """For any backbone form, kernel and norm, in training as well, and in bfloat16."""
+    images = scene()
+    known = images[:, 3:] > 0
+    for options in ({}, {"kernel_size": 5, "norm": "8sum_abs"}, {"layout": "shifted", "centre": "current", "steps": 3}):
+        net = tiny(measured="replaced", **options).train(training)
+        for autocast in (False, True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                torch.testing.assert_close(net(images)[known], images[:, 3:][known], rtol=0, atol=0)
+
+
 def test_without_propagation_there_is_no_guidance() -> None:
     assert tiny(steps=0).guide is None
     assert tiny(kernel_size=5).guide.transposed.out_channels == 24
