@@ -17,7 +17,7 @@ from intarsia.errors import IntarsiaError
 from intarsia.training.mishaps import LoaderDied
 from intarsia.training.samplers import Draw, StepBatches
 
-Batch = tuple[UInt8[Tensor, "B H W C"], Tensor]
+Batch = tuple[UInt8[Tensor, "B H W C"], Tensor]  # masks (B, H, W), or what else a task learns from
 Item = tuple[Tensor, Tensor] | IntarsiaError
 
 
@@ -53,10 +53,11 @@ def collate(items: list[Item]) -> Batch | IntarsiaError:
             return item
         good.append(item)
     images, masks = zip(*good, strict=True)
-    return torch.stack(images), torch.stack(masks).long()
+    targets = torch.stack(masks)
+    return torch.stack(images), targets if targets.is_floating_point() else targets.long()
 
 
-def batch_loader(dataset: AugmentedSamples, batches: StepBatches, workers: int) -> "DataLoader[Batch | IntarsiaError]":
+def batch_loader(dataset: Dataset[Item], batches: StepBatches, workers: int) -> "DataLoader[Batch | IntarsiaError]":
     """One loader for the whole training. Workers start fresh: a forked child of a process with threads may hang."""
     if workers:
         _start_forkserver()

@@ -7,27 +7,30 @@ import torch
 from intarsia.backbones import BackboneSpec
 from intarsia.backbones.classifier import Classifier, create_classifier
 from intarsia.data import Dataset
+from intarsia.data.depth import DepthDataset, Measuring, parse_measuring
+from intarsia.data.depth.measured import chosen_measuring
 from intarsia.errors import ArgumentError
-from intarsia.inference.execution import Execution
+from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.loading import build_network
 from intarsia.layers.positions import NeedsPositions
-from intarsia.models import SegmentationNetwork, create_model, warm_start
+from intarsia.models import DepthNetwork, SegmentationNetwork, create_model, warm_start
 from intarsia.runs import NetworkRecord, Recipe, Run
+from intarsia.training.admission import Data
 
 Network = SegmentationNetwork | Classifier
 
 NAMED = 6  # tensors that a warm start leaves new
-SEGMENTATION = (
-    *("model", "output_stride", "form", "options", "auxiliary", "refiner", "refiner_options"),
-    *("backbone_weights", "weights", "train", "loss", "loss_options"),
-)
 
 
-def create_network(recipe: Recipe, dataset: Dataset) -> Network:
-    """The network that a recipe asks for, with its first weights."""
+def create_network(recipe: Recipe, dataset: Data) -> Network:
+    """The network that a recipe asks for, with its first weights; depths are one map, from a channel more."""
+    channels = dataset.pixels.channels
+    if isinstance(dataset, DepthDataset):
+        classes, channels = 1, channels + 1
+    else:
+        classes = dataset.classes.count
     if recipe.task == "classification":
-        _refuse_for_classification(recipe)
-        net = create_classifier(recipe.backbone, dataset.classes.count, dataset.pixels.channels)
+        net = create_classifier(recipe.backbone, classes, channels)
         if net.spec.own_origins is not None:
             raise ArgumentError(
                 f"The maps of backbone `{recipe.backbone}` do not tile the image, as those of a classifier must; use "
@@ -37,9 +40,9 @@ def create_network(recipe: Recipe, dataset: Dataset) -> Network:
     return create_model(
         recipe.model,
         recipe.backbone,
-        dataset.classes.count,
+        classes,
         recipe.output_stride,
-        dataset.pixels.channels,
+        channels,
         pretrained=recipe.pretrained,
         backbone_weights=recipe.backbone_weights,
         form=recipe.form,
@@ -91,21 +94,17 @@ def spec_of(net: Network) -> BackboneSpec:
     return net.spec if isinstance(net, Classifier) else net.backbone.spec
 
 
-def _refuse_for_classification(recipe: Recipe) -> None:
-    """Settings of segmentation, which would be without effect."""
-    for name in SEGMENTATION:
-        value = getattr(recipe, name)
-        if value != Recipe.model_fields[name].get_default(call_default_factory=True):
-            raise ArgumentError(f"`{name}` (={value!r}) belongs to segmentation; leave it out to train a classifier.")
-    if recipe.pretrained not in (False, "auto"):
-        raise ArgumentError(
-            f"`pretrained` (={recipe.pretrained!r}) must be left out or False: a classifier is trained from scratch."
-        )
-
-
-def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Execution) -> NetworkRecord:
-    """What it takes to build and feed this network again."""
+def preprocessing_of(net: Network) -> Preprocessing:
+    """What its pictures go through; measured depths, the last channel of a depth network, go in as they are."""
     spec = spec_of(net)
+    pictures = slice(-1 if isinstance(net, DepthNetwork) else None)
+    return Preprocessing(spec.mean[pictures], spec.std[pictures])
+
+
+def network_record(recipe: Recipe, net: Network, dataset: Data, execution: Execution) -> NetworkRecord:
+    """What it takes to build and feed this network again."""
+    assert recipe.task != "auto", "a recipe tells its task from the data"
+    spec, preprocessing, measuring = spec_of(net), preprocessing_of(net), measuring_of(recipe, dataset)
     return NetworkRecord(
         task=recipe.task,
         model="classifier" if isinstance(net, Classifier) else recipe.model,
@@ -116,15 +115,24 @@ def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Ex
         auxiliary=recipe.auxiliary,
         refiner=recipe.refiner,
         refiner_options=recipe.refiner_options,
-        classes=dataset.classes.count,
-        mean=spec.mean,
-        std=spec.std,
+        classes=dataset.classes.count if isinstance(dataset, Dataset) else 1,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         weights_source="scratch" if isinstance(net, Classifier) else recipe.weights or net.backbone.weights_source,
         precision=execution.precision,
         memory_format=execution.memory_format,
         device=torch.device(execution.device).type,
         pixels=dataset.pixels,
+        measuring=None if measuring is None else str(measuring),
     )
+
+
+def measuring_of(recipe: Recipe, dataset: Data) -> Measuring | None:
+    """How a recipe's depths are measured; None by the data's own sensor, and where nothing is measured."""
+    if isinstance(dataset, Dataset):
+        return None
+    samples = [sample for split in ("train", "val") for sample in dataset.split(split)]
+    return chosen_measuring(samples, None if recipe.measuring is None else parse_measuring(recipe.measuring))
 
 
 def fewest_images(recipe: Recipe, net: Network) -> int:
@@ -132,7 +140,7 @@ def fewest_images(recipe: Recipe, net: Network) -> int:
     return 1 if recipe.crop_size > spec_of(net).output_stride else 2
 
 
-def check_batch(recipe: Recipe, dataset: Dataset, net: Network) -> None:
+def check_batch(recipe: Recipe, dataset: Data, net: Network) -> None:
     """Refuse a batch that batch norm cannot train on."""
     if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
         stride = spec_of(net).output_stride

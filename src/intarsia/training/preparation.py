@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from intarsia.data import Dataset
+from intarsia.data import Classes, Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
-from intarsia.training.admission import open_for_training
+from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
     Task,
     create_accelerator,
@@ -22,10 +23,10 @@ from intarsia.training.building import (
     create_optimiser,
     create_task,
     describe,
-    fingerprint,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
+from intarsia.training.identity import fingerprint
 from intarsia.training.loop import Loop
 from intarsia.training.networks import (
     Network,
@@ -35,8 +36,8 @@ from intarsia.training.networks import (
     fewest_images,
     freeze,
     network_record,
+    preprocessing_of,
     rebuild_network,
-    spec_of,
     start_from,
 )
 from intarsia.training.precision import choose_execution
@@ -51,7 +52,7 @@ class Preparation:
 
     recipe: Recipe
     conduct: Conduct
-    dataset: Dataset
+    dataset: Data
     net: Network
     objective: Objective
     accelerator: Accelerator
@@ -59,11 +60,15 @@ class Preparation:
 
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
-        spec = spec_of(self.net)
         trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
-        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std), trial)
+        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
+
+    @property
+    def classes(self) -> Classes | None:
+        """Those of the data; depths have none."""
+        return self.dataset.classes if isinstance(self.dataset, Dataset) else None
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
@@ -97,6 +102,7 @@ def prepare(
     recipe: Recipe, conduct: Conduct, reporter: Reporter, resumed: tuple[Run, NetworkRecord] | None = None
 ) -> Preparation:
     """Open the data, build the network and check that they can be trained; a resumed run brings classes and record."""
+    check_settings(recipe)
     keep_freed_memory()
     accelerator = create_accelerator()
     if conduct.on_oom == "halve" and accelerator.num_processes > 1:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
-from intarsia.data import Dataset, Sample, colourise, contact_sheet
+from intarsia.data import Dataset, colourise, contact_sheet
+from intarsia.data.depth import DepthDataset
 from intarsia.data.pictures import as_rgb
 from intarsia.errors import ArgumentError
 from intarsia.files import atomic
@@ -21,6 +22,8 @@ from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
 from intarsia.runs import Recipe
 from intarsia.training.loading import AugmentedSamples
+
+Item = TypeVar("Item")
 
 PICTURED = 6  # validation images in the picture of each epoch
 
@@ -33,8 +36,6 @@ class SegmentationTask:
     dataset: Dataset
     preprocessing: Preprocessing
     objective: Objective
-
-    score_name: ClassVar[str] = "mean IoU"
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
@@ -67,6 +68,10 @@ class SegmentationTask:
         """What is better when it is larger."""
         return scores.mean_iou
 
+    def told(self, score: float) -> str:
+        """A score in words."""
+        return f"mean IoU {score:.4f}"
+
     def figures(self, scores: Scores) -> dict[str, Any]:
         """What an epoch's line holds of them."""
         return {
@@ -95,9 +100,9 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
-def check_trainable(dataset: Dataset, processes: int = 1) -> None:
+def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1) -> None:
     """Training needs two classes, a training and a validation split, and an image for each process."""
-    if dataset.classes.count < 2:
+    if isinstance(dataset, Dataset) and dataset.classes.count < 2:
         raise ArgumentError(
             f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
         )
@@ -108,7 +113,7 @@ def check_trainable(dataset: Dataset, processes: int = 1) -> None:
         raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
 
 
-def spread(items: Sequence[Sample], count: int) -> list[Sample]:
+def spread(items: Sequence[Item], count: int) -> list[Item]:
     """As many as ``count`` of the items, from the first to the last at equal distances."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[i] for i in chosen]

@@ -63,7 +63,7 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
         if record is None:
             record = preparation.measured_record()
             if is_first:
-                run.begin(recipe, preparation.dataset.classes)
+                run.begin(recipe, preparation.classes)
                 run.write_network(record)
         preparation.reporter.say(describe_training(record, preparation.net))
         _fit(preparation, run, record)
@@ -78,4 +78,4 @@ def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
         if preparation.conduct.tensorboard and preparation.accelerator.is_main_process:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
         preparation.loop(run, record, state.step, reporter).fit(state)
-    reporter.say(f"Best {preparation.task(record).score_name} {state.best_score:.4f}; the run is in `{run.folder}`.")
+    reporter.say(f"Best {preparation.task(record).told(state.best_score)}; the run is in `{run.folder}`.")
