@@ -88,8 +88,13 @@ class Run:
 
     @property
     def weights_path(self) -> Path:
-        """Weights of the epoch with the best validation score."""
+        """Weights of the epoch with the best validation score, among those of the last stage."""
         return self.folder / "weights.safetensors"
+
+    @property
+    def last_weights_path(self) -> Path:
+        """Weights of the last epoch."""
+        return self.folder / "last.safetensors"
 
     @property
     def metrics_path(self) -> Path:

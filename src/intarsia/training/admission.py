@@ -3,8 +3,10 @@
 from intarsia.data import Dataset, open_classified, open_dataset
 from intarsia.data.checking import check
 from intarsia.data.depth import DepthDataset, open_depth
+from intarsia.data.depth.open import is_depth_source
 from intarsia.data.open import is_sample
 from intarsia.data.skipping import read_skip_list
+from intarsia.errors import ArgumentError
 from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.progress import Reporter
 
@@ -25,6 +27,11 @@ def open_for_training(
     if recipe.task == "depth":
         return open_depth(recipe.data, pixels, skip=skip, max_pixels=recipe.max_pixels)
     classes = resumed[0].classes() if resumed else None
+    if recipe.task == "segmentation" and is_depth_source(recipe.data):
+        raise ArgumentError(
+            f"`task` (='segmentation') finds no masks in `{recipe.data}`, which holds depths; leave it out, or take "
+            "'depth'."
+        )
     if recipe.task == "classification":  # the rules of a check are about masks
         return open_classified(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels)
     if is_sample(recipe.data) or not checked:

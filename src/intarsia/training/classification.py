@@ -46,7 +46,7 @@ class ClassificationTask:
 
     def training_samples(self) -> FittedSamples:
         """The training images, augmented as the recipe says."""
-        return FittedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        return FittedSamples(self.dataset.split(self.recipe.split), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K"], masks: Tensor) -> Float[Tensor, ""]:
         """Cross-entropy over the pictures."""

@@ -43,7 +43,7 @@ class DepthTask:
 
     def training_samples(self) -> MeasuredSamples:
         """The training images, augmented and measured as the recipe says."""
-        samples, seed = self.dataset.split("train"), self.recipe.seed
+        samples, seed = self.dataset.split(self.recipe.split), self.recipe.seed
         return MeasuredSamples(samples, self.recipe.augmentation(), seed, self.measuring)
 
     def inputs(self, pictures: UInt8[Tensor, "B H W C"], targets: Float[Tensor, "B 2 H W"]) -> Float[Tensor, "B D H W"]:

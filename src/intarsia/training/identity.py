@@ -1,24 +1,28 @@
 """By what the data of a training are known again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
 from intarsia.data import FileSample, LabelledSample, Sample
-from intarsia.data.checking.facts import digest
+from intarsia.data.checking.reading import digest
 from intarsia.data.depth import DepthSample, FileDepthSample
 from intarsia.data.depth.nyu import NYUSample
 from intarsia.training.admission import Data
 
 
-def fingerprint(dataset: Data) -> str:
-    """Of the training and validation splits, in order, names and files' bytes: other data make another training."""
+def fingerprint(dataset: Data, others: Collection[str] = ()) -> str:
+    """Of what is trained and validated on, in order, names and files' bytes: other data make another training.
+
+    These are the splits train and val, and the ``others`` that the data list.
+    """
+    splits = ("train", "val", *sorted({*others} & {*dataset.splits} - {"train", "val"}))
     parts: Sequence[str] = [
-        part for split in ("train", "val") for sample in dataset.split(split) for part in (split, *_identity(sample))
+        part for split in splits for sample in dataset.split(split) for part in (split, *_identity(sample))
     ]
     content = blake2b(repr((parts, dataset.pixels)).encode(errors="surrogateescape"), digest_size=8)
-    return f"{sum(len(dataset.split(split)) for split in ('train', 'val'))} images {content.hexdigest()}"
+    return f"{sum(len(dataset.split(split)) for split in splits)} images {content.hexdigest()}"
 
 
 def _identity(sample: Sample | DepthSample) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from intarsia.backbones import BackboneSpec
 from intarsia.backbones.classifier import Classifier, create_classifier
@@ -16,6 +17,7 @@ from intarsia.layers.positions import NeedsPositions
 from intarsia.models import DepthNetwork, SegmentationNetwork, create_model, warm_start
 from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.admission import Data
+from intarsia.training.recomputing import stages_of
 
 Network = SegmentationNetwork | Classifier
 
@@ -89,6 +91,11 @@ def rebuild_network(record: NetworkRecord) -> Network:
     return build_network(record)
 
 
+def body_of(net: Network) -> nn.Module:
+    """What of it learns to see: the backbone, or all of a classifier."""
+    return net if isinstance(net, Classifier) else net.backbone
+
+
 def spec_of(net: Network) -> BackboneSpec:
     """What its backbone says of itself."""
     return net.spec if isinstance(net, Classifier) else net.backbone.spec
@@ -140,9 +147,20 @@ def fewest_images(recipe: Recipe, net: Network) -> int:
     return 1 if recipe.crop_size > spec_of(net).output_stride else 2
 
 
+def check_stage(recipe: Recipe, dataset: Data, net: Network) -> None:
+    """Refuse batches, crops and ways to compute that the network of a stage cannot be trained on."""
+    check_batch(recipe, dataset, net)
+    check_crop(recipe, net)
+    if recipe.checkpointing and not stages_of(body_of(net)):
+        raise ArgumentError(
+            f"`checkpointing` (=True) finds no stages in backbone `{recipe.backbone}` that it could compute twice; "
+            "leave it out, or take another backbone, such as resnet50."
+        )
+
+
 def check_batch(recipe: Recipe, dataset: Data, net: Network) -> None:
     """Refuse a batch that batch norm cannot train on."""
-    if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
+    if min(recipe.batch_size, len(dataset.split(recipe.split))) < fewest_images(recipe, net):
         stride = spec_of(net).output_stride
         raise ArgumentError(
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "

@@ -39,7 +39,7 @@ class SegmentationTask:
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
-        return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        return AugmentedSamples(self.dataset.split(self.recipe.split), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
         """The recipe's loss, means over valid pixels or pairs; auxiliary outputs count by their weights."""
@@ -100,16 +100,16 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
-def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1) -> None:
+def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1, split: str = "train") -> None:
     """Training needs two classes, a training and a validation split, and an image for each process."""
     if isinstance(dataset, Dataset) and dataset.classes.count < 2:
         raise ArgumentError(
             f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
         )
-    for split in ("train", "val"):
-        if not dataset.splits.get(split):
-            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if split == 'train' else 'validate'}.")
-    if len(dataset.split("train")) < processes:
+    for needed in ("train", "val"):
+        if not dataset.splits.get(needed):
+            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if needed == 'train' else 'validate'}.")
+    if len(dataset.split(split)) < processes:
         raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
 
 

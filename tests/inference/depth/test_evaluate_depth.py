@@ -1,43 +1,17 @@
 """Scores of a network and of the fills over a set: sums over all pixels, the same measurements for all."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from depth_runs import depth_network
+from depth_runs import Scene, depth_network
 
-from intarsia.data.depth import Camera, Depth, Measuring, measure, nearest_fill, open_depth
+from intarsia.data.depth import Depth, Measuring, measure, nearest_fill, open_depth
 from intarsia.data.depth.measured import USUAL, chosen_measuring, measured_depth, measured_words
 from intarsia.data.generators import generator_for
-from intarsia.errors import DataError
+from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import DepthEstimator, evaluate_depth
-from intarsia.shapes import Picture, Window
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Depths in memory, and what a sensor measured of them."""
-
-    truth: Depth
-    sensor: Depth | None = None
-    name: str = "scene"
-
-    def shape(self) -> tuple[int, int]:
-        return self.truth.shape[0], self.truth.shape[1]
-
-    def image(self, window: Window | None = None) -> Picture:
-        return np.full((*self.truth.shape, 3), 100, np.uint8)[window or ...]
-
-    def depth(self, window: Window | None = None) -> Depth:
-        return self.truth[window or ...]
-
-    def measured(self, window: Window | None = None) -> Depth | None:
-        return None if self.sensor is None else self.sensor[window or ...]
-
-    def camera(self) -> Camera | None:
-        return None
 
 
 def ramp(rows: int, columns: int, far: float = 4.0) -> Depth:
@@ -111,6 +85,8 @@ def test_refusals() -> None:
     nothing = np.zeros((20, 30), np.float32)
     with pytest.raises(DataError, match="nothing to evaluate: the split has no images"):
         evaluate_depth(own(), [])
+    with pytest.raises(ArgumentError, match=r"`seed` \(=-1\) must be at least 0"):
+        evaluate_depth(own(), [Scene(ramp(20, 30))], seed=-1)
     with pytest.raises(DataError, match="Nothing was measured of `scene`, so that nothing tells its distances"):
         evaluate_depth(own(), [Scene(ramp(20, 30), nothing)])
     with pytest.raises(DataError, match="`scene` has no measurements of its own: say how many to draw"):

@@ -28,19 +28,20 @@ def _has_own(sample: DepthSample) -> bool:
 
 
 def measured_depth(
-    sample: DepthSample, image: Picture, depth: Depth, measuring: Measuring | None, seed: int, index: int
+    sample: DepthSample, image: Picture, depth: Depth | None, measuring: Measuring | None, seed: int, index: int
 ) -> Depth:
     """What is known of a sample before its depths are completed: metres, 0 where nothing was measured.
 
-    A pure function of its arguments. ``image`` and ``depth`` are the sample's; without ``measuring`` its own
-    measurements are taken, otherwise they are drawn from ``depth`` for this ``seed`` and the sample's ``index``.
+    A pure function of its arguments. ``image`` and ``depth`` are the sample's, which is asked for its depth if that is
+    None and needed; without ``measuring`` its own measurements are taken, otherwise they are drawn from ``depth`` for
+    this ``seed`` and the sample's ``index``.
 
     Raises:
         DataError: nothing was measured at all, or the sample has no measurements of its own.
     """
     own = sample.measured() if measuring is None else None
     if measuring is not None:
-        own = measure(depth, image, measuring, generator_for(seed, index))
+        own = measure(sample.depth() if depth is None else depth, image, measuring, generator_for(seed, index))
     if own is None:
         raise DataError(f"`{sample.name}` has no measurements of its own: say how many to draw, such as 500.")
     if not own.any():

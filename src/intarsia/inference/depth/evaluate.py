@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from intarsia.data.depth import Depth, DepthSample, Measuring, bilateral_fill, linear_fill, nearest_fill
 from intarsia.data.depth.measured import chosen_measuring, measured_depth
-from intarsia.errors import DataError
+from intarsia.errors import ArgumentError, DataError
 from intarsia.inference.depth.estimator import DepthEstimator
 from intarsia.inference.depth.result import DepthResult
 from intarsia.metrics.depth import DepthScores, depth_errors
@@ -42,10 +42,13 @@ def evaluate_depth(
         By name: "network", "nearest", "linear" and "bilateral".
 
     Raises:
+        ArgumentError: `seed` is negative.
         DataError: there are no samples, a file cannot be read, or nothing was measured of a sample.
     """
     if not samples:
         raise DataError("There is nothing to evaluate: the split has no images.")
+    if seed < 0:
+        raise ArgumentError(f"`seed` (={seed}) must be at least 0.")
     measuring = chosen_measuring(samples, measuring or estimator.measuring)
     total: dict[str, DepthScores] = {}
     for index, sample in enumerate(samples):
