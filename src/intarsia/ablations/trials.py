@@ -72,10 +72,7 @@ class Trial:
 
     def kept(self) -> Result | None:
         """What is kept, if it is whole."""
-        try:
-            return TypeAdapter(Result).validate_json(self.path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
+        return kept_at(self.path)
 
     def result(self) -> Result | None:
         """What is kept, if it holds all scores that the variant asks for."""
@@ -94,6 +91,14 @@ class Trial:
         """What was trained, and what came out."""
         what = f"{self.variant.settings['model']}, {self.variant.label}, seed {self.seed}"
         return f"{what}: mean IoU {result.scores['mean_iou']:.3f}"
+
+
+def kept_at(path: Path) -> Result | None:
+    """A result, if it is there and whole."""
+    try:
+        return TypeAdapter(Result).validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def prepare_data(mosaics: Mosaics, runs: Path) -> None:

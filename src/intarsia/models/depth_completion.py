@@ -102,9 +102,10 @@ class DepthNetwork(SegmentationNetwork):
 
     def __init__(self, backbone: Backbone, form: CSPNDepthForm) -> None:
         decoder = CSPNDepthDecoder(backbone.spec)
-        super().__init__(backbone, decoder, UpConvolution(decoder.out_channels, 1, kernel=3))
+        head = UpConvolution(decoder.out_channels, 1, kernel=3)
         if form.first == "filled":
-            nn.init.zeros_(self.head.transposed.weight)  # what is not learned yet does not spoil a sensible map
+            nn.init.zeros_(head.transposed.weight)  # what is not learned yet does not spoil a sensible map
+        super().__init__(backbone, decoder, head)
         neighbours = form.kernel_size**2 - 1
         self.guide = UpConvolution(decoder.out_channels, neighbours, kernel=3) if form.steps else None
         self.form = form
@@ -114,12 +115,12 @@ class DepthNetwork(SegmentationNetwork):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 1 H W"]:
         """Depths, propagated."""
         form, size, measured = self.form, images.shape[-2:], _exact(images[:, -1:])
-        if form.first == "filled":
-            start, unit = pull_push(measured), _mean_measured(measured)
+        start, unit = (pull_push(measured) if form.first == "filled" else None), _mean_measured(measured)
+        if start is not None:
             images = torch.cat([images[:, :-1], (start / unit - 1).to(images.dtype)], dim=1)
         decoded = self.decoder(self.features(images))
         depth = _exact(self.head(decoded, size))
-        if form.first == "filled":
+        if start is not None:
             depth = start + unit * depth
         if self.guide is None:
             return depth
