@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from depth_runs import depth_network
 from torch import Tensor
 
 from intarsia.data.depth import Depth
+from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import DepthEstimator
+from intarsia.inference.limits import Limits
 from intarsia.inference.tiling import Grid, stitch
 from intarsia.models import DepthNetwork
 
