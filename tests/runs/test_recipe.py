@@ -47,8 +47,8 @@ def test_defaults_follow_the_optimiser(optimiser: str, rate: float, decay: float
 
 def test_the_task_is_told_from_the_data_and_brings_defaults() -> None:
     recipe = make_recipe(data="sample:motorcycle", crop_size=64)
-    told = (recipe.task, recipe.model, recipe.loss, recipe.crop_size, recipe.scale)
-    assert told == ("depth", "cspn_depth", "l1", 64, (1.0, 1.5))
+    told = (recipe.task, recipe.model, recipe.form, recipe.loss, recipe.crop_size, recipe.scale)
+    assert told == ("depth", "cspn_depth", "filled", "l1", 64, (1.0, 1.5))
     assert recipe.model_fields_set == {"data", "crop_size"}, "defaults were not asked for: a resumed run has its own"
     for task in ("auto", "segmentation"):
         assert make_recipe(data="sample:materials", task=task).task == "segmentation"
