@@ -59,9 +59,16 @@ def evaluate_depths(
     left_out = read_skip_list(skip, data) if skip else ()
     estimator = load_depth(run, tile=tile, max_pixels=max_pixels)
     dataset = open_depth(data, estimator.pixels, skip=left_out, max_pixels=max_pixels)
-    samples = dataset.split(split or dataset.default_split)
+    name = split or dataset.default_split
+    samples = dataset.split(name)
     chosen = chosen_measuring(samples, wanted or estimator.measuring)
-    scores = evaluate_depth(estimator, samples, wanted, seed)
+    if report is None:
+        scores = evaluate_depth(estimator, samples, wanted, seed)
+    else:
+        from intarsia.diagnostics.report.depth_report import report_on_depth
+
+        told = {"split": name, "estimator": estimator, "skip": left_out, "measuring": wanted, "seed": seed}
+        scores = report_on_depth(run, data, report, **told)
     counted = "Measured pixels count, too, if they have a truth."
     protocol = f"{measured_words(chosen, seed)} {counted} {estimator.protocol}"
     if as_json:

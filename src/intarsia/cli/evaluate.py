@@ -51,7 +51,7 @@ def evaluate(
 
     if completes_depths(run):
         masks = {"--boundary": boundary is not None, "--tta": tta, "--tta-scales": tta_scales is not None}
-        refuse(run, {**masks, "--no-refine": not refine, "--report": report is not None}, depth=True)
+        refuse(run, {**masks, "--no-refine": not refine}, depth=True)
         evaluate_depths(run, data, split, report, as_json, skip, max_pixels, tile, measuring, seed or 0)
         return
     refuse(run, {"--measuring": measuring is not None, "--seed": seed is not None}, depth=False)

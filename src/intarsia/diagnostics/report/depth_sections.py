@@ -120,7 +120,7 @@ def _example(example: DepthExample, limit: float) -> str:
 def _scale(kind: str, low: float, high: float, label: str) -> str:
     """A bar of colours with metres below it."""
     colours = colours_of(kind)
-    stops = ", ".join(rgb(colours[round(255 * i / (_STEPS - 1))]) for i in range(_STEPS))
+    stops = ", ".join(rgb(colours[round(255 * i / (_STEPS - 1))].tolist()) for i in range(_STEPS))
     marks = "".join(
         f'<span style="left:{100 * (value - low) / (high - low):.1f}%">{metres(value, kind).replace("-", "−")}</span>'
         for value in ticks(low, high, 5)
