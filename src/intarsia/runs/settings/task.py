@@ -11,7 +11,16 @@ from intarsia.data.depth.open import is_depth_source
 from intarsia.runs.settings.section import SELDOM, Section
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"depth": {"model": "cspn_depth", "backbone": "resnet18", "loss": "l1", "crop_size": 112, "scale": (1.0, 1.5)}}
+    {
+        "depth": {
+            "model": "cspn_depth",
+            "form": "filled",
+            "backbone": "resnet18",
+            "loss": "l1",
+            "crop_size": 112,
+            "scale": (1.0, 1.5),
+        }
+    }
 )
 """Where a task's defaults are not those of the fields."""
 
