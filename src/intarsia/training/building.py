@@ -1,17 +1,18 @@
 """What a recipe asks for beside its network: engine, task, batches."""
 
 import os
+from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
 from intarsia.data.depth import DepthDataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs import Balance, NetworkRecord, Recipe
 from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.settings import REFINERS
 from intarsia.training.admission import Data
@@ -24,20 +25,26 @@ from intarsia.training.tasks import SegmentationTask
 Task = SegmentationTask | ClassificationTask | DepthTask
 
 
+PATIENCE = timedelta(hours=6)  # of processes while the first looks at all images, or one has the slowest to validate
+
+
 def create_accelerator() -> Accelerator:
     """The engine, its settings said outright: neither the environment nor a guess may change a recipe."""
     return Accelerator(
         cpu=not torch.cuda.is_available(),  # otherwise processes on CPUs stay strangers to each other
         mixed_precision="no",  # autocast is ours
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # the number alone yields to a variable
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
 
-def create_objective(recipe: Recipe, dataset: Data) -> Objective:
+def create_objective(recipe: Recipe, dataset: Data, balance: Balance = Balance()) -> Objective:  # noqa: B008  (frozen)
     """The sum of losses that a recipe names; a depth loss learns nothing, and its task has it."""
     if isinstance(dataset, DepthDataset):
         return Objective()
-    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
+    weights = balance.class_weights
+    class_weights = None if weights is None else torch.tensor([weights[name] for name in dataset.classes.names])
+    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options, class_weights)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
         largest, stride = max(pairs.sizes), pairs.stride
@@ -51,21 +58,27 @@ def create_objective(recipe: Recipe, dataset: Data) -> Objective:
     return objective
 
 
-def create_task(recipe: Recipe, dataset: Data, preprocessing: Preprocessing, objective: Objective) -> Task:
+def create_task(
+    recipe: Recipe,
+    dataset: Data,
+    preprocessing: Preprocessing,
+    objective: Objective,
+    balance: Balance = Balance(),  # noqa: B008  (frozen)
+) -> Task:
     """What a recipe says is learned."""
     if isinstance(dataset, DepthDataset):
         return DepthTask(recipe, dataset, preprocessing, measuring_of(recipe, dataset))
     if recipe.task == "classification":
         return ClassificationTask(recipe, dataset, preprocessing)
-    return SegmentationTask(recipe, dataset, preprocessing, objective)
+    return SegmentationTask(recipe, dataset, preprocessing, objective, balance)
 
 
 def step_batches(
     recipe: Recipe, dataset: Data, accelerator: Accelerator, start: int = 0, first_epoch: int = 0
 ) -> StepBatches:
     """This process's share of all steps of a stage from ``start``, behind so many epochs of other stages."""
-    images, processes = len(dataset.split(recipe.split)), accelerator.num_processes
-    batch_size, rank = min(recipe.batch_size, images // processes), accelerator.process_index
+    images, batch_size = len(dataset.split(recipe.split)), recipe.batch_size * recipe.accumulate
+    rank, processes = accelerator.process_index, accelerator.num_processes
     return StepBatches(
         images, batch_size, recipe.epochs, recipe.seed, start, rank, processes, recipe.steps, first_epoch
     )

@@ -11,13 +11,16 @@ from accelerate.utils import set_seed
 from intarsia.data import Classes, Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.layers.synchronised_norm import synchronised
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs.balance import read_balances
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.averaging import begin_average
+from intarsia.training.balancing import check_hard_classes, find_balance
 from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
     Task,
@@ -28,7 +31,7 @@ from intarsia.training.building import (
     step_batches,
 )
 from intarsia.training.gradient import Gradient
-from intarsia.training.identity import fingerprint
+from intarsia.training.identity import agreed_fingerprint
 from intarsia.training.loop import Loop
 from intarsia.training.networks import (
     Network,
@@ -43,6 +46,7 @@ from intarsia.training.networks import (
 )
 from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
+from intarsia.training.processes import first_before_others
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.recomputing import recompute
 from intarsia.training.stages import carry_over, course_of, freeze_for_stage, go_on_from, network_of_stage
@@ -56,7 +60,7 @@ UNTRAINED = {"pretrained": False, "backbone_weights": None}
 class Preparation:
     """What one stage trains, on what, and where; ``reporter`` is silent in all processes but the first.
 
-    ``whole`` is the recipe of all stages, ``number`` counts them from 0.
+    ``whole`` is the recipe of all stages, ``number`` counts them from 0; ``balances`` are those of the stages so far.
     """
 
     whole: Recipe
@@ -64,6 +68,7 @@ class Preparation:
     conduct: Conduct
     dataset: Data
     net: Network
+    balances: tuple[Balance, ...]
     objective: Objective
     accelerator: Accelerator
     reporter: Reporter
@@ -73,10 +78,15 @@ class Preparation:
         """That of the stage."""
         return self.whole.at_stage(self.number)
 
+    @property
+    def balance(self) -> Balance:
+        """What the stage does for rare and hard classes."""
+        return self.balances[self.number]
+
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
         trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
-        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial)
+        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial, self.balance)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
 
@@ -88,26 +98,41 @@ class Preparation:
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
         Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        if self.accelerator.num_processes > 1 and self.recipe.norm_statistics == "synchronised":
+            synchronised(self.net)
         if self.recipe.checkpointing:
             recompute(body_of(self.net))
         optimiser = create_optimiser(self.recipe, self.net, list(self.objective.parameters()))
         average = {} if self.recipe.ema is None else begin_average(self.net)
-        data = fingerprint(self.dataset, {stage.split for stage in self.whole.all_stages})
-        return TrainingState(self.net, optimiser, data, objective=self.objective, average=average, stage=self.number)
+        data = agreed_fingerprint(self.dataset, {stage.split for stage in self.whole.all_stages})
+        return TrainingState(
+            self.net,
+            optimiser,
+            data,
+            parts=self.recipe.accumulate,
+            objective=self.objective,
+            stage=self.number,
+            average=average,
+        )
 
     def next_stage(
-        self, record: NetworkRecord, state: TrainingState
+        self, record: NetworkRecord, state: TrainingState, run: Run
     ) -> tuple["Preparation", NetworkRecord, TrainingState]:
-        """What stands before the first step of the next stage: all weights that fit by name go on."""
+        """What stands before the first step of the next stage: all weights that fit by name go on.
+
+        Classes are hard as the last evaluation in the run found them.
+        """
         number, batches = self.number + 1, step_batches(self.recipe, self.dataset, self.accelerator)
         recipe = self.whole.at_stage(number)
         set_seed((recipe.seed + number) % 2**32)  # what begins anew does so alike when a run is resumed here
         net, record = network_of_stage(record, recipe)
         self.reporter.say(f"Stage {number + 1} of {self.whole.stage_count}: {go_on_from(net, self.net)}")
         freeze_for_stage(recipe, net)
-        is_same = (recipe.loss, recipe.loss_options) == (self.recipe.loss, self.recipe.loss_options)
-        objective = self.objective if is_same else create_objective(recipe, self.dataset).to(self.accelerator.device)
-        following = replace(self, number=number, net=net, objective=objective)
+        balance = find_balance(recipe, self.dataset, run)
+        is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
+        objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
+        objective = objective.to(self.accelerator.device)
+        following = replace(self, number=number, net=net, objective=objective, balances=(*self.balances, balance))
         begun = following.first_state(record)
         if self.whole.stages[number].optimiser == "continue":
             carry_over(begun.optimiser, net, state.optimiser, self.net)
@@ -131,7 +156,8 @@ class Preparation:
 
     def task(self, record: NetworkRecord) -> Task:
         """What is learned."""
-        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std), self.objective)
+        preprocessing = Preprocessing(record.mean, record.std)
+        return create_task(self.recipe, self.dataset, preprocessing, self.objective, self.balance)
 
     def loop(self, run: Run, record: NetworkRecord, state: TrainingState, reporter: Reporter) -> Loop:
         """The loop of the stage, from where a state stands."""
@@ -171,20 +197,23 @@ def prepare(
         _check_halving(stage, conduct)
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
-    dataset = open_for_training(recipe, conduct.check, reporter, resumed)
+    dataset = first_before_others(lambda: open_for_training(recipe, conduct.check, reporter, resumed))
     for stage in stages:
-        check_trainable(dataset, accelerator.num_processes, stage.split)
+        check_trainable(dataset, accelerator.num_processes, stage.accumulate, stage.split)
     reporter.say(describe(dataset))
     number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
     net = _network(recipe, number, dataset, resumed[1] if resumed else None)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
     freeze_for_stage(stages[number], net)
-    check_stage(stages[number], dataset, net)
+    check_stage(stages[number], dataset, net, accelerator.num_processes)
     for stage in stages[number + 1 :]:
-        _check_later(stage, dataset)
-    objective = create_objective(stages[number], dataset).to(accelerator.device)
-    return Preparation(recipe, number, conduct, dataset, net, objective, accelerator, reporter)
+        _check_later(stage, dataset, accelerator.num_processes)
+    balances = read_balances(resumed[0].balance_path, number + 1) if resumed else (find_balance(stages[0], dataset),)
+    if said := balances[number].text():
+        reporter.say(said)
+    objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)
+    return Preparation(recipe, number, conduct, dataset, net, balances, objective, accelerator, reporter)
 
 
 def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
@@ -196,12 +225,13 @@ def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord |
     return rebuild_network(record)
 
 
-def _check_later(stage: Recipe, dataset: Data) -> None:
+def _check_later(stage: Recipe, dataset: Data, processes: int) -> None:
     """Refuse a later stage now: a network without numbers shows what is wrong with it."""
     with torch.device("meta"):
         net = create_network(stage.model_copy(update=UNTRAINED), dataset)
     freeze_for_stage(stage, net)
-    check_stage(stage, dataset, net)
+    check_stage(stage, dataset, net, processes)
+    check_hard_classes(stage, dataset)
     create_objective(stage, dataset)
 
 

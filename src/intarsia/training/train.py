@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from intarsia.errors import ArgumentError
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run, make_conduct, make_recipe
+from intarsia.runs.balance import write_balances
 from intarsia.training.building import describe_training
 from intarsia.training.folder import admit, folder_for, held
 from intarsia.training.mishaps import told
 from intarsia.training.preparation import Preparation, prepare
+from intarsia.training.processes import one_voice
 from intarsia.training.progress import Live, Reporter, Silent, Together
 from intarsia.training.selection import told_best
 from intarsia.training.tensorboard import TensorBoard, require_tensorboard
@@ -52,7 +54,7 @@ def train(
     if conduct.tensorboard:
         require_tensorboard()
     run = Run(folder_for(recipe, out))
-    with nullcontext(Silent()) if quiet else Live() as reporter, told(run):
+    with nullcontext(Silent()) if quiet else Live() as reporter, one_voice(), told(run):
         return _train(recipe, conduct, run, resume, reporter)
 
 
@@ -62,12 +64,14 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
     preparation = prepare(recipe, conduct, reporter, (run, record) if record else None)
     is_first = preparation.accelerator.is_main_process
     with held(run) if is_first else nullcontext():
-        admit(recipe, run, resume)  # another training may have ended here meanwhile
+        if is_first:
+            admit(recipe, run, resume)  # another training may have ended here meanwhile
         if record is None:
             record = preparation.measured_record()
             if is_first:
                 run.begin(recipe, preparation.classes)
                 run.write_network(record)
+                write_balances(run.balance_path, preparation.balances)
         preparation.reporter.say(describe_training(record, preparation.net))
         _fit(preparation, run, record)
     return run
@@ -82,7 +86,9 @@ def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
         preparation.loop(run, record, state, reporter).fit(state)
         while state.stage + 1 < recipe.stage_count:
-            preparation, record, state = preparation.next_stage(record, state)
+            preparation, record, state = preparation.next_stage(record, state, run)
+            if preparation.accelerator.is_main_process:
+                write_balances(run.balance_path, preparation.balances)
             preparation.loop(run, record, state, reporter).fit(state)
     best = told_best(recipe, preparation.task(record), state.best_score)
     reporter.say(f"Best {best}; the run is in `{run.folder}`.")
