@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial, reduce
 from operator import or_
 from pathlib import Path
@@ -82,9 +83,9 @@ def check(
     if classes is None and not (found.root / "classes.json").is_file() and found.classes is None:
         findings += inference_findings(facts, known)
     splits = {split: tuple(pair for pair in pairs if pair in facts) for split, pairs in found.splits.items()}
-    found = Found(found.root, found.layout, {split: pairs for split, pairs in splits.items() if pairs}, found.classes)
+    found = replace(found, splits={split: pairs for split, pairs in splits.items() if pairs})
     dataset = assemble(name_of(source), found, known, pixels or _pixel_format(facts.values()), max_pixels)
-    return report_of(str(source), dataset, findings, facts, found.splits)
+    return report_of(str(source), dataset, findings, facts, found.splits, found.apart)
 
 
 def _measured(found: Found, max_pixels: int, watch: Watcher | None) -> dict[Pair, PairFacts]:
@@ -92,16 +93,17 @@ def _measured(found: Found, max_pixels: int, watch: Watcher | None) -> dict[Pair
     kept = read_facts(found.root)
     fresh: dict[str, PairFacts] = {}
     facts: dict[Pair, PairFacts] = {}
+    spelled = (found.spelling.name,) if found.spelling else ()
 
     def measure(pair: Pair) -> tuple[str | None, PairFacts]:
         try:
-            key = f"{digest(pair.image)} {digest(pair.mask)}"
+            key = " ".join((digest(pair.image), digest(pair.mask), *spelled))
         except OSError:
-            return None, pair_facts(pair.image, pair.mask, max_pixels)
+            return None, pair_facts(pair.image, pair.mask, max_pixels, found.spelling)
         known = kept.get(key)
         if known is not None and _largest(known) <= max_pixels:
             return key, known
-        return key, pair_facts(pair.image, pair.mask, max_pixels)
+        return key, pair_facts(pair.image, pair.mask, max_pixels, found.spelling)
 
     with ThreadPoolExecutor() as pool:
         for pair, (key, fact) in zip(found.pairs, pool.map(measure, found.pairs), strict=True):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
@@ -17,6 +18,7 @@ from intarsia.data.decoding import MAX_PIXELS, read_header, read_pixels
 from intarsia.data.images import ValueRange, value_range
 from intarsia.data.infer import Content
 from intarsia.data.masks import decode_mask
+from intarsia.data.spelling import Spelling
 from intarsia.errors import DataError
 
 MOST_VALUES = 4096  # more different values or colours are not worth counting: they are no classes
@@ -90,11 +92,11 @@ class PairFacts:
     shift: Shift | None
 
 
-def pair_facts(image: Path, mask: Path, max_pixels: int = MAX_PIXELS) -> PairFacts:
-    """The facts of two files, each decoded once."""
+def pair_facts(image: Path, mask: Path, max_pixels: int = MAX_PIXELS, spelling: Spelling | None = None) -> PairFacts:
+    """The facts of two files, each decoded once; those of the mask are about its indices where it has a spelling."""
     with _turn(image, mask, max_pixels):
         picture, of_image = _read(image, max_pixels, read_pixels, image_facts)
-        pixels, of_mask = _read(mask, max_pixels, decode_mask, mask_facts)
+        pixels, of_mask = _read(mask, max_pixels, partial(decode_mask, spelling=spelling), mask_facts)
         shift = None
         if picture is not None and pixels is not None and picture.shape[:2] == pixels.shape[:2]:
             shift = find_shift(grey_of(picture), pixels)

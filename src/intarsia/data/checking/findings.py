@@ -19,6 +19,8 @@ from intarsia.data.listing import Pair
 
 Severity = Literal["error", "warning"]
 
+TRAINING = ("train", "trainaug")  # the splits that are learned from
+
 _FEW_VALUES = 8  # a class one pixel wide lies between two others, too; interpolation makes many values
 _INTERPOLATED = 0.5  # of the border pixels; drawn masks have less than 0.15, interpolated ones more than 0.65
 _SHIFT_PEAK, _SHIFT_HERE = 5.0, 2.0  # standard deviations
@@ -194,7 +196,7 @@ def shift_of_set(facts: Sequence[PairFacts]) -> tuple[int, int] | None:
 
 def _same(places: Sequence[tuple[str, Pair]]) -> Finding:
     """One content under several names; the copies in the training split come first, so that they can be left out."""
-    ordered = sorted(places, key=lambda place: (place[0] != "train", place[1].name))
+    ordered = sorted(places, key=lambda place: (place[0] not in TRAINING, place[1].name))
     files = tuple(dict.fromkeys(pair.image for _, pair in ordered))
     splits = list(dict.fromkeys(split for split, _ in ordered))
     if len(files) == 1:
@@ -202,8 +204,8 @@ def _same(places: Sequence[tuple[str, Pair]]) -> Finding:
         return Finding("leak", "warning", files, sentence)
     if len(splits) > 1:
         sentence = f"`{files[0]}` and `{files[-1]}` are the same image in {' and '.join(splits)}: keep one of them."
-        elsewhere = {pair.image for split, pair in ordered if split != "train"}
-        leave_out = tuple(pair.image for split, pair in ordered if split == "train" and pair.image not in elsewhere)
+        elsewhere = {pair.image for split, pair in ordered if split not in TRAINING}
+        leave_out = tuple(pair.image for split, pair in ordered if split in TRAINING and pair.image not in elsewhere)
         return Finding("leak", "warning", files, sentence, leave_out)
     return Finding(
         "twice", "warning", files, f"`{files[0]}` and `{files[1]}` are the same image, twice in {splits[0]}."
