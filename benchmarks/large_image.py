@@ -80,7 +80,7 @@ def assembled(segmenter: Segmenter, image: np.ndarray, grid: Grid | None) -> tor
     if grid is None:
         return segmenter._one_pass(whole)
     logits = torch.empty(segmenter.classes.count, *image.shape[:2])
-    for (rows, columns), part in stitch(segmenter._one_pass, whole, grid):
+    for (rows, columns), part in stitch(lambda window: segmenter._one_pass(whole[window]), image.shape[:2], grid):
         logits[:, rows, columns] = part
     return logits
 

@@ -17,6 +17,7 @@ from intarsia.inference import Execution, Preprocessing, Segmenter
 from intarsia.inference.limits import REFINED_TILE_FLOATS, WHOLE_PIXELS, Limits
 from intarsia.inference.tiling import Grid, stitch
 from intarsia.models import SegmentationNetwork, create_model
+from intarsia.shapes import Window
 
 GRIDS = [Grid(64, 32, 32), Grid(64, 32, 32, 1), Grid(128, 32, 32), Grid(96, 32, 16), Grid(128, 64, 8, 1), Grid(8, 2, 1)]
 
@@ -47,7 +48,7 @@ def test_spans_cover_each_position_with_weight_one(size: int, grid: Grid) -> Non
 def test_parts_cover_each_pixel_once_and_agree_with_the_whole(size: tuple[int, int], grid: Grid) -> None:
     image = torch.from_numpy(picture(*size))
     answer = torch.full((3, *size), -1.0)
-    for (rows, columns), part in stitch(lambda tile: tile.permute(2, 0, 1).float(), image, grid):
+    for (rows, columns), part in stitch(lambda tile: image[tile].permute(2, 0, 1).float(), size, grid):
         assert (answer[:, rows, columns] == -1).all()
         answer[:, rows, columns] = part
     torch.testing.assert_close(answer, image.permute(2, 0, 1).float())
@@ -58,9 +59,11 @@ def test_neighbours_pass_into_each_other_without_a_step() -> None:
     image = torch.zeros(300, 300, 1, dtype=torch.uint8)
     image[:, 150:] = 200
     answer = torch.zeros(1, 300, 300)
-    for (rows, columns), part in stitch(
-        lambda tile: tile.float().mean().expand(1, *tile.shape[:2]), image, Grid(64, 32, 4)
-    ):
+
+    def mean(window: Window) -> torch.Tensor:
+        return image[window].float().mean().expand(1, *image[window].shape[:2])
+
+    for (rows, columns), part in stitch(mean, (300, 300), Grid(64, 32, 4)):
         answer[:, rows, columns] = part
     assert answer.max() - answer.min() > 150
     assert answer.diff(dim=2).abs().max() <= 200 / Grid(64, 32, 4).ramp + 1e-3
@@ -92,9 +95,8 @@ def stitched_error(net: SegmentationNetwork, grid: Grid, size: tuple[int, int] =
     own = segmenter(net)
     image = torch.from_numpy(picture(*size))
     whole = own._one_pass(image)
-    error = max(
-        (part - whole[:, rows, columns]).abs().max() for (rows, columns), part in stitch(own._one_pass, image, grid)
-    )
+    parts = stitch(lambda window: own._one_pass(image[window]), size, grid)
+    error = max((part - whole[:, rows, columns]).abs().max() for (rows, columns), part in parts)
     return float(error / whole.abs().max())
 
 

@@ -1,5 +1,6 @@
 """Recipes: defaults, files, and one sentence for each mistake."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ def test_defaults_follow_the_optimiser(optimiser: str, rate: float, decay: float
     assert make_recipe(data="photos", optimiser=optimiser, weight_decay=0.0).decay == 0
 
 
+def test_the_task_is_told_from_the_data_and_brings_defaults() -> None:
+    recipe = make_recipe(data="sample:motorcycle", crop_size=64)
+    told = (recipe.task, recipe.model, recipe.loss, recipe.crop_size, recipe.scale)
+    assert told == ("depth", "cspn_depth", "l1", 64, (1.0, 1.5))
+    assert recipe.model_fields_set == {"data", "crop_size"}, "defaults were not asked for: a resumed run has its own"
+    for task in ("auto", "segmentation"):
+        assert make_recipe(data="sample:materials", task=task).task == "segmentation"
+    assert make_recipe(data="photos", task="depth", model="unet").model == "unet"
+    assert make_recipe(data="sample:motorcycle", task="segmentation").model == "deeplabv3plus"
+
+
+def test_what_was_told_is_written(tmp_path: Path) -> None:
+    make_recipe(data="sample:motorcycle", measuring=300).write(tmp_path / "recipe.json")
+    values = json.loads((tmp_path / "recipe.json").read_text())
+    assert (values["task"], values["measuring"], values["loss"]) == ("depth", "count:300", "l1")
+    assert Recipe.read(tmp_path / "recipe.json") == make_recipe(data="sample:motorcycle", measuring="count:300")
+
+
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"epochs": 0}, "`epochs` .=0.: input should be greater than or equal to 1"),
     ({"optimiser": "adam"}, "`optimiser` .='adam'.: input should be 'adamw' or 'sgd'"),
@@ -53,6 +72,19 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"elastic": 17.0}, "`elastic` .=17.0.: must be at most a 16th of `crop_size`"),
     ({"elastic": float("nan")}, "`elastic` .=nan.: input should be greater than or equal to 0"),
     ({"crop": 3}, "`crop` .=3.: extra inputs are not permitted"),
+    ({"measuring": "500px"}, "`measuring` .='500px'.: `500px` is no way to measure; write a number of pixels, grid:16"),
+    ({"measuring": "0"}, "`measuring` .='0'.: `amount` .=0. must be at least 1"),
+    ({"measuring": True}, "`measuring` .=True.: input should be a valid string"),
+    (
+        {"loss": "l1"},
+        "`loss` .='l1'.: `l1` is a loss of depths, and there are none in a segmentation; sums are made of",
+    ),
+    ({"task": "depth", "loss": "l3"}, "there is no loss of depths `l3`, the nearest is l2; it is one of l1, l2, berhu"),
+    (
+        {"task": "depth", "loss": "l1+l2"},
+        "there is no loss of depths `l1.l2`.*; it is one of l1, l2, .*, which make no sums",
+    ),
+    ({"task": "depht"}, "`task` .='depht'.: input should be 'auto', 'segmentation', 'classification' or 'depth'"),
     ({"learning_rate": -1}, "`learning_rate` .=-1.: input should be greater than 0"),
 ]
 

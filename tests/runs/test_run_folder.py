@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -12,7 +13,7 @@ from torch import nn
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import atomic, clear_partial_files, write_text
 from intarsia.inference import load
-from intarsia.runs import Run
+from intarsia.runs import Run, make_recipe
 from intarsia.runs.weights import load_into, read_tensors, save_tensors
 
 
@@ -32,14 +33,27 @@ def test_what_is_no_run(tmp_path: Path, disc_run: Path) -> None:
     with pytest.raises(RunError, match=r"`network.json` is missing"):
         Run.open(tmp_path)
     copy = copytree(disc_run, tmp_path / "copy")
+    record = (copy / "network.json").read_text()
     (copy / "network.json").write_text("{}")
     with pytest.raises(RunError, match=r"network\.json` is damaged: `model` is missing"):
         Run.open(copy).network()
+    (copy / "network.json").write_text(record)
     for name in ("weights.safetensors", "classes.json"):
         (copy / name).rename(copy / "aside")
         with pytest.raises(RunError, match=rf"not a finished run: `{name}` is missing; .*--resume"):
             Run.open(copy)
         (copy / "aside").rename(copy / name)
+
+
+def test_a_depth_run_has_no_classes(tmp_path: Path, disc_run: Path) -> None:
+    run = Run(tmp_path / "depth")
+    run.begin(make_recipe(data="sample:motorcycle"), None)
+    run.write_network(replace(Run(disc_run).network(), task="depth", classes=1, measuring="grid:16"))
+    with pytest.raises(RunError, match=r"not a finished run: `weights\.safetensors` is missing"):
+        Run.open(run.folder)
+    run.weights_path.touch()
+    assert Run.open(run.folder).network().measuring == "grid:16"
+    assert not run.classes_path.exists()
 
 
 def test_blank_lines_in_the_history_are_no_epochs(tmp_path: Path) -> None:

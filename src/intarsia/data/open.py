@@ -70,9 +70,7 @@ def open_dataset(
     ledger = Ledger(skip=frozenset(path.absolute() for path in skip))
     found = find_layout(source, ledger)
     if ledger.problems:
-        more = len({problem.path for problem in ledger.problems}) - 1
-        others = f" {more} more files are in the way; `intarsia check {source}` lists them all." if more else ""
-        raise DataError(ledger.problems[0].sentence + others)
+        raise first_problem(ledger, source)
     masks = [pair.mask for pair in found.pairs]
     known = classes_of(found, classes, lambda: scan_masks(masks, max_pixels, found.spelling))
     pixels = pixels or pixel_format([pair.image for pair in found.pairs], max_pixels)
@@ -86,7 +84,7 @@ def is_sample(source: str | Path) -> bool:
 
 def name_of(source: str | Path) -> str:
     """The name of the dataset in a folder: the folder's."""
-    return _expanded(Path(source)).resolve().name
+    return expanded(Path(source)).resolve().name
 
 
 def find_layout(source: str | Path, ledger: Ledger) -> Found:
@@ -99,14 +97,31 @@ def find_layout(source: str | Path, ledger: Ledger) -> Found:
     found = next((found for find in LAYOUTS if (found := find(folder, ledger)) is not None), None)
     if found is None:
         raise _unrecognised(folder)
+    check_skipped(ledger, folder, found.pairs, "image or mask")
+    return found
+
+
+def check_skipped(ledger: Ledger, folder: Path, left: Sequence[object], kinds: str) -> None:
+    """Files to leave out must be files of the set, and something must be left of it.
+
+    Raises:
+        DataError: one is not, or nothing is.
+    """
     unknown = sorted(ledger.skip - ledger.skipped)
     if unknown:
         raise DataError(
-            f"`{unknown[0]}` shall be left out, but it is no image or mask of `{folder}`: strike it from the list."
+            f"`{unknown[0]}` shall be left out, but it is no {kinds} of `{folder}`: strike it from the list."
         )
-    if not found.pairs and not ledger.problems:
-        raise DataError(f"`{folder}` holds no pair of image and mask that is not left out: shorten the list.")
-    return found
+    if not left and not ledger.problems:
+        pair = kinds.replace(" or ", " and ")
+        raise DataError(f"`{folder}` holds no pair of {pair} that is not left out: shorten the list.")
+
+
+def first_problem(ledger: Ledger, source: str | Path) -> DataError:
+    """The error that a set with problems is refused with: the first one, and how many more there are."""
+    more = len({problem.path for problem in ledger.problems}) - 1
+    others = f" {more} more files are in the way; `intarsia check {source}` lists them all." if more else ""
+    return DataError(ledger.problems[0].sentence + others)
 
 
 def _unrecognised(folder: Path) -> DataError:
@@ -129,7 +144,7 @@ def existing_folder(source: str | Path) -> Path:
     Raises:
         DataError: there is none.
     """
-    folder = _expanded(Path(source))
+    folder = expanded(Path(source))
     if not folder.exists():
         raise DataError(
             f"There is no folder `{folder}`: correct the path, or name a built-in set such as sample:materials."
@@ -166,7 +181,7 @@ def pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
     return PixelFormat(next(iter(channels), 3), reduce(or_, ranges).limits() if ranges else None)
 
 
-def _expanded(path: Path) -> Path:
+def expanded(path: Path) -> Path:
     """The path with ~ replaced; an unknown user's stays, and is then not found."""
     try:
         return path.expanduser()

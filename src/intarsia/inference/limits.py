@@ -1,13 +1,19 @@
 """How much of an image goes through the network at once."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
-from intarsia.errors import ArgumentError
-from intarsia.inference.tiling import Grid
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.inference.tiling import Grid, Predictor, stitch
 from intarsia.inference.views import Views
 from intarsia.models import SegmentationNetwork
 from intarsia.models.crf import REFINED_FLOATS, REFINED_MAPS
+from intarsia.shapes import Window
 
 WHOLE_PIXELS = 1 << 22  # 2048 × 2048: a PSPNet on ResNet-50 at output stride 8 then takes some 4 GB in float32
 MAP_FLOATS = 1 << 29  # the largest float map that is ever made: 2 GiB
@@ -124,3 +130,45 @@ class Limits:
         further = math.ceil(SPOILED * self.reach / self.step) * self.step
         overlap = max(1, min(tile // 4 + further, tile // 2) // self.step) * self.step
         return Grid(tile, overlap, self.step, self.extra)
+
+
+def spared(predict: Predictor, size: tuple[int, int], limits: Limits, device: str) -> Float[Tensor, "K H W"]:
+    """What ``predict`` gives for all of ``size``: in one pass, or in tiles where the memory does not suffice for that.
+
+    Tiles that are still too large are cut in turn; ``limits`` keep in mind what was too large, and one warning says so.
+
+    Raises:
+        ArgumentError: no tile fits.
+    """
+    if limits.fits(*size):
+        try:
+            return predict((slice(0, size[0]), slice(0, size[1])))
+        except torch.OutOfMemoryError:
+            first = limits.shrink(*size)
+        if first:
+            warnings.warn(
+                f"The memory of `{device}` does not suffice for {size[0]} × {size[1]} pixels at once; the network goes "
+                "on with smaller tiles.",
+                IntarsiaWarning,
+                stacklevel=2,
+            )
+
+    def tile(window: Window) -> Tensor:
+        (top, bottom), (left, right) = ((part.start, part.stop) for part in window)
+        return spared(
+            lambda part: predict((_moved(part[0], top), _moved(part[1], left))),
+            (bottom - top, right - left),
+            limits,
+            device,
+        )
+
+    whole: Tensor | None = None
+    for (rows, columns), part in stitch(tile, size, limits.small_grid()):
+        whole = part.new_empty(len(part), *size) if whole is None else whole
+        whole[:, rows, columns] = part
+    assert whole is not None
+    return whole
+
+
+def _moved(part: slice, by: int) -> slice:
+    return slice(part.start + by, part.stop + by)

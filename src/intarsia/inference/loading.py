@@ -93,7 +93,7 @@ def build_network(record: NetworkRecord) -> SegmentationNetwork:
         record.backbone,
         record.classes,
         record.output_stride,
-        len(record.mean),
+        len(record.mean) + (record.task == "depth"),  # the measured depths
         form=record.form,
         auxiliary=record.auxiliary,
         refiner=record.refiner,

@@ -1,6 +1,5 @@
 """A trained network ready to use: preprocessing, network, classes."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -11,14 +10,14 @@ from torch import Tensor
 
 from intarsia.data import Classes, PixelFormat
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
-from intarsia.inference.limits import MAP_FLOATS, Limits
+from intarsia.inference.limits import MAP_FLOATS, Limits, spared
 from intarsia.inference.refining import refined
 from intarsia.inference.result import Result, labels_of
 from intarsia.inference.source import Source, picture_of
-from intarsia.inference.tiling import Part, Predictor, stitch
-from intarsia.inference.views import Views
+from intarsia.inference.tiling import Part, stitch
+from intarsia.inference.views import Answer, Views
 from intarsia.models import SegmentationNetwork
 from intarsia.runs.refinement import Refinement
 from intarsia.runs.settings import REFINERS
@@ -123,7 +122,7 @@ class Segmenter:
                 mask[window] = labels_of(logits, self.classes)
         return before, Result(image, after, self.classes)
 
-    def _parts(self, source: Source, answer: Predictor) -> Iterator[Part]:
+    def _parts(self, source: Source, answer: Answer) -> Iterator[Part]:
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
         picture = np.require(self.picture(source), requirements=["C", "W"])  # torch warns of what it could not write to
@@ -132,7 +131,7 @@ class Segmenter:
         if grid is None:
             yield (slice(0, image.shape[0]), slice(0, image.shape[1])), answer(image)
         else:
-            yield from stitch(answer, image, grid)
+            yield from stitch(lambda window: answer(image[window]), (image.shape[0], image.shape[1]), grid)
 
     def _answer(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
         plain = self._plain(image)
@@ -148,26 +147,8 @@ class Segmenter:
         return self._logits(image) if self.views is None else self.views.predict(self._logits, image)
 
     def _logits(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
-        """In one pass, or in tiles where the device's memory does not suffice for that."""
-        if self.limits.fits(*image.shape[:2]):
-            try:
-                return self._one_pass(image)
-            except torch.OutOfMemoryError:
-                first = self.limits.shrink(*image.shape[:2])
-            if first:
-                warnings.warn(
-                    f"The memory of `{self.execution.device}` does not suffice for {image.shape[0]} × {image.shape[1]} "
-                    "pixels at once; the network goes on with smaller tiles.",
-                    IntarsiaWarning,
-                    stacklevel=2,
-                )
-        parts = stitch(self._logits, image, self.limits.small_grid())
-        whole: Tensor | None = None
-        for (rows, columns), part in parts:
-            whole = part.new_empty(len(part), *image.shape[:2]) if whole is None else whole
-            whole[:, rows, columns] = part
-        assert whole is not None
-        return whole
+        size = image.shape[0], image.shape[1]
+        return spared(lambda window: self._one_pass(image[window]), size, self.limits, self.execution.device)
 
     @torch.inference_mode()
     def _one_pass(self, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:

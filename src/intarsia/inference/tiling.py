@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from intarsia.shapes import Window
@@ -95,38 +95,39 @@ class Grid:
         ]
 
 
-Predictor = Callable[[UInt8[Tensor, "H W C"]], Float[Tensor, "K H W"]]
-"""From a picture to float32 logits, on the CPU."""
+Predictor = Callable[[Window], Float[Tensor, "K h w"]]
+"""From a window of the image to float32 logits (or depths) of that window alone, on the CPU."""
 
 Part = tuple[Window, Float[Tensor, "K h w"]]
 """Where a finished part lies in the image, and its logits."""
 
 
-def stitch(predict: Predictor, image: UInt8[Tensor, "H W C"], grid: Grid) -> Iterator[Part]:
-    """The finished parts, from top to bottom and left to right: together they cover each pixel once."""
-    rows, columns = grid.spans(image.shape[0]), grid.spans(image.shape[1])
+def stitch(predict: Predictor, size: tuple[int, int], grid: Grid) -> Iterator[Part]:
+    """The finished parts, from top to bottom and left to right: together they cover each pixel once.
+
+    What is cut into tiles is the caller's: ``predict`` is told the window of an image of ``size`` (rows, columns).
+    """
+    rows, columns = (grid.spans(length) for length in size)
     above: Tensor | None = None
     for row in rows:
         below: Tensor | None = None
-        for left, part in _across(predict, image, row, columns):
+        for left, part in _across(predict, row, columns):
             if above is not None:
                 part[:, : row.head] += above[:, :, left : left + part.shape[2]]
             if row.tail:
                 if below is None:
-                    below = part.new_empty(part.shape[0], row.tail, image.shape[1])
+                    below = part.new_empty(part.shape[0], row.tail, size[1])
                 below[:, :, left : left + part.shape[2]] = part[:, part.shape[1] - row.tail :]
             part = part[:, : part.shape[1] - row.tail]
             yield (slice(row.first, row.first + part.shape[1]), slice(left, left + part.shape[2])), part
         above = below
 
 
-def _across(
-    predict: Predictor, image: UInt8[Tensor, "H W C"], row: Span, columns: Sequence[Span]
-) -> Iterator[tuple[int, Float[Tensor, "K h w"]]]:
+def _across(predict: Predictor, row: Span, columns: Sequence[Span]) -> Iterator[tuple[int, Float[Tensor, "K h w"]]]:
     """The tiles of one row passed into each other: the first column of each part, and its weighted logits."""
     before: Tensor | None = None
     for column in columns:
-        tile = predict(image[row.start : row.stop, column.start : column.stop])
+        tile = predict((slice(row.start, row.stop), slice(column.start, column.stop)))
         kept = tile[
             :, row.first - row.start : row.last - row.start, column.first - column.start : column.last - column.start
         ]

@@ -1,5 +1,6 @@
 """Test-time augmentation: the same image at several scales and mirrored, and the mean of the answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +9,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from intarsia.errors import ArgumentError
-from intarsia.inference.tiling import Predictor
 from intarsia.layers.resizing import resize
 
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # DeepLab v2, v3 and PSPNet
 SMALLEST, LARGEST = 0.1, 4.0
+
+Answer = Callable[[UInt8[Tensor, "H W C"]], Float[Tensor, "K H W"]]
+"""From a picture to float32 logits, on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Views:
         both = ", each also mirrored left to right" if self.mirrored else ""
         return f"Mean of the softmax probabilities at {listed}{both}."
 
-    def predict(self, predict: Predictor, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
+    def predict(self, predict: Answer, image: UInt8[Tensor, "H W C"]) -> Float[Tensor, "K H W"]:
         """Log-probabilities: their softmax (or sigmoid) is the mean of the views' probabilities."""
         total: Tensor | None = None
         for scale in self.scales:

@@ -8,12 +8,14 @@ from intarsia.errors import ArgumentError
 from intarsia.validation import first_mistake
 
 LOSSES = ("cross_entropy", "border_weighted", "ohem", "aaf")
+DEPTH_LOSSES = ("l1", "l2", "berhu", "scale_invariant")
 PAIRS = "aaf"  # compares neighbours, so that all labels could change places
 
 # Losses that a batch taken in parts does not add up to, and why.
 WHOLE_BATCH = {
     "ohem": "chooses its pixels among those of the whole batch",
     "aaf": "takes its means over the pairs of the whole batch",
+    "berhu": "measures errors by the largest of the whole batch",
 }
 
 
@@ -26,14 +28,17 @@ def loss_terms(loss: str) -> tuple[str, ...]:
     return tuple(loss.split("+"))
 
 
-def check_loss(loss: str) -> None:
-    """Refuse names that there are not, names that come twice, and a sum that no label could be learned from.
+def check_loss(loss: str, task: str = "auto") -> None:
+    """Refuse names that the task has not, names that come twice, and a sum that no label could be learned from.
 
     >>> check_loss("cross_entropy+aff")
     Traceback (most recent call last):
     intarsia.errors.ArgumentError: There is no loss `aff`, the nearest is aaf; sums are made of cross_entropy, ...
     """
     terms = loss_terms(loss)
+    if task == "depth" or set(terms) & set(DEPTH_LOSSES):
+        _check_depth_loss(loss, task)
+        return
     for term in terms:
         if term not in LOSSES:
             raise ArgumentError(f"There is no loss `{term}`{_nearest(term, LOSSES)}; sums are made of {_list(LOSSES)}")
@@ -41,6 +46,18 @@ def check_loss(loss: str) -> None:
             raise ArgumentError(f"A sum of losses holds each once, and `{term}` comes twice")
     if terms == (PAIRS,):
         raise ArgumentError("`aaf` only compares neighbours, which name no class; take cross_entropy+aaf")
+
+
+def _check_depth_loss(loss: str, task: str) -> None:
+    if task not in ("auto", "depth"):
+        raise ArgumentError(
+            f"`{loss}` is a loss of depths, and there are none in a {task}; sums are made of {_list(LOSSES)}"
+        )
+    if loss not in DEPTH_LOSSES:
+        raise ArgumentError(
+            f"There is no loss of depths `{loss}`{_nearest(loss, DEPTH_LOSSES)}; it is one of {_list(DEPTH_LOSSES)}, "
+            "which make no sums"
+        )
 
 
 class PairOptions(BaseModel):

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
 from intarsia.runs.settings import Settings
+from intarsia.runs.settings.task import left_open
 from intarsia.validation import first_mistake
 
 
@@ -17,9 +18,22 @@ class Recipe(Settings):
 
     >>> Recipe(data="photos/", epochs=5, options={"rates": "12,24,36"}).options
     {'rates': (12, 24, 36)}
+    >>> Recipe(data="sample:motorcycle").task
+    'depth'
     """
 
     data: str = Field(description="Folder of pictures and masks, or a built-in set such as sample:materials.")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete(cls, given: Any, validated: Any) -> Any:  # Any: pydantic's types cannot be checked
+        """The task is never left open, and brings defaults; what was filled in does not count as given."""
+        if not isinstance(given, dict):
+            return validated(given)
+        filled = left_open(given)
+        recipe = validated({**given, **filled})
+        recipe.model_fields_set.difference_update(filled)
+        return recipe
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""

@@ -23,7 +23,8 @@ class NetworkRecord:
 
     ``pixels`` says what the numbers in picture files mean; ``mean`` and ``std`` are per channel for images in [0, 1].
     ``precision`` and ``memory_format`` were the fastest on
-    ``device``, by measurement or by the recipe.
+    ``device``, by measurement or by the recipe. A depth network (``classes`` 1) takes a channel more than ``mean`` has
+    values: depths, measured as ``measuring`` says, or by the data's own sensor if that is ``None``.
     """
 
     model: str
@@ -42,7 +43,8 @@ class NetworkRecord:
     refiner: str | None = None
     refiner_options: dict[str, Any] = field(default_factory=dict)
     pixels: PixelFormat = RGB
-    task: Literal["segmentation", "classification"] = "segmentation"
+    task: Literal["segmentation", "classification", "depth"] = "segmentation"
+    measuring: str | None = None
 
 
 _RECORD = TypeAdapter(NetworkRecord)
@@ -61,8 +63,8 @@ class Run:
         run = cls(Path(folder))
         if not run.folder.is_dir():
             raise RunError(f"There is no run `{folder}`; `intarsia train DATA --out {folder}` makes one.")
-        for path in (run.network_path, run.classes_path, run.weights_path):
-            if not path.is_file():
+        for path in (run.network_path, run.weights_path, run.classes_path):
+            if not path.is_file() and not (path == run.classes_path and run.network().task == "depth"):
                 raise RunError(
                     f"`{folder}` is not a finished run: `{path.name}` is missing; "
                     f"`intarsia train DATA --out {folder}` makes one, `--resume` finishes one."
@@ -81,7 +83,7 @@ class Run:
 
     @property
     def classes_path(self) -> Path:
-        """Names and colours."""
+        """Names and colours; a depth run has none."""
         return self.folder / "classes.json"
 
     @property
@@ -118,11 +120,12 @@ class Run:
         """The same validation images after each epoch."""
         return self.folder / "pictures" / f"epoch_{epoch:03d}.png"
 
-    def begin(self, recipe: Recipe, classes: Classes) -> None:
-        """Make the folder and write what is known before training."""
+    def begin(self, recipe: Recipe, classes: Classes | None) -> None:
+        """Make the folder and write what is known before training; depths have no classes."""
         self.folder.mkdir(parents=True, exist_ok=True)
         recipe.write(self.recipe_path)
-        write_text(self.classes_path, classes.to_json())
+        if classes is not None:
+            write_text(self.classes_path, classes.to_json())
 
     def write_network(self, record: NetworkRecord) -> None:
         """Write the network's record."""

@@ -54,6 +54,11 @@ class ClassificationTask:
         """Cross-entropy over the pictures."""
         return F.cross_entropy(outputs.float(), labels_of(masks))
 
+    def inputs(self, pictures: UInt8[Tensor, "B H W C"], targets: Tensor) -> Float[Tensor, "B C H W"]:
+        """What the network sees of a batch: the pictures, normalised."""
+        del targets  # they are no part of it
+        return self.preprocessing(pictures)
+
     def valid_targets(self, masks: Tensor) -> Tensor:
         """Over how many pictures :meth:`loss` takes its mean."""
         return masks.new_tensor(len(masks))

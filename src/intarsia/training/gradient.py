@@ -53,7 +53,7 @@ class Gradient:
         pictures, masks = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
         valid, total = self.task.valid_targets(masks).clamp_min(1), torch.zeros((), device=masks.device)
         for some, truth in zip(pictures.tensor_split(parts), masks.tensor_split(parts), strict=True):
-            images = self.execution.place_images(self.task.preprocessing(some))
+            images = self.execution.place_images(self.task.inputs(some, truth))
             with self.execution.autocast():
                 loss = self.task.loss(prepared(images), truth) * (self.task.valid_targets(truth) / valid)
             self.accelerator.backward(loss)

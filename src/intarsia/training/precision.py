@@ -86,4 +86,4 @@ def _measure(options: Sequence[Execution], recipe: Recipe, task: Task, net: Netw
 
 def _fastest_on(batch: Batch, options: Sequence[Execution], task: Task, net: Network) -> Execution:
     pictures, masks = (part.to(options[0].device) for part in batch)
-    return fastest(options, net, task.preprocessing(pictures), lambda trial, x: task.loss(trial(x), masks))
+    return fastest(options, net, task.inputs(pictures, masks), lambda trial, x: task.loss(trial(x), masks))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
@@ -49,6 +49,11 @@ class SegmentationTask:
         for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
             total = total + weight * self.objective(logits, masks, ignore, auxiliary=True)
         return total
+
+    def inputs(self, pictures: UInt8[Tensor, "B H W C"], targets: Tensor) -> Float[Tensor, "B C H W"]:
+        """What the network sees of a batch: the pictures, normalised."""
+        del targets  # they are no part of it
+        return self.preprocessing(pictures)
 
     def valid_targets(self, masks: Tensor) -> Tensor:
         """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""

@@ -1,41 +1,16 @@
 """Folders of images and depths: plain, KITTI's, NYU's; and what is refused."""
 
-import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from depth_folders import SIZE, depth, image, needs_h5py, plain, write_nyu
 from scipy.io import savemat
 
-from intarsia.data.depth import DepthSample, nyu, open_depth, write_depth
+from intarsia.data.depth import DepthSample, nyu, open_depth
 from intarsia.data.depth.motorcycle import motorcycle
+from intarsia.data.depth.open import is_depth_source
 from intarsia.errors import ArgumentError, DataError, MissingPackageError, UnknownNameError
-
-SIZE = (6, 8)
-needs_h5py = pytest.mark.skipif(find_spec("h5py") is None, reason="h5py is not installed")
-
-
-def image(path: Path, level: int = 100, size: tuple[int, int] = SIZE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((*size, 3), level, np.uint8)).save(path)
-    return path
-
-
-def depth(path: Path, metres: float = 2.5, unit: float = 0.001, size: tuple[int, int] = SIZE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_depth(path, np.full(size, metres, np.float32), unit)
-    return path
-
-
-def plain(root: Path, count: int = 5, below: str = "", unit: float | None = 0.001) -> Path:
-    for i in range(count):
-        image(root / below / "images" / f"{i}.png", level=i)
-        depth(root / below / "depth" / f"{i}.png", metres=1 + i)
-    if unit is not None:
-        (root / "depth.json").write_text(json.dumps({"metres_per_value": unit}))
-    return root
 
 
 def agree(sample: DepthSample, level: int, metres: float) -> None:
@@ -71,6 +46,30 @@ def test_a_plain_folder_may_have_splits_and_a_sensor(tmp_path: Path) -> None:
     assert without is None
     assert measured is not None
     assert (measured == 9).all()
+
+
+def test_what_holds_depths_is_told_from_names(tmp_path: Path) -> None:
+    for kind, names in DEPTHS.items():
+        for name in names:
+            (tmp_path / kind / name).mkdir(parents=True)
+    (tmp_path / "nyu").mkdir()
+    (tmp_path / "nyu" / nyu.LABELLED).touch()
+    found = {place.name for place in tmp_path.iterdir() if is_depth_source(place)}
+    assert found == {"plain", "split", "kitti", "recorded", "selected", "nyu"}
+    assert is_depth_source(tmp_path / "nyu" / nyu.LABELLED)
+    assert not is_depth_source(tmp_path / "nowhere")
+
+
+DEPTHS = {
+    "plain": ("images", "depth"),
+    "split": ("train/images", "train/Depth"),
+    "kitti": ("data_depth_annotated",),
+    "recorded": ("val/2011_09_26_drive_0002_sync/proj_depth/groundtruth",),
+    "selected": ("image", "groundtruth_depth"),
+    "masks": ("images", "masks", "depth"),
+    "voc": ("JPEGImages", "SegmentationClass", "depth"),
+    "empty": (),
+}
 
 
 def test_fractions_are_metres(tmp_path: Path) -> None:
@@ -122,17 +121,6 @@ def test_kittis_selection_is_for_judging(tmp_path: Path) -> None:
     measured = dataset.split("val")[0].measured()
     assert measured is not None
     assert (measured == 31).all()
-
-
-def write_nyu(path: Path, count: int = 5) -> Path:
-    """A miniature of the labelled file: HDF5 holds MATLAB's (H, W, 3, N) with its axes reversed."""
-    import h5py
-
-    draw = np.random.default_rng(0)
-    with h5py.File(path, "w") as file:
-        file["images"] = draw.integers(0, 255, (count, 3, SIZE[1], SIZE[0]), np.uint8)
-        file["depths"] = draw.uniform(1, 9, (count, SIZE[1], SIZE[0])).astype(np.float32)
-    return path
 
 
 @needs_h5py
@@ -258,3 +246,30 @@ def test_there_is_no_other_scene() -> None:
         open_depth("sample:motorcycle").split("test")
     with pytest.raises(ArgumentError, match=r"`train` \(=0\) must be at least 1"):
         motorcycle(train=0)
+
+
+def test_files_are_left_out_with_their_partners(tmp_path: Path) -> None:
+    root = plain(tmp_path / "room")
+    depth(root / "depth" / "more.png")
+    skip = [root / "images" / "1.png", root / "depth" / "3.png", root / "depth" / "more.png"]
+    dataset = open_depth(root, skip=skip)
+    assert {sample.name for split in dataset.splits.values() for sample in split} == {"0", "2", "4"}
+    with pytest.raises(DataError, match="gone.png` shall be left out, but it is no image or depth of"):
+        open_depth(root, skip=[*skip, root / "gone.png"])
+    with pytest.raises(DataError, match="holds no pair of image and depth that is not left out"):
+        open_depth(root, skip=[*skip, *(root / "images" / f"{i}.png" for i in (0, 2, 4))])
+    with pytest.raises(DataError, match="has no file for each picture, so that none can be left out"):
+        open_depth("sample:motorcycle", skip=skip)
+
+
+def test_kittis_frames_are_left_out(tmp_path: Path) -> None:
+    stem = "2011_09_26_drive_0002_sync_{}_000000000{}_image_02.png"
+    for i in range(3):
+        depth(tmp_path / "groundtruth_depth" / stem.format("groundtruth_depth", i), 30, 1 / 256)
+        if i:
+            image(tmp_path / "image" / stem.format("image", i))
+    first, second = (tmp_path / "groundtruth_depth" / stem.format("groundtruth_depth", i) for i in (0, 1))
+    with pytest.raises(DataError, match="0_image_02.png` has no image: put it at"):
+        open_depth(tmp_path)
+    (sample,) = open_depth(tmp_path, skip=[first, second]).split("val")
+    assert sample.name == stem.format("image", 2).removesuffix(".png")

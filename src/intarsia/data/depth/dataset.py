@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from intarsia.data.decoding import MAX_PIXELS
+from intarsia.data.depth.camera import Camera
 from intarsia.data.depth.files import Depth, read_depth
 from intarsia.data.images import RGB, PixelFormat, image_shape, read_image
 from intarsia.errors import DataError
@@ -37,12 +38,16 @@ class DepthSample(Protocol):
         """What a sensor measured at the same (H, W), if the set says so; 0 where it did not."""
         ...
 
+    def camera(self) -> Camera | None:
+        """Where the pixels of the whole image look, if the set says so."""
+        ...
+
 
 @dataclass(frozen=True)
 class FileDepthSample:
     """A sample in two files, or in three where a sensor's own measurements lie beside.
 
-    `unit` is how many metres a whole number is.
+    `unit` is how many metres a whole number is, `calibration` the camera that the set states.
     """
 
     name: str
@@ -52,6 +57,7 @@ class FileDepthSample:
     unit: float | None = None
     pixels: PixelFormat = RGB
     max_pixels: int = MAX_PIXELS
+    calibration: Camera | None = None
 
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image.
@@ -84,6 +90,10 @@ class FileDepthSample:
             DataError: as for `depth`.
         """
         return None if self.measured_path is None else self._read(self.measured_path, window)
+
+    def camera(self) -> Camera | None:
+        """The camera that the set states."""
+        return self.calibration
 
     def _read(self, path: Path, window: Window | None) -> Depth:
         own, other = self.shape(), image_shape(path, self.max_pixels)

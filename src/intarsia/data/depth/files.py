@@ -65,7 +65,7 @@ def _check_stored(stored: Shaped[np.ndarray, "..."], unit: float | None, path: P
 
 
 def read_unit(root: Path) -> float | None:
-    """The unit that a folder's depth.json states; None without such a file.
+    """The unit that a folder's depth.json states; None without such a file, or if it states a camera alone.
 
     Raises:
         DataError: the file does not state one.
@@ -74,7 +74,10 @@ def read_unit(root: Path) -> float | None:
     if not path.is_file():
         return None
     try:
-        unit = json.loads(read_text(path))[UNIT]
+        content = json.loads(read_text(path))
+        if "camera" in content and UNIT not in content:
+            return None
+        unit = content[UNIT]
         if isinstance(unit, bool) or not 0 < unit < np.inf:
             raise ValueError
     except (ValueError, KeyError, TypeError):

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from intarsia.data.dataset import windowed
+from intarsia.data.depth.camera import Camera
 from intarsia.data.depth.dataset import DepthDataset
 from intarsia.data.depth.files import Depth
 from intarsia.data.generators import generator_for
@@ -34,6 +35,7 @@ SIZE = (114, 152)
 COLUMNS = {"train": (0, 185), "val": (204, 371)}
 
 _FOCAL, _OFFSET, _BASELINE = 994.978, 31.086, 0.193001  # pixels, pixels, metres
+_CAMERA = Camera(_FOCAL, _FOCAL, 311.193, 254.877)  # of the whole left picture, by the same docstring
 _STEP = 2
 
 
@@ -60,6 +62,10 @@ class Cutting:
     def measured(self, window: Window | None = None) -> Depth | None:
         """Nothing: the set is measured by sampling its depths."""
         return None
+
+    def camera(self) -> Camera | None:
+        """The left camera, for this part at half the size."""
+        return _CAMERA.halved().cut(self.top, self.left)
 
     @property
     def _part(self) -> Window:

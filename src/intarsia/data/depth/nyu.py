@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from intarsia.data.dataset import windowed
+from intarsia.data.depth.camera import Camera
 from intarsia.data.depth.dataset import DepthDataset, DepthSample
 from intarsia.data.depth.files import Depth
 from intarsia.data.split import split_by_hash
@@ -17,6 +18,9 @@ from intarsia.errors import DataError, MissingPackageError
 from intarsia.shapes import RGBImage, Window
 
 LABELLED, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
+# The colour camera of the set's toolbox (camera_params.m), into whose image the depths are projected; MATLAB counts
+# from 1.
+CAMERA = Camera(518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)
 _NAMES = {"train": "trainNdxs", "val": "testNdxs"}  # in the official split, whose indices begin at 1
 
 
@@ -51,6 +55,10 @@ class NYUSample:
     def measured(self, window: Window | None = None) -> Depth | None:
         """Nothing: the set is measured by sampling its depths."""
         return None
+
+    def camera(self) -> Camera | None:
+        """The Kinect's, as the set's makers calibrated it; lenses are not straightened."""
+        return CAMERA
 
 
 def open_nyu(path: Path) -> DepthDataset:

@@ -15,7 +15,7 @@ class ObjectiveSettings(Section):
         default="cross_entropy",
         description="cross_entropy, border_weighted (U-Net's: the ground between two things counts more) or ohem (the "
         "hard pixels only, as in BiSeNet's code), or a sum: cross_entropy+aaf also compares neighbours (adaptive "
-        "affinity fields).",
+        "affinity fields). Depth: l1, l2, berhu or scale_invariant.",
     )
     loss_options: Annotated[Options, SELDOM] = Field(
         default_factory=dict, description="Of aaf: stride, sizes, margin, weight, such as --loss-options.stride 2."
@@ -23,8 +23,8 @@ class ObjectiveSettings(Section):
 
     @field_validator("loss")
     @classmethod
-    def _check_loss(cls, loss: str) -> str:
-        check_loss(loss)
+    def _check_loss(cls, loss: str, fields: Any) -> str:  # Any: pydantic's type cannot be checked
+        check_loss(loss, fields.data.get("task", "auto"))
         return loss
 
     @field_validator("loss_options")

@@ -1,16 +1,56 @@
-"""What is learned."""
+"""What is learned, and what a recipe that says no more holds for it."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from intarsia.data.depth.measuring import parse_measuring
+from intarsia.data.depth.open import is_depth_source
 from intarsia.runs.settings.section import SELDOM, Section
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"depth": {"model": "cspn_depth", "backbone": "resnet18", "loss": "l1", "crop_size": 112, "scale": (1.0, 1.5)}}
+)
+"""Where a task's defaults are not those of the fields."""
 
 
 class TaskSettings(Section):
     """What is learned."""
 
-    task: Annotated[Literal["segmentation", "classification"], SELDOM] = Field(
-        default="segmentation",
-        description="classification trains the backbone alone, on folders of pictures of one class each.",
+    task: Annotated[Literal["auto", "segmentation", "classification", "depth"], SELDOM] = Field(
+        default="auto",
+        description="auto looks at the data: depth for images with depths, else segmentation; classification trains "
+        "the backbone alone, on folders of pictures of one class each.",
     )
+    measuring: str | None = Field(
+        default=None,
+        description="Depth: what the network is told of it, such as 500 (pixels), grid:16, lines:32 or confidence:500; "
+        "by default the data's own measurements, or 500 pixels where there are none.",
+    )
+
+    @field_validator("measuring", mode="before")
+    @classmethod
+    def _read_measuring(cls, measuring: object) -> object:
+        """A number means so many pixels."""
+        return str(measuring) if isinstance(measuring, int) and not isinstance(measuring, bool) else measuring
+
+    @field_validator("measuring")
+    @classmethod
+    def _check_measuring(cls, measuring: str | None) -> str | None:
+        return None if measuring is None else str(parse_measuring(measuring))
+
+
+def left_open(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not given: the task, told from the data, and the defaults of the task.
+
+    >>> left_open({"data": "sample:motorcycle", "crop_size": 64})["model"]
+    'cspn_depth'
+    """
+    task, told = given.get("task", "auto"), {}
+    if task == "auto":
+        task = "depth" if is_depth_source(str(given.get("data", ""))) else "segmentation"
+        told = {"task": task}
+    defaults = DEFAULTS.get(task, {}) if isinstance(task, str) else {}
+    return {**told, **{name: value for name, value in defaults.items() if name not in given}}
