@@ -16,8 +16,17 @@ def first_mistake(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     mistake = error.errors()[0]
-    name = ".".join(str(part) for part in mistake["loc"])
+    name = _path(mistake["loc"])
     if mistake["type"] == "missing":
         return f"`{name}` is missing; it has no default."
     rule = mistake["msg"].removeprefix("Value error, ")
     return f"`{name}` (={mistake['input']!r}): {rule[0].lower()}{rule[1:]}."
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """Where a value stands, as one would write it in Python.
+
+    >>> _path(("stages", 1, "output_stride"))
+    'stages[1].output_stride'
+    """
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")

@@ -136,7 +136,7 @@ REFUSED = [
     ({"deepest": 16}, "`test_resnet` has no feature map at stride 32, only at 2, 4, 8, 16; choose a backbone"),
     ({"gate": "three"}, "`gate` .='three'.: input should be 'two_convolutions' or 'one_normalised'"),
     ({"spatial_projection": -3}, r"`spatial_projection` \(=-3\): input should be greater than or equal to 0"),
-    ({"spatial_channels": (64, 64)}, "`spatial_channels.2` is missing"),
+    ({"spatial_channels": (64, 64)}, r"`spatial_channels\[2\]` is missing"),
     ({"upsampling": "cubic"}, "`upsampling` .='cubic'.: input should be 'bilinear' or 'nearest'"),
 ]
 

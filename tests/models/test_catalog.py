@@ -52,7 +52,11 @@ REFUSED = [
     ({"name": "unet", "classes": 0}, ArgumentError, "`classes` .=0. must be at least 1"),
     ({"name": "unet", "rates": (1, 2)}, ArgumentError, "`rates` is no option of unet; it has widths, skip, upsampling"),
     ({"name": "unet", "widths": (8, 8)}, ArgumentError, "`widths` .* must have 5 entries"),
-    ({"name": "unet", "widths": (8, 8, 8, 8, 0)}, ArgumentError, r"`widths\.4` \(=0\): input should be greater than 0"),
+    (
+        {"name": "unet", "widths": (8, 8, 8, 8, 0)},
+        ArgumentError,
+        r"`widths\[4\]` \(=0\): input should be greater than 0",
+    ),
     ({"name": "deeplabv3plus", "rates": 6}, ArgumentError, r"Option of deeplabv3plus: `rates` \(=6\): input should be"),
     ({"name": "deeplabv3plus", "dropout": 2}, ArgumentError, "`dropout` .=2.: input should be less than 1"),
     (

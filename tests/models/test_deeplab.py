@@ -117,10 +117,10 @@ REFUSED = [
     ({"scales": (), "auxiliary": True}, "supervises each of `scales` on its own, and there are none; give scales"),
     ({"rates": (6, 9), "output_stride": 16}, r"`rates` .=\(6, 9\). are those at output stride 8 and must be even"),
     ({"output_stride": 32}, "`output_stride` .=32. of deeplabv2 must be 8 or 16"),
-    ({"scales": (0.5, 0)}, r"`scales\.1` .=0.: input should be greater than 0"),
-    ({"scales": (0.5, 3)}, r"`scales\.1` .=3.: input should be less than or equal to 2"),
+    ({"scales": (0.5, 0)}, r"`scales\[1\]` .=0.: input should be greater than 0"),
+    ({"scales": (0.5, 3)}, r"`scales\[1\]` .=3.: input should be less than or equal to 2"),
     ({"rates": ()}, r"`rates` .=\(\)."),
-    ({"rates": (0,)}, r"`rates\.0` .=0.: input should be greater than 0"),
+    ({"rates": (0,)}, r"`rates\[0\]` .=0.: input should be greater than 0"),
 ]
 
 

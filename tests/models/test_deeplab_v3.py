@@ -117,7 +117,7 @@ def test_a_pyramid_of_fewer_views(options: dict[str, Any], branches: int, parame
 
 REFUSED = [
     ({"rates": (3, 6), "output_stride": 32}, r"`rates` \(=\(3, 6\)\) are those at output stride 16 and must be even"),
-    ({"rates": (0, 6)}, r"`rates\.0` \(=0\): input should be greater than 0"),
+    ({"rates": (0, 6)}, r"`rates\[0\]` \(=0\): input should be greater than 0"),
 ]
 
 

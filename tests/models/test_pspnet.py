@@ -85,7 +85,7 @@ def test_any_bins(bins: tuple[int, ...]) -> None:
 
 REFUSED = [
     ({"bins": ()}, r"`bins` \(=\(\)\) must be one or more numbers"),
-    ({"bins": (1, 0)}, r"`bins\.1` \(=0\): input should be greater than 0"),
+    ({"bins": (1, 0)}, r"`bins\[1\]` \(=0\): input should be greater than 0"),
     ({"bins": tuple(range(1, 100))}, "leave no channel of 96 for each"),
     ({"head_kernel": 2}, "`head_kernel` .=2.: input should be 1 or 3"),
     ({"deepest": 1}, r"`deepest` \(=1\) must be a stride of a map of backbone `test_resnet`: 2 or 4 or 8 or 16 or 32"),

@@ -18,7 +18,7 @@ from intarsia.metrics import Scores
 from intarsia.models import create_model
 from intarsia.runs import Run, make_recipe
 from intarsia.training import loop, precision, train
-from intarsia.training.building import create_optimiser
+from intarsia.training.optimiser import create_optimiser
 from intarsia.training.samplers import StepBatches
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import SegmentationTask

@@ -17,7 +17,7 @@ from intarsia.errors import ArgumentError, Interrupted
 from intarsia.models import create_model
 from intarsia.models.spn import SPNRefiner
 from intarsia.runs import Run, make_recipe
-from intarsia.training.building import create_optimiser
+from intarsia.training.optimiser import create_optimiser
 
 SPN: dict[str, Any] = {"refiner": "spn", "refiner_options": {"channels": 8}}
 CSPN: dict[str, Any] = {"refiner": "cspn", "refiner_options": {"steps": 4}}

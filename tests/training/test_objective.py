@@ -15,8 +15,9 @@ from intarsia.cli.main import main
 from intarsia.data import open_dataset
 from intarsia.errors import ArgumentError, Interrupted
 from intarsia.runs import Recipe, Run, make_recipe
-from intarsia.training.building import create_objective, create_optimiser
+from intarsia.training.building import create_objective
 from intarsia.training.gradient import Gradient
+from intarsia.training.optimiser import create_optimiser
 
 PAIRED: dict[str, Any] = {"loss": "cross_entropy+aaf"}
 
@@ -166,7 +167,10 @@ def test_a_run_from_before_losses_had_options_is_read(disc_run: Path) -> None:
         ),
         ({**PAIRED, "loss_options": {"stride": "2.0"}}, r"`stride` \(=2.0\): input should be a valid integer\.$"),
         ({**PAIRED, "loss_options": {"stride": True}}, r"`stride` \(=True\): input should be a valid integer\.$"),
-        ({**PAIRED, "loss_options": {"sizes": "3.0,5.0"}}, r"`sizes\.0` \(=3.0\): input should be a valid integer\.$"),
+        (
+            {**PAIRED, "loss_options": {"sizes": "3.0,5.0"}},
+            r"`sizes\[0\]` \(=3.0\): input should be a valid integer\.$",
+        ),
         ({**PAIRED, "loss_options": {"sizes": "3,3"}}, r"`sizes` \(=\(3, 3\)\): must hold each size once, such as"),
         ({**PAIRED, "loss_options": {"weight": True}}, r"`weight` \(=True\): input should be a valid number\.$"),
         ({**PAIRED, "loss_options": {"margin": 0}}, r"`margin` \(=0\): input should be greater than 0\.$"),

@@ -14,7 +14,7 @@ from intarsia.cli.main import main
 from intarsia.errors import ArgumentError, Interrupted
 from intarsia.models import create_model
 from intarsia.runs import Run, make_recipe
-from intarsia.training.building import FACTOR, REFINER_RATE, create_optimiser
+from intarsia.training.optimiser import FACTOR, REFINER_RATE, create_optimiser
 
 REFINED: dict[str, Any] = {"refiner": "crf", "refiner_options": {"appearance_sxy": 9.0, "iterations": 4}}
 
@@ -85,10 +85,10 @@ def test_what_a_refiner_learns_is_not_pulled_to_zero_and_moves_faster() -> None:
     net = create_model("unet", "test_resnet", classes=3, refiner="crf", widths=(8, 8, 8, 8, 8))
     assert net.refiner is not None
     groups = create_optimiser(recipe, net).param_groups
-    decays = {id(p): (group["weight_decay"], group.get(FACTOR)) for group in groups for p in group["params"]}
+    decays = {id(p): (group["weight_decay"], group.get(FACTOR, 1.0)) for group in groups for p in group["params"]}
     assert len(decays) == len(list(net.parameters()))
     assert {decays[id(p)] for p in net.refiner.parameters()} == {(0.0, REFINER_RATE / 1e-4)}
-    assert decays[id(net.head.weight)] == (recipe.decay, None)
+    assert decays[id(net.head.weight)] == (recipe.decay, 1.0)
 
 
 def test_adam_moves_it_by_its_own_rate(refined_run: Path) -> None:

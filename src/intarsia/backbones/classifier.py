@@ -1,5 +1,7 @@
 """A backbone's network with its classifier: for training it on pictures of one class each."""
 
+from typing import TypeVar
+
 import timm
 import torch
 from jaxtyping import Float
@@ -11,6 +13,9 @@ from intarsia.backbones.pretrained import SCRATCH, StateDict
 from intarsia.backbones.spec import BackboneSpec
 from intarsia.backbones.timm_bridge import timm_body
 from intarsia.errors import ArgumentError
+from intarsia.layers.freezing import stay_still
+
+Network = TypeVar("Network", bound="Classifier")
 
 
 class Classifier(nn.Module):
@@ -20,10 +25,17 @@ class Classifier(nn.Module):
         super().__init__()
         self.network = network
         self.spec = spec
+        self.still: tuple[str, ...] = ()  # names of parts that stay in evaluation mode
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         """The classes' logits."""
         return self.network(images)
+
+    def train(self: Network, mode: bool = True) -> Network:
+        """Training mode, but for what is ``still``."""
+        super().train(mode)
+        stay_still(self, self.still)
+        return self
 
     def published_state(self) -> StateDict:
         """Parameters and buffers under the names that files of the backbone's weights use."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from intarsia.backbones import Backbone, BackboneSpec
 from intarsia.errors import ArgumentError
 from intarsia.layers.convolutions import convolution
+from intarsia.layers.freezing import stay_still
 from intarsia.models.blueprint import Blueprint
 from intarsia.models.framing import Frame, Resized
 from intarsia.models.refiner import Refiner
@@ -56,6 +57,7 @@ class SegmentationNetwork(nn.Module):
         self.frame: Frame = frame
         self.refiner: Refiner | None = None
         self.frozen = False
+        self.still: tuple[str, ...] = ()  # names of parts that stay in evaluation mode
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"] | Outputs:
         """The logits; in training mode with auxiliary heads, :class:`Outputs`."""
@@ -98,10 +100,14 @@ class SegmentationNetwork(nn.Module):
         self.train(self.training)
 
     def train(self: Network, mode: bool = True) -> Network:
-        """Training mode, but for what is frozen: batch norms keep their statistics, and nothing auxiliary is made."""
+        """Training mode, but for what is frozen or ``still``: batch norms keep their statistics there.
+
+        A network that is frozen but for its refiner makes nothing auxiliary either.
+        """
         super().train(mode and not self.frozen)
         if self.frozen and self.refiner is not None:
             self.refiner.train(mode)
+        stay_still(self, self.still)
         return self
 
     def _fit(self, logits: Tensor, extended: Tensor, images: Tensor) -> Tensor:

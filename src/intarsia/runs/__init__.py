@@ -3,5 +3,6 @@
 from intarsia.runs.conduct import Conduct, make_conduct
 from intarsia.runs.recipe import Recipe, make_recipe
 from intarsia.runs.run import NetworkRecord, Run
+from intarsia.runs.settings import Stage
 
-__all__ = ["Conduct", "NetworkRecord", "Recipe", "Run", "make_conduct", "make_recipe"]
+__all__ = ["Conduct", "NetworkRecord", "Recipe", "Run", "Stage", "make_conduct", "make_recipe"]

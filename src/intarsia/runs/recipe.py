@@ -35,6 +35,25 @@ class Recipe(Settings):
         recipe.model_fields_set.difference_update(filled)
         return recipe
 
+    @property
+    def stage_count(self) -> int:
+        """How many stages the training has; one where it names none."""
+        return max(1, len(self.stages))
+
+    def at_stage(self, number: int) -> "Recipe":
+        """The recipe of one stage, counted from 0: this one with what the stage replaces.
+
+        >>> recipe = Recipe(data="x", steps=9, stages=[{"output_stride": 16}, {"output_stride": 8, "epochs": 2}])
+        >>> [(stage.output_stride, stage.steps) for stage in map(recipe.at_stage, (0, 1))]
+        [(16, 9), (8, None)]
+        """
+        if not self.stages:
+            return self
+        values = self.stages[number].replaced()
+        if "epochs" in values:
+            values["steps"] = None
+        return self.model_copy(update={**values, "stages": ()})
+
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
         write_text(path, self.model_dump_json(indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""What a recipe asks for beside its network: engine, task, optimiser, batches."""
+"""What a recipe asks for beside its network: engine, task, batches."""
 
 import os
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from hashlib import blake2b
 import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
-from torch import nn
 
 from intarsia.data import Dataset, FileSample, LabelledSample, Sample
 from intarsia.data.checking.facts import digest
@@ -24,9 +23,6 @@ from intarsia.training.samplers import StepBatches
 from intarsia.training.tasks import SegmentationTask
 
 Task = SegmentationTask | ClassificationTask
-
-FACTOR = "factor"  # of a group's learning rate
-REFINER_RATE = 0.02  # its numbers are from 1 to 10, and a step of Adam is as large as the rate
 
 
 def create_accelerator() -> Accelerator:
@@ -59,29 +55,6 @@ def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing, 
     if recipe.task == "classification":
         return ClassificationTask(recipe, dataset, preprocessing)
     return SegmentationTask(recipe, dataset, preprocessing, objective)
-
-
-def create_optimiser(recipe: Recipe, net: nn.Module, beside: Sequence[nn.Parameter] = ()) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9; vectors (biases and norms) are not decayed.
-
-    The numbers that a refiner calls its own are a group of their own: zero means nothing to them, and they begin with
-    ``REFINER_RATE``, however slowly the network learns; it decays like the other. What is learned ``beside`` the
-    network, by its loss, has the network's rate and no decay.
-    """
-    refiner = getattr(net, "refiner", None)
-    own = [] if refiner is None else refiner.own_numbers()
-    others = [p for p in net.parameters() if not any(p is q for q in own)]
-    groups = [
-        {"params": [p for p in others if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if own:
-        groups.append({"params": own, "weight_decay": 0.0, FACTOR: REFINER_RATE / recipe.base_learning_rate})
-    if beside:
-        groups.append({"params": list(beside), "weight_decay": 0.0})
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.base_learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=recipe.base_learning_rate, fused=True)
 
 
 def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:

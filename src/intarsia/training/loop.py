@@ -16,13 +16,14 @@ from intarsia.errors import IntarsiaError, Interrupted, RunError
 from intarsia.inference.execution import Execution
 from intarsia.runs import Recipe, Run
 from intarsia.runs.weights import save_tensors
-from intarsia.training.building import FACTOR, Task, worker_count
+from intarsia.training.building import Task, worker_count
 from intarsia.training.gradient import Gradient
 from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
+from intarsia.training.optimiser import FACTOR
 from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
-from intarsia.training.schedule import polynomial
+from intarsia.training.schedule import learning_rate
 from intarsia.training.state import TrainingState
 
 
@@ -77,7 +78,7 @@ class Loop:
 
         Raises ``StepOutOfMemory`` with the state as it was before, ``RunError`` for a loss that is no number.
         """
-        rate = polynomial(state.step, self.batches.steps, self.recipe.base_learning_rate, self.recipe.power)
+        rate = learning_rate(self.recipe, state.step, self.batches.steps)
         for group in state.optimiser.param_groups:
             group["lr"] = rate * group.get(FACTOR, 1.0)
         state.objective.advance(state.step / self.batches.steps)
@@ -148,7 +149,7 @@ class Loop:
 def _record(
     epoch: int, state: TrainingState, loss: float, recipe: Recipe, batches: StepBatches, figures: dict[str, Any]
 ) -> dict[str, Any]:
-    rate = polynomial(state.step - 1, batches.steps, recipe.base_learning_rate, recipe.power)
+    rate = learning_rate(recipe, state.step - 1, batches.steps)
     return {
         "epoch": epoch,
         "step": state.step,

@@ -19,7 +19,6 @@ from intarsia.training.building import (
     Task,
     create_accelerator,
     create_objective,
-    create_optimiser,
     create_task,
     describe,
     fingerprint,
@@ -39,6 +38,7 @@ from intarsia.training.networks import (
     spec_of,
     start_from,
 )
+from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.state import TrainingState

@@ -1,0 +1,92 @@
+"""A training in several stages: what each of them replaces in the recipe, and on which images it learns."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from pydantic import BeforeValidator, Field, field_validator
+
+from intarsia.runs.loss_names import check_loss
+from intarsia.runs.settings.section import SELDOM, Section
+
+FrozenNorm = bool | Literal["statistics"]
+
+
+def _read_names(names: object) -> object:
+    return tuple(names.split(",")) if isinstance(names, str) else names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+"""Names, also from one text with commas."""
+
+
+class Stage(Section):
+    """One stage; what is left out is the recipe's.
+
+    The learning rate's schedule runs from the first to the last step of each stage, and the run keeps the best weights
+    of its last stage. DeepLab v3 has two stages, and FCN three networks, each of which begins with the weights of the
+    one before, by name (arXiv:1706.05587, section 4; arXiv:1605.06211, section 4.2).
+
+    >>> Stage(output_stride=8, freeze_batch_norm=True, steps=30000, learning_rate=0.001, split="trainval").replaced()
+    {'split': 'trainval', 'steps': 30000, 'learning_rate': 0.001, 'output_stride': 8, 'freeze_batch_norm': True}
+    """
+
+    split: str | None = Field(default=None, description="The images to learn from: train, trainaug, trainval, …")
+    epochs: int | None = Field(default=None, ge=1, description="Passes over these images.")
+    steps: int | None = Field(default=None, ge=1, description="Steps, instead of epochs.")
+    learning_rate: float | None = Field(default=None, gt=0, description="At the stage's first step.")
+    warmup: int | None = Field(default=None, ge=0, description="Steps in which the learning rate rises to it.")
+    output_stride: Literal[8, 16, 32] | None = Field(default=None, description="Dilation follows it.")
+    freeze_batch_norm: FrozenNorm | None = Field(default=None, description="As in the recipe.")
+    freeze: Names | None = Field(default=None, description="As in the recipe.")
+    model: str | None = Field(default=None, description="Another model, which takes the weights that fit by name.")
+    form: str | None = Field(default=None, description="Its form.")
+    loss: str | None = Field(default=None, description="What it minimises.")
+    optimiser: Literal["restart", "continue"] = Field(
+        default="restart", description="Whether momentum begins anew or goes on, for all weights that go on."
+    )
+
+    @field_validator("loss")
+    @classmethod
+    def _check_loss(cls, loss: str | None) -> str | None:
+        if loss is not None:
+            check_loss(loss)
+        return loss
+
+    @field_validator("steps")
+    @classmethod
+    def _one_length(cls, steps: int | None, fields: Any) -> int | None:
+        if steps is not None and fields.data.get("epochs") is not None:
+            raise ValueError("says how long the stage is, and so does `epochs`; give one of them")
+        return steps
+
+    def replaced(self) -> dict[str, object]:
+        """The recipe's fields that are others in this stage."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name != "optimiser"}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class StageSettings(Section):
+    """Which images a training learns from, what stays as it is, and in how many stages."""
+
+    split: Annotated[str, SELDOM] = Field(
+        default="train",
+        description="The images to learn from; trainval is train and val together where the data do not list it.",
+    )
+    freeze: Annotated[Names, SELDOM, Parameter(negative="")] = Field(
+        default=(), description="Parts that stay as they are, by name, such as backbone or backbone.body.layer1."
+    )
+    freeze_batch_norm: Annotated[FrozenNorm, SELDOM] = Field(
+        default=False,
+        description="Keep the statistics of all batch norms, and their scales and shifts; statistics: these go on "
+        "learning.",
+    )
+    stages: Annotated[tuple[Stage, ...], Parameter(parse=False)] = Field(
+        default=(), description="Stages one after the other, each of which replaces some of the above."
+    )
+
+    @field_validator("stages")
+    @classmethod
+    def _nothing_to_continue(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if stages and stages[0].optimiser == "continue":
+            raise ValueError("the first stage has no optimiser to continue; leave `optimiser` out of stages[0]")
+        return stages
