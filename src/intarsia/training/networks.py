@@ -105,6 +105,7 @@ def _refuse_for_classification(recipe: Recipe) -> None:
 
 def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Execution) -> NetworkRecord:
     """What it takes to build and feed this network again."""
+    assert recipe.task != "auto", "a recipe tells its task from the data"
     spec = spec_of(net)
     return NetworkRecord(
         task=recipe.task,

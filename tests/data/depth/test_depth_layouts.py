@@ -254,7 +254,7 @@ def test_files_are_left_out_with_their_partners(tmp_path: Path) -> None:
     skip = [root / "images" / "1.png", root / "depth" / "3.png", root / "depth" / "more.png"]
     dataset = open_depth(root, skip=skip)
     assert {sample.name for split in dataset.splits.values() for sample in split} == {"0", "2", "4"}
-    with pytest.raises(DataError, match="gone.png` shall be left out, but it is no image or depth of"):
+    with pytest.raises(DataError, match=r"gone.png` shall be left out, but it is no image or depth of"):
         open_depth(root, skip=[*skip, root / "gone.png"])
     with pytest.raises(DataError, match="holds no pair of image and depth that is not left out"):
         open_depth(root, skip=[*skip, *(root / "images" / f"{i}.png" for i in (0, 2, 4))])
@@ -269,7 +269,7 @@ def test_kittis_frames_are_left_out(tmp_path: Path) -> None:
         if i:
             image(tmp_path / "image" / stem.format("image", i))
     first, second = (tmp_path / "groundtruth_depth" / stem.format("groundtruth_depth", i) for i in (0, 1))
-    with pytest.raises(DataError, match="0_image_02.png` has no image: put it at"):
+    with pytest.raises(DataError, match=r"0_image_02.png` has no image: put it at"):
         open_depth(tmp_path)
     (sample,) = open_depth(tmp_path, skip=[first, second]).split("val")
     assert sample.name == stem.format("image", 2).removesuffix(".png")
