@@ -13,7 +13,9 @@ from intarsia.validation import Place, all_mistakes, nearest
 
 RECIPE_VERSION = 1  # raised when a field changes its meaning or is given up; new fields alone leave it
 
-PublishedData = Literal["VOC 2012 + SBD", "VOC 2012", "Cityscapes", "ADE20K", "CamVid", "ImageNet"]
+PublishedData = Literal[
+    "VOC 2012 + SBD", "Cityscapes", "ADE20K", "CamVid", "ImageNet", "PhC-U373", "NYU Depth v2", "KITTI"
+]
 
 _TABLES = ("published", "recipe")
 
@@ -27,8 +29,10 @@ class Published(BaseModel):
     paper: str = Field(min_length=1, description="An arXiv number or the like, with the section or table.")
     data: PublishedData
     split: str = Field(min_length=1, description="The images that the score is of.")
-    metric: Literal["mean IoU", "top-1 accuracy"]
-    score: float | None = Field(ge=0, le=100, description="In percent; none where no source was found.")
+    metric: Literal["mean IoU", "top-1 accuracy", "RMSE in metres"]
+    score: float | None = Field(
+        default=None, ge=0, le=100, description="In percent, or in metres; none where the paper has none."
+    )
     judged: str = Field(default="one scale", min_length=1, description="How: scales, mirror images, CRF.")
     hardware: str = Field(default="not said", min_length=1)
     time: str = Field(default="not said", min_length=1)
