@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from intarsia.energies import dense_crf, grabcut, graph_cut
     from intarsia.errors import IntarsiaError
     from intarsia.inference import evaluate, load
+    from intarsia.inference.depth import load_depth
     from intarsia.models import create_model, list_models, load_weights
     from intarsia.runs import Recipe
     from intarsia.training import train
@@ -34,6 +35,7 @@ _HOMES = {
     "list_backbones": "backbones",
     "list_models": "models",
     "load": "inference",
+    "load_depth": "inference.depth",
     "load_weights": "models",
     "open_dataset": "data",
     "train": "training",
@@ -52,6 +54,7 @@ __all__ = [
     "list_backbones",
     "list_models",
     "load",
+    "load_depth",
     "load_weights",
     "open_dataset",
     "train",

@@ -11,7 +11,7 @@ from PIL import Image
 from intarsia.cli.main import main
 from intarsia.data import open_dataset, read_image, write_folder
 from intarsia.data.checking import cache, check
-from intarsia.data.checking.facts import between, find_shift
+from intarsia.data.checking.facts import PairFacts, between, find_shift
 from intarsia.data.classes import Classes
 from intarsia.data.samples.materials import materials
 from intarsia.data.skipping import read_skip_list
@@ -267,9 +267,9 @@ def test_another_mask_makes_other_facts(tmp_path):
 def test_facts_of_another_version_are_not_believed(tmp_path, monkeypatch):
     _pairs(tmp_path / "data", {"a": np.eye(4), "b": np.eye(4)})
     check(tmp_path / "data")
-    assert len(cache.read_facts(tmp_path / "data")) == 1  # both pairs have one content
+    assert len(cache.read_facts(tmp_path / "data", PairFacts)) == 1  # both pairs have one content
     monkeypatch.setattr(cache, "VERSION", 0)
-    assert cache.read_facts(tmp_path / "data") == {}
+    assert cache.read_facts(tmp_path / "data", PairFacts) == {}
 
 
 def test_a_leak_is_mended_whole(tmp_path):

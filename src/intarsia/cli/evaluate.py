@@ -24,8 +24,12 @@ def evaluate(
     tta_scales: str | None = None,
     tile: int | None = None,
     refine: bool = True,
+    measuring: str | None = None,
+    seed: int | None = None,
 ) -> None:
     """Score a trained run on a split of a dataset, at full resolution; if it holds a refinement, before and after it.
+
+    A run that completes depths is scored beside what fills them without learning.
 
     Args:
         run: The run folder.
@@ -40,7 +44,18 @@ def evaluate(
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
         refine: Refine the masks, if the run holds a refinement; one that was trained inside a network always does.
+        measuring: Depth: what the network is told, such as 500 (pixels), grid:16, lines:32; by default as in training.
+        seed: Depth: of what is drawn, by default 0.
     """
+    from intarsia.cli.depth import completes_depths, evaluate_depths, refuse
+
+    if completes_depths(run):
+        masks = {"--boundary": boundary is not None, "--tta": tta, "--tta-scales": tta_scales is not None}
+        refuse(run, {**masks, "--no-refine": not refine, "--report": report is not None}, depth=True)
+        evaluate_depths(run, data, split, report, as_json, skip, max_pixels, tile, measuring, seed or 0)
+        return
+    refuse(run, {"--measuring": measuring is not None, "--seed": seed is not None}, depth=False)
+
     from intarsia.cli.views import numbers_of, views_of
     from intarsia.data.skipping import read_skip_list
     from intarsia.diagnostics.report.run_report import report_on_run

@@ -16,7 +16,7 @@ from intarsia.errors import IntarsiaError, IntarsiaWarning, Interrupted
 COMMANDS = {
     "demo": ("Train, evaluate and predict on built-in photographs, and write a report.", "--out demo"),
     "train": (
-        "Train a network on a folder of pictures and masks.",
+        "Train a network on a folder of pictures and masks, or of pictures and depths.",
         "photos/ --model deeplabv3plus --epochs 20 --out runs/photos",
     ),
     "check": ("Find what is wrong in a folder of pictures and masks.", "photos/ --fix-list skip.txt"),

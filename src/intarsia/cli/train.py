@@ -22,10 +22,11 @@ def train(
     conduct: Annotated[Conduct, Parameter(name="*")] = Conduct(),  # noqa: B008  (frozen)
     settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008  (frozen)
 ) -> None:
-    """Train a network on a folder of pictures and masks.
+    """Train a network on a folder of pictures and masks, or of pictures and depths.
 
     Args:
-        data: Folder with images/ and masks/ (or VOC's layout), or a built-in set: sample:materials, sample:brain.
+        data: Folder with images/ and masks/ (or VOC's layout) or with images/ and depth/ (or KITTI's or NYU's), or a
+            built-in set: sample:materials, sample:brain, sample:motorcycle (depths).
         out: The run folder; by default runs/ and the name of the data.
         resume: Go on with the interrupted run in the run folder, from its last checkpoint.
         dry_run: Take ten steps to say how long all would take and how much memory; write nothing.
@@ -42,14 +43,13 @@ def train(
     if data is not None:
         values["data"] = data
     if "data" not in values:
-        raise ArgumentError("Say what to train on: `intarsia train DATA`, a folder with images/ and masks/.")
+        raise ArgumentError("Say what to train on: `intarsia train DATA`, a folder with images/ and masks/, or depth/.")
     chosen = make_recipe(**values)
-    folder = out or Path("runs") / (Path(chosen.data.rpartition(":")[2]).resolve().name)
 
     from intarsia.training import rehearse
     from intarsia.training import train as run_training
 
     if dry_run:
-        print(rehearse(chosen, out=folder, conduct=conduct).text())
+        print(rehearse(chosen, out=out, conduct=conduct).text())
     else:
-        run_training(chosen, out=folder, resume=resume, **conduct.model_dump())
+        run_training(chosen, out=out, resume=resume, **conduct.model_dump())

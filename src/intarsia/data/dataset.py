@@ -78,13 +78,15 @@ class FileSample:
         return read_mask(self.mask_path, self.classes, window, self.max_pixels, self.spelling)
 
 
-def unequal(image: Path, of_image: tuple[int, int], mask: Path, of_mask: tuple[int, int]) -> str | None:
-    """The sentence about a mask of another size than its image; None if rows and columns are equal."""
-    if of_image == of_mask:
+def unequal(
+    image: Path, of_image: tuple[int, int], other: Path, of_other: tuple[int, int], kind: str = "mask"
+) -> str | None:
+    """The sentence about a mask or depth of another size than its image; None if rows and columns are equal."""
+    if of_image == of_other:
         return None
     return (
-        f"`{image}` has {of_image[0]} rows × {of_image[1]} columns, but its mask `{mask}` has {of_mask[0]} × "
-        f"{of_mask[1]}: they must be equal, so replace one of them."
+        f"`{image}` has {of_image[0]} rows × {of_image[1]} columns, but its {kind} `{other}` has {of_other[0]} × "
+        f"{of_other[1]}: they must be equal, so replace one of them."
     )
 
 
@@ -113,11 +115,13 @@ class Dataset:
         return "val" if "val" in self.splits else next(iter(self.splits))
 
     def split(self, name: str) -> tuple[Sample, ...]:
-        """The samples of one split.
+        """The samples of one split; ``trainval`` is train and val together where it is not listed.
 
         Raises:
             DataError: there is no such split.
         """
+        if name == "trainval" and name not in self.splits:
+            return (*self.split("train"), *self.split("val"))
         if name not in self.splits:
             raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
         return self.splits[name]

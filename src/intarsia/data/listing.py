@@ -31,6 +31,11 @@ class Pair:
     image: Path
     mask: Path
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The two files."""
+        return self.image, self.mask
+
 
 @dataclass(frozen=True)
 class Problem:

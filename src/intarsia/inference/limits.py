@@ -11,7 +11,7 @@ from torch import Tensor
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference.tiling import Grid, Predictor, stitch
 from intarsia.inference.views import Views
-from intarsia.models import SegmentationNetwork
+from intarsia.models import DepthNetwork, SegmentationNetwork
 from intarsia.models.crf import REFINED_FLOATS, REFINED_MAPS
 from intarsia.shapes import Window
 
@@ -31,8 +31,8 @@ class Limits:
 
     Images of up to ``WHOLE_PIXELS`` are computed whole, if their logits (at the largest scale) fit into ``MAP_FLOATS``,
     and so does what a refinement needs for them, or a refiner inside the network, ``inside`` floats a pixel. Tiles
-    overlap by a quarter, and by more, up to a half, where such a refiner carries what a cut spoiled further: ``reach``
-    pixels.
+    overlap by a quarter, and by more, up to a half, where such a refiner, or a depth network's propagation, carries
+    what a cut spoiled further: ``reach`` pixels.
     """
 
     step: int
@@ -66,8 +66,8 @@ class Limits:
                 f"stride{'' if views is None else ' at its smallest scale'}."
             )
         magnification = 1.0 if views is None else max(1.0, *views.scales)
-        refiner = getattr(net, "refiner", None)
-        inside, reach = (0, 0) if refiner is None else (refiner.floats, refiner.reach)
+        carries = net if isinstance(net, DepthNetwork) else getattr(net, "refiner", None)
+        inside, reach = (0, 0) if carries is None else (carries.floats, carries.reach)
         extra = int(net.frame.align_corners)
         return cls(step, extra, classes, magnification, tile, refined, inside=inside, reach=reach)
 

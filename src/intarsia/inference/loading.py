@@ -48,25 +48,25 @@ def load(
             net, preprocessing, network.classes, execution, views, tile, max_pixels=max_pixels, terms=network.terms
         )
     run = Run.open(source)
-    record, classes = run.network(), run.classes()
+    record = run.network()
+    if record.task == "depth":
+        raise RunError(f"`{source}` completes depths and gives no masks; `intarsia.load_depth` opens it.")
     if record.task != "segmentation":
         raise RunError(
             f"`{source}` is a trained classifier and gives no masks; train a segmentation on its weights by "
             f"`--backbone {record.backbone} --backbone-weights {run.weights_path}`."
         )
+    classes = run.classes()
     if classes.count != (2 if record.classes == 1 else record.classes):
         raise RunError(
             f"`{run.classes_path}` names {classes.count} classes, but the network has {record.classes}; restore it."
         )
     net = build_network(record)
     load_into(net, run.weights_path)
-    device = device or best_device()
-    measured_here = record.device == torch.device(device).type
-    execution = Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
-    preprocessing = Preprocessing(record.mean, record.std)
+    execution = execution_of(record, device)
     return Segmenter(
         execution.place(net.eval()),
-        preprocessing,
+        Preprocessing(record.mean, record.std),
         classes,
         execution,
         views,
@@ -83,6 +83,16 @@ def _refinement(run: Run, classes: int) -> Refinement | None:
     refinement = Refinement.read(run.refinement_path)
     refinement.check_classes(classes, run.refinement_path)
     return refinement
+
+
+def execution_of(record: NetworkRecord, device: str | None = None) -> Execution:
+    """On which device, by default the best, and there in the precision and layout that were found fastest in training.
+
+    On another kind of device than that of the training nothing is known of speed, and all is plain.
+    """
+    device = device or best_device()
+    measured_here = record.device == torch.device(device).type
+    return Execution(device, record.precision, record.memory_format) if measured_here else Execution(device)
 
 
 def build_network(record: NetworkRecord) -> SegmentationNetwork:

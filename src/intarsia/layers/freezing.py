@@ -1,6 +1,7 @@
 """Parts of a network that stay as they are while the rest learns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from torch import nn
@@ -66,3 +67,25 @@ def freeze_parts(net: nn.Module, parts: Sequence[str], norms: bool | str) -> tup
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise ArgumentError(f"`freeze` (={','.join(parts)!r}) leaves nothing that learns; freeze fewer parts.")
     return (*parts, *still)
+
+
+@contextmanager
+def statistics_kept(net: nn.Module) -> Iterator[None]:
+    """Batch norms normalise by each batch as in training, and their statistics stay what they are, bit by bit.
+
+    >>> norm = nn.BatchNorm2d(1)
+    >>> with statistics_kept(norm):
+    ...     _ = norm(torch.ones(1, 1, 2, 2))
+    >>> norm.running_mean, norm.num_batches_tracked
+    (tensor([0.]), tensor(0))
+    """
+    norms = [norm for norm in batch_norms(net).values() if norm.training]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # without statistics at all the kernels would keep other tensors for the way back
+        norm.num_batches_tracked = None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -1,5 +1,7 @@
 """Losses of depth maps over the pixels whose depth is known: zero in the target means that it is not."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -88,3 +90,12 @@ def _errors(prediction: Float[Tensor, "B 1 H W"], target: Float[Tensor, "B 1 H W
 def _mean(losses: Float[Tensor, " N"]) -> Float[Tensor, ""]:
     """0, with a gradient of 0, for none."""
     return losses.sum() / max(losses.numel(), 1)
+
+
+DEPTH_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": l1_depth,
+    "l2": l2_depth,
+    "berhu": berhu_depth,
+    "scale_invariant": scale_invariant_log_depth,
+}
+"""By the names that a recipe gives them."""

@@ -88,7 +88,8 @@ class DepthNetwork(SegmentationNetwork):
     """Normalised images with a last channel of measured depths (B, C + 1, H, W) → depths (B, 1, H, W), for any H and W.
 
     Depths are in metres, or whatever the measurements are in; zero means that nothing was measured. What is predicted
-    is not kept above zero.
+    is not kept above zero. ``reach`` and ``floats`` are the propagation's, as those of a
+    :class:`intarsia.models.refiner.Refiner`.
     """
 
     def __init__(self, backbone: Backbone, form: CSPNDepthForm) -> None:
@@ -97,6 +98,8 @@ class DepthNetwork(SegmentationNetwork):
         neighbours = form.kernel_size**2 - 1
         self.guide = UpConvolution(decoder.out_channels, neighbours, kernel=3) if form.steps else None
         self.form = form
+        self.reach = form.steps * (form.kernel_size // 2)
+        self.floats = 3 * form.kernel_size**2 + 2 if form.steps else 0
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 1 H W"]:
         """Depths, propagated."""

@@ -43,6 +43,11 @@ class Recipe(Settings):
         """How many stages the training has; one where it names none."""
         return max(1, len(self.stages))
 
+    @property
+    def all_stages(self) -> tuple["Recipe", ...]:
+        """The recipe of each stage."""
+        return tuple(self.at_stage(number) for number in range(self.stage_count))
+
     def at_stage(self, number: int) -> "Recipe":
         """The recipe of one stage, counted from 0: this one with what the stage replaces.
 

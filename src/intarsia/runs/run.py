@@ -88,8 +88,13 @@ class Run:
 
     @property
     def weights_path(self) -> Path:
-        """Weights of the epoch with the best validation score."""
+        """Weights of the epoch with the best validation score, among those of the last stage."""
         return self.folder / "weights.safetensors"
+
+    @property
+    def last_weights_path(self) -> Path:
+        """Weights of the last epoch."""
+        return self.folder / "last.safetensors"
 
     @property
     def metrics_path(self) -> Path:
@@ -100,6 +105,11 @@ class Run:
     def checkpoint_path(self) -> Path:
         """The training state, for ``--resume``."""
         return self.folder / "checkpoint.safetensors"
+
+    @property
+    def balance_path(self) -> Path:
+        """What was told of rare classes before the first step, if anything."""
+        return self.folder / "balance.json"
 
     @property
     def refinement_path(self) -> Path:

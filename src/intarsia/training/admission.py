@@ -2,23 +2,36 @@
 
 from intarsia.data import Dataset, open_classified, open_dataset
 from intarsia.data.checking import check
+from intarsia.data.depth import DepthDataset, open_depth
+from intarsia.data.depth.open import is_depth_source
 from intarsia.data.open import is_sample
 from intarsia.data.skipping import read_skip_list
+from intarsia.errors import ArgumentError
 from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.progress import Reporter
+
+Data = Dataset | DepthDataset
 
 SHOWN = 3  # warnings of one kind
 
 
 def open_for_training(
     recipe: Recipe, checked: bool, reporter: Reporter, resumed: tuple[Run, NetworkRecord] | None = None
-) -> Dataset:
+) -> Data:
     """The dataset of a recipe; with classes and pixel format of the run that is resumed.
 
     Raises ``DataError`` with the first file that cannot be used and the remedy. Warnings of the check are told.
     """
-    classes, pixels = (resumed[0].classes(), resumed[1].pixels) if resumed else (None, None)
+    pixels = resumed[1].pixels if resumed else None
     skip = read_skip_list(recipe.skip, recipe.data) if recipe.skip else ()
+    if recipe.task == "depth":
+        return open_depth(recipe.data, pixels, skip=skip, max_pixels=recipe.max_pixels)
+    classes = resumed[0].classes() if resumed else None
+    if recipe.task == "segmentation" and is_depth_source(recipe.data):
+        raise ArgumentError(
+            f"`task` (='segmentation') finds no masks in `{recipe.data}`, which holds depths; leave it out, or take "
+            "'depth'."
+        )
     if recipe.task == "classification":  # the rules of a check are about masks
         return open_classified(recipe.data, classes, pixels, skip=skip, max_pixels=recipe.max_pixels)
     if is_sample(recipe.data) or not checked:

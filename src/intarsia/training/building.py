@@ -1,28 +1,27 @@
 """What a recipe asks for beside its network: engine, task, batches."""
 
 import os
-from collections.abc import Sequence
-from hashlib import blake2b
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 
-from intarsia.data import Dataset, FileSample, LabelledSample, Sample
-from intarsia.data.checking.facts import digest
+from intarsia.data.depth import DepthDataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs import Balance, NetworkRecord, Recipe
 from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.settings import REFINERS
+from intarsia.training.admission import Data
 from intarsia.training.classification import ClassificationTask
-from intarsia.training.networks import Network
+from intarsia.training.depth import DepthTask
+from intarsia.training.networks import Network, measuring_of
 from intarsia.training.samplers import StepBatches
 from intarsia.training.tasks import SegmentationTask
 
-Task = SegmentationTask | ClassificationTask
+Task = SegmentationTask | ClassificationTask | DepthTask
 
 
 def create_accelerator() -> Accelerator:
@@ -34,9 +33,13 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
-    """The sum of losses that a recipe names."""
-    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
+def create_objective(recipe: Recipe, dataset: Data, balance: Balance = Balance()) -> Objective:  # noqa: B008  (frozen)
+    """The sum of losses that a recipe names; a depth loss learns nothing, and its task has it."""
+    if isinstance(dataset, DepthDataset):
+        return Objective()
+    weights = balance.class_weights
+    class_weights = None if weights is None else torch.tensor([weights[name] for name in dataset.classes.names])
+    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options, class_weights)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
         largest, stride = max(pairs.sizes), pairs.stride
@@ -50,18 +53,30 @@ def create_objective(recipe: Recipe, dataset: Dataset) -> Objective:
     return objective
 
 
-def create_task(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing, objective: Objective) -> Task:
+def create_task(
+    recipe: Recipe,
+    dataset: Data,
+    preprocessing: Preprocessing,
+    objective: Objective,
+    balance: Balance = Balance(),  # noqa: B008  (frozen)
+) -> Task:
     """What a recipe says is learned."""
+    if isinstance(dataset, DepthDataset):
+        return DepthTask(recipe, dataset, preprocessing, measuring_of(recipe, dataset))
     if recipe.task == "classification":
         return ClassificationTask(recipe, dataset, preprocessing)
-    return SegmentationTask(recipe, dataset, preprocessing, objective)
+    return SegmentationTask(recipe, dataset, preprocessing, objective, balance)
 
 
-def step_batches(recipe: Recipe, dataset: Dataset, accelerator: Accelerator, start: int = 0) -> StepBatches:
-    """This process's share of all steps from ``start``."""
-    images, processes = len(dataset.split("train")), accelerator.num_processes
-    batch_size = min(recipe.batch_size, images // processes)
-    return StepBatches(images, batch_size, recipe.epochs, recipe.seed, start, accelerator.process_index, processes)
+def step_batches(
+    recipe: Recipe, dataset: Data, accelerator: Accelerator, start: int = 0, first_epoch: int = 0
+) -> StepBatches:
+    """This process's share of all steps of a stage from ``start``, behind so many epochs of other stages."""
+    images, processes = len(dataset.split(recipe.split)), accelerator.num_processes
+    batch_size, rank = min(recipe.batch_size, images // processes), accelerator.process_index
+    return StepBatches(
+        images, batch_size, recipe.epochs, recipe.seed, start, rank, processes, recipe.steps, first_epoch
+    )
 
 
 def worker_count(recipe: Recipe) -> int:
@@ -71,24 +86,7 @@ def worker_count(recipe: Recipe) -> int:
     return min(8, max(1, (os.cpu_count() or 1) - 1)) if torch.cuda.is_available() else 0
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """Of the training and validation splits, in order, names and files' bytes: other data make another training."""
-    parts: Sequence[str] = [
-        part for split in ("train", "val") for sample in dataset.split(split) for part in (split, *_identity(sample))
-    ]
-    content = blake2b(repr((parts, dataset.pixels)).encode(errors="surrogateescape"), digest_size=8)
-    return f"{sum(len(dataset.split(split)) for split in ('train', 'val'))} images {content.hexdigest()}"
-
-
-def _identity(sample: Sample) -> tuple[str, ...]:
-    if isinstance(sample, LabelledSample):
-        return sample.name, digest(sample.image_path)  # the name begins with the class
-    if isinstance(sample, FileSample):
-        return sample.name, digest(sample.image_path), digest(sample.mask_path)
-    return (sample.name,)  # built-in samples are what their names say
-
-
-def describe(dataset: Dataset) -> str:
+def describe(dataset: Data) -> str:
     """What was recognised, in one sentence.
 
     >>> from intarsia.data import open_dataset
@@ -96,8 +94,11 @@ def describe(dataset: Dataset) -> str:
     'materials: mosaics of 8 photographs, ...; images: 320 train, 64 val; 8 classes (brick, grass, ...).'
     """
     sizes = ", ".join(f"{len(samples)} {split}" for split, samples in dataset.splits.items())
+    found = f"{dataset.name}: {dataset.layout}; images: {sizes}"
+    if isinstance(dataset, DepthDataset):
+        return f"{found}, with depths."
     names = ", ".join(dataset.classes.names[:12]) + (", …" if dataset.classes.count > 12 else "")
-    return f"{dataset.name}: {dataset.layout}; images: {sizes}; {dataset.classes.count} classes ({names})."
+    return f"{found}; {dataset.classes.count} classes ({names})."
 
 
 def describe_training(record: NetworkRecord, net: Network) -> str:
@@ -105,8 +106,10 @@ def describe_training(record: NetworkRecord, net: Network) -> str:
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     refined = f", refined by {REFINERS[record.refiner]} that learns" if record.refiner else ""
     frozen = ", frozen but for that," if isinstance(net, SegmentationNetwork) and net.frozen else ","
+    told = f" Depths are measured by {record.measuring or 'their own sensor'}." if record.task == "depth" else ""
     return (
         f"{record.model} on {record.backbone} at output stride {record.output_stride}"
         f"{refined}{frozen} {parameters:.1f} M parameters, "
         f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
+        f"{told}"
     )

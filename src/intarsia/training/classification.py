@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,11 +44,9 @@ class ClassificationTask:
     dataset: Dataset
     preprocessing: Preprocessing
 
-    score_name: ClassVar[str] = "top-1 accuracy"
-
     def training_samples(self) -> FittedSamples:
         """The training images, augmented as the recipe says."""
-        return FittedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        return FittedSamples(self.dataset.split(self.recipe.split), self.recipe.augmentation(), self.recipe.seed)
 
     def loss(self, outputs: Float[Tensor, "B K"], masks: Tensor) -> Float[Tensor, ""]:
         """Cross-entropy over the pictures."""
@@ -79,6 +77,10 @@ class ClassificationTask:
     def score(self, scores: Scores) -> float:
         """What is better when it is larger: the share of pictures whose class was told."""
         return scores.pixel_accuracy
+
+    def told(self, score: float) -> str:
+        """A score in words."""
+        return f"top-1 accuracy {score:.4f}"
 
     def figures(self, scores: Scores) -> dict[str, Any]:
         """What an epoch's line holds of them."""

@@ -14,6 +14,11 @@ LOCK = ".lock"
 CHANGES_NO_BIT = ("workers",)  # may differ when a run is resumed
 
 
+def folder_for(recipe: Recipe, out: str | Path | None) -> Path:
+    """The folder that was asked for, or one named like the data in runs/."""
+    return Path("runs", Path(recipe.data.rpartition(":")[2]).resolve().name) if out is None else Path(out).expanduser()
+
+
 def admit(recipe: Recipe, run: Run, resume: bool) -> Recipe:
     """The recipe to train by: the given one in a free folder, or the saved one of the run that is resumed.
 

@@ -1,38 +1,47 @@
 """The loop: step, validate, save; it knows neither what is learned nor how it is shown."""
 
+import math
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+import torch
 from accelerate import Accelerator
-from torch import nn
+from accelerate.utils import broadcast_object_list
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from intarsia.errors import IntarsiaError, Interrupted, RunError
 from intarsia.inference.execution import Execution
-from intarsia.runs import Recipe, Run
+from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.runs.weights import save_tensors
+from intarsia.training.averaging import follow, in_place
 from intarsia.training.building import Task, worker_count
 from intarsia.training.gradient import Gradient
 from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
 from intarsia.training.optimiser import FACTOR
+from intarsia.training.precise_norm import measure_statistics
 from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import learning_rate
+from intarsia.training.selection import judged, note
+from intarsia.training.stages import Course
 from intarsia.training.state import TrainingState
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The parts of one training, none of which changes."""
+    """The parts of one stage of a training, none of which changes; ``recipe`` is the stage's."""
 
     recipe: Recipe
     run: Run
+    record: NetworkRecord
+    course: Course
     task: Task
     gradient: Gradient
     execution: Execution
@@ -43,11 +52,14 @@ class Loop:
 
     def prepared(self, state: TrainingState) -> tuple[nn.Module, "DataLoader[Batch | IntarsiaError]"]:
         """The network as the engine runs it, and the batches of all steps that are left."""
-        net, _ = self.accelerator.prepare(state.net, state.optimiser)
+        net = torch.compile(state.net) if self.recipe.compile else state.net  # the names stay those of `state.net`
+        net, _ = self.accelerator.prepare(net, state.optimiser)
         return net, batch_loader(self.task.training_samples(), self.batches, worker_count(self.recipe))
 
     def fit(self, state: TrainingState) -> None:
-        """Train from ``state.step`` to the last step."""
+        """Train from ``state.step`` to the last step of the stage."""
+        if self.is_over(state):
+            return
         prepared, loader = self.prepared(state)
         with _interruptible() as interrupted:
             last = saved = time.perf_counter()
@@ -59,37 +71,50 @@ class Loop:
                     raise
                 now, stop = time.perf_counter(), interrupted.is_set()
                 speed = len(batch[0]) * self.accelerator.num_processes / (now - last)
-                self.reporter.step(StepReport(state.step, self.batches.steps, loss, state.mean_loss, rate, speed))
-                if state.step % self.batches.steps_per_epoch == 0:
+                self.reporter.step(StepReport(state.step, self.course.steps, loss, state.mean_loss, rate, speed))
+                if self._ends_epoch(state):
                     self._end_epoch(state)
                     saved = time.perf_counter()
                 elif stop or now - saved >= 60 * self.checkpoint_minutes:
                     self._save(state)
                     saved = time.perf_counter()
-                if stop and state.step < self.batches.steps:
+                over = self.is_over(state)
+                if stop and not (over and self.course.is_last):
                     raise Interrupted(
-                        f"Stopped at step {state.step} of {self.batches.steps}; everything is saved. The same command "
+                        f"Stopped at step {state.step} of {self.course.steps}; everything is saved. The same command "
                         "with --resume goes on from here."
                     )
+                if over:
+                    break
                 last = time.perf_counter()
+
+    def is_over(self, state: TrainingState) -> bool:
+        """Whether the stage has taken its steps, or waited for a better score as long as it may."""
+        patience = self.recipe.patience
+        return state.step_in_stage >= self.batches.steps or (patience is not None and state.waited >= patience)
 
     def step(self, state: TrainingState, prepared: nn.Module, batch: Batch) -> tuple[float, float]:
         """One step of the optimiser: the loss of the batch, and the learning rate that was taken.
 
         Raises ``StepOutOfMemory`` with the state as it was before, ``RunError`` for a loss that is no number.
         """
-        rate = learning_rate(self.recipe, state.step, self.batches.steps)
+        step, steps = state.step_in_stage, self.batches.steps
+        rate = learning_rate(self.recipe, step, steps)
         for group in state.optimiser.param_groups:
             group["lr"] = rate * group.get(FACTOR, 1.0)
-        state.objective.advance(state.step / self.batches.steps)
+        state.objective.advance(step / steps)
         prepared.train()
         loss = self.gradient(state, prepared, batch)
+        if self.recipe.clip is not None:
+            nn.utils.clip_grad_norm_(state.net.parameters(), self.recipe.clip)
         state.optimiser.step()
         state.optimiser.zero_grad()
         value = float(loss)
         if not value < float("inf"):
             raise self._diverged(f"The loss became {value} at step {state.step + 1}")
         state.step += 1
+        if self.recipe.ema is not None:
+            follow(state.average, state.net, state.step_in_stage, self.recipe.ema)
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1
         return value, rate
 
@@ -101,29 +126,65 @@ class Loop:
             self._save_if_begun(state)
             raise
 
+    def _ends_epoch(self, state: TrainingState) -> bool:
+        step = state.step_in_stage
+        return step % self.batches.steps_per_epoch == 0 or step == self.batches.steps
+
     def _end_epoch(self, state: TrainingState) -> None:
-        if self.accelerator.is_main_process:
-            self._validate(state)
+        with in_place(state.average, state.net):
+            if self.recipe.precise_batch_norm:
+                self._measure_norms(state)
+            if self.accelerator.is_main_process:
+                self._validate(state)
+        if self.recipe.patience is not None:  # all processes must end the stage together
+            told = [state.waited]
+            state.waited = broadcast_object_list(told)[0]
         state.loss_sum, state.loss_steps = 0.0, 0
         self._save(state)
         self.accelerator.wait_for_everyone()
 
+    def _measure_norms(self, state: TrainingState) -> None:
+        """Batch norm's statistics of the weights as they are, on the last batches."""
+        last = state.step_in_stage
+        first = max(0, last - self.recipe.precise_batch_norm)
+        loader = batch_loader(self.task.training_samples(), replace(self.batches, start=first, limit=last), workers=0)
+        batches = ((part.to(self.accelerator.device) for part in batch) for batch in delivered(loader))
+        images = (self.execution.place_images(self.task.inputs(*batch)) for batch in batches)
+        with self.execution.autocast():
+            measure_statistics(state.net, images, lambda sums: cast(Tensor, self.accelerator.reduce(sums)))
+
     def _validate(self, state: TrainingState) -> None:
         self._check_finite(state)
-        net, epoch, loss = state.net, state.step // self.batches.steps_per_epoch, state.mean_loss
+        net, loss = state.net, state.mean_loss
+        epoch = state.stage_epoch + self.batches.epochs_after(state.step_in_stage)
         net.eval()
-        scores = self.task.validate(net, self.execution)
+        scores: Any = self.task.validate(net, self.execution)  # of the task's own kind
         picture = self.run.picture_path(epoch)
         self.task.picture(net, self.execution, picture)
-        is_best = self.task.score(scores) > state.best_score or not self.run.weights_path.exists()
-        if is_best:
-            state.best_score = self.task.score(scores)
-            save_tensors(self.run.weights_path, self.task.weights(net))
-            self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
+        is_first = state.best_score == -math.inf
+        is_best = note(state, judged(self.recipe, self.task, scores, loss))
+        self._leave_weights(net, is_best, is_first)
         figures = self.task.figures(scores)
-        state.history.append(_record(epoch, state, loss, self.recipe, self.batches, figures))
+        state.history.append(self._line(state, epoch, loss, figures))
         self.run.write_history(state.history)
-        self.reporter.epoch(EpochReport(epoch, self.recipe.epochs, state.step, loss, figures, is_best, picture))
+        self.reporter.epoch(EpochReport(epoch, self.course.epochs, state.step, loss, figures, is_best, picture))
+
+    def _leave_weights(self, net: nn.Module, is_best: bool, is_first: bool) -> None:
+        """The last weights and the best; with a stage's first ones, also what network they belong to."""
+        weights = self.task.weights(net)
+        save_tensors(self.run.last_weights_path, weights)
+        if is_best:
+            save_tensors(self.run.weights_path, weights)
+            self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
+        if is_first:
+            self.run.write_network(self.record)
+
+    def _line(self, state: TrainingState, epoch: int, loss: float, figures: dict[str, Any]) -> dict[str, Any]:
+        """What metrics.jsonl says of an epoch."""
+        stage = {"stage": self.course.number + 1} if self.course.stages > 1 else {}
+        rate = learning_rate(self.recipe, state.step_in_stage - 1, self.batches.steps)
+        where = {"epoch": epoch, **stage, "step": state.step, "loss": loss, "learning_rate": rate}
+        return {**where, **figures, "seconds": round(state.seconds, 2)}
 
     def _save(self, state: TrainingState) -> None:
         if self.accelerator.is_main_process:
@@ -144,20 +205,6 @@ class Loop:
         kept = f" `{self.run.folder}` keeps the last saved state." if self.run.checkpoint_path.exists() else ""
         rate = self.recipe.base_learning_rate
         return RunError(f"{what}; lower the learning rate (now {rate:g}) and train anew.{kept}")
-
-
-def _record(
-    epoch: int, state: TrainingState, loss: float, recipe: Recipe, batches: StepBatches, figures: dict[str, Any]
-) -> dict[str, Any]:
-    rate = learning_rate(recipe, state.step - 1, batches.steps)
-    return {
-        "epoch": epoch,
-        "step": state.step,
-        "loss": loss,
-        "learning_rate": rate,
-        **figures,
-        "seconds": round(state.seconds, 2),
-    }
 
 
 @contextmanager

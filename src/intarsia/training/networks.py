@@ -3,31 +3,36 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from intarsia.backbones import BackboneSpec
 from intarsia.backbones.classifier import Classifier, create_classifier
 from intarsia.data import Dataset
+from intarsia.data.depth import DepthDataset, Measuring, parse_measuring
+from intarsia.data.depth.measured import chosen_measuring
 from intarsia.errors import ArgumentError
-from intarsia.inference.execution import Execution
+from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.inference.loading import build_network
 from intarsia.layers.positions import NeedsPositions
-from intarsia.models import SegmentationNetwork, create_model, warm_start
+from intarsia.models import DepthNetwork, SegmentationNetwork, create_model, warm_start
 from intarsia.runs import NetworkRecord, Recipe, Run
+from intarsia.training.admission import Data
+from intarsia.training.recomputing import stages_of
 
 Network = SegmentationNetwork | Classifier
 
 NAMED = 6  # tensors that a warm start leaves new
-SEGMENTATION = (
-    *("model", "output_stride", "form", "options", "auxiliary", "refiner", "refiner_options"),
-    *("backbone_weights", "weights", "train", "loss", "loss_options"),
-)
 
 
-def create_network(recipe: Recipe, dataset: Dataset) -> Network:
-    """The network that a recipe asks for, with its first weights."""
+def create_network(recipe: Recipe, dataset: Data) -> Network:
+    """The network that a recipe asks for, with its first weights; depths are one map, from a channel more."""
+    channels = dataset.pixels.channels
+    if isinstance(dataset, DepthDataset):
+        classes, channels = 1, channels + 1
+    else:
+        classes = dataset.classes.count
     if recipe.task == "classification":
-        _refuse_for_classification(recipe)
-        net = create_classifier(recipe.backbone, dataset.classes.count, dataset.pixels.channels)
+        net = create_classifier(recipe.backbone, classes, channels)
         if net.spec.own_origins is not None:
             raise ArgumentError(
                 f"The maps of backbone `{recipe.backbone}` do not tile the image, as those of a classifier must; use "
@@ -37,9 +42,9 @@ def create_network(recipe: Recipe, dataset: Dataset) -> Network:
     return create_model(
         recipe.model,
         recipe.backbone,
-        dataset.classes.count,
+        classes,
         recipe.output_stride,
-        dataset.pixels.channels,
+        channels,
         pretrained=recipe.pretrained,
         backbone_weights=recipe.backbone_weights,
         form=recipe.form,
@@ -86,27 +91,27 @@ def rebuild_network(record: NetworkRecord) -> Network:
     return build_network(record)
 
 
+def body_of(net: Network) -> nn.Module:
+    """What of it learns to see: the backbone, or all of a classifier."""
+    return net if isinstance(net, Classifier) else net.backbone
+
+
 def spec_of(net: Network) -> BackboneSpec:
     """What its backbone says of itself."""
     return net.spec if isinstance(net, Classifier) else net.backbone.spec
 
 
-def _refuse_for_classification(recipe: Recipe) -> None:
-    """Settings of segmentation, which would be without effect."""
-    for name in SEGMENTATION:
-        value = getattr(recipe, name)
-        if value != Recipe.model_fields[name].get_default(call_default_factory=True):
-            raise ArgumentError(f"`{name}` (={value!r}) belongs to segmentation; leave it out to train a classifier.")
-    if recipe.pretrained not in (False, "auto"):
-        raise ArgumentError(
-            f"`pretrained` (={recipe.pretrained!r}) must be left out or False: a classifier is trained from scratch."
-        )
+def preprocessing_of(net: Network) -> Preprocessing:
+    """What its pictures go through; measured depths, the last channel of a depth network, go in as they are."""
+    spec = spec_of(net)
+    pictures = slice(-1 if isinstance(net, DepthNetwork) else None)
+    return Preprocessing(spec.mean[pictures], spec.std[pictures])
 
 
-def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Execution) -> NetworkRecord:
+def network_record(recipe: Recipe, net: Network, dataset: Data, execution: Execution) -> NetworkRecord:
     """What it takes to build and feed this network again."""
     assert recipe.task != "auto", "a recipe tells its task from the data"
-    spec = spec_of(net)
+    spec, preprocessing, measuring = spec_of(net), preprocessing_of(net), measuring_of(recipe, dataset)
     return NetworkRecord(
         task=recipe.task,
         model="classifier" if isinstance(net, Classifier) else recipe.model,
@@ -117,15 +122,34 @@ def network_record(recipe: Recipe, net: Network, dataset: Dataset, execution: Ex
         auxiliary=recipe.auxiliary,
         refiner=recipe.refiner,
         refiner_options=recipe.refiner_options,
-        classes=dataset.classes.count,
-        mean=spec.mean,
-        std=spec.std,
+        classes=dataset.classes.count if isinstance(dataset, Dataset) else 1,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         weights_source="scratch" if isinstance(net, Classifier) else recipe.weights or net.backbone.weights_source,
         precision=execution.precision,
         memory_format=execution.memory_format,
         device=torch.device(execution.device).type,
         pixels=dataset.pixels,
+        measuring=None if measuring is None else str(measuring),
     )
+
+
+def check_auxiliary(recipe: Recipe, net: Network) -> None:
+    """Refuse a weight for auxiliary outputs that there are not."""
+    has_some = isinstance(net, SegmentationNetwork) and bool(net.auxiliary_weights)
+    if recipe.auxiliary_weight is not None and not has_some:
+        raise ArgumentError(
+            f"`auxiliary_weight` (={recipe.auxiliary_weight:g}) is that of auxiliary outputs, and `{recipe.model}` has "
+            "none here; add --auxiliary, or leave it out."
+        )
+
+
+def measuring_of(recipe: Recipe, dataset: Data) -> Measuring | None:
+    """How a recipe's depths are measured; None by the data's own sensor, and where nothing is measured."""
+    if isinstance(dataset, Dataset):
+        return None
+    samples = [sample for split in ("train", "val") for sample in dataset.split(split)]
+    return chosen_measuring(samples, None if recipe.measuring is None else parse_measuring(recipe.measuring))
 
 
 def fewest_images(recipe: Recipe, net: Network) -> int:
@@ -133,9 +157,21 @@ def fewest_images(recipe: Recipe, net: Network) -> int:
     return 1 if recipe.crop_size > spec_of(net).output_stride else 2
 
 
-def check_batch(recipe: Recipe, dataset: Dataset, net: Network) -> None:
+def check_stage(recipe: Recipe, dataset: Data, net: Network) -> None:
+    """Refuse batches, crops and ways to compute that the network of a stage cannot be trained on."""
+    check_batch(recipe, dataset, net)
+    check_crop(recipe, net)
+    check_auxiliary(recipe, net)
+    if recipe.checkpointing and not stages_of(body_of(net)):
+        raise ArgumentError(
+            f"`checkpointing` (=True) finds no stages in backbone `{recipe.backbone}` that it could compute twice; "
+            "leave it out, or take another backbone, such as resnet50."
+        )
+
+
+def check_batch(recipe: Recipe, dataset: Data, net: Network) -> None:
     """Refuse a batch that batch norm cannot train on."""
-    if min(recipe.batch_size, len(dataset.split("train"))) < fewest_images(recipe, net):
+    if min(recipe.batch_size, len(dataset.split(recipe.split))) < fewest_images(recipe, net):
         stride = spec_of(net).output_stride
         raise ArgumentError(
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "

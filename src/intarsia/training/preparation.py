@@ -1,93 +1,167 @@
 """All that stands before the first step: the same for a training and for its dry run."""
 
 import copy
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from intarsia.data import Dataset
+from intarsia.data import Classes, Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs.balance import read_balances
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
-from intarsia.training.admission import open_for_training
+from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.averaging import begin_average
+from intarsia.training.balancing import check_hard_classes, find_balance
+from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
     Task,
     create_accelerator,
     create_objective,
     create_task,
     describe,
-    fingerprint,
     step_batches,
 )
 from intarsia.training.gradient import Gradient
+from intarsia.training.identity import fingerprint
 from intarsia.training.loop import Loop
 from intarsia.training.networks import (
     Network,
-    check_batch,
-    check_crop,
+    body_of,
+    check_stage,
     create_network,
     fewest_images,
-    freeze,
     network_record,
+    preprocessing_of,
     rebuild_network,
-    spec_of,
     start_from,
 )
 from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
 from intarsia.training.progress import Reporter, Silent
-from intarsia.training.state import TrainingState
+from intarsia.training.recomputing import recompute
+from intarsia.training.stages import carry_over, course_of, freeze_for_stage, go_on_from, network_of_stage
+from intarsia.training.state import TrainingState, saved_stage
 from intarsia.training.tasks import check_trainable
+
+UNTRAINED = {"pretrained": False, "backbone_weights": None}
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is trained, on what, and where; ``reporter`` is silent in all processes but the first."""
+    """What one stage trains, on what, and where; ``reporter`` is silent in all processes but the first.
 
-    recipe: Recipe
+    ``whole`` is the recipe of all stages, ``number`` counts them from 0; ``balances`` are those of the stages so far.
+    """
+
+    whole: Recipe
+    number: int
     conduct: Conduct
-    dataset: Dataset
+    dataset: Data
     net: Network
+    balances: tuple[Balance, ...]
     objective: Objective
     accelerator: Accelerator
     reporter: Reporter
 
+    @property
+    def recipe(self) -> Recipe:
+        """That of the stage."""
+        return self.whole.at_stage(self.number)
+
+    @property
+    def balance(self) -> Balance:
+        """What the stage does for rare and hard classes."""
+        return self.balances[self.number]
+
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
-        spec = spec_of(self.net)
         trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
-        task = create_task(self.recipe, self.dataset, Preprocessing(spec.mean, spec.std), trial)
+        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial, self.balance)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
+
+    @property
+    def classes(self) -> Classes | None:
+        """Those of the data; depths have none."""
+        return self.dataset.classes if isinstance(self.dataset, Dataset) else None
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
         Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        if self.recipe.checkpointing:
+            recompute(body_of(self.net))
         optimiser = create_optimiser(self.recipe, self.net, list(self.objective.parameters()))
-        return TrainingState(self.net, optimiser, fingerprint(self.dataset), objective=self.objective)
+        average = {} if self.recipe.ema is None else begin_average(self.net)
+        data = fingerprint(self.dataset, {stage.split for stage in self.whole.all_stages})
+        return TrainingState(self.net, optimiser, data, objective=self.objective, average=average, stage=self.number)
+
+    def next_stage(
+        self, record: NetworkRecord, state: TrainingState, run: Run
+    ) -> tuple["Preparation", NetworkRecord, TrainingState]:
+        """What stands before the first step of the next stage: all weights that fit by name go on.
+
+        Classes are hard as the last evaluation in the run found them.
+        """
+        number, batches = self.number + 1, step_batches(self.recipe, self.dataset, self.accelerator)
+        recipe = self.whole.at_stage(number)
+        set_seed((recipe.seed + number) % 2**32)  # what begins anew does so alike when a run is resumed here
+        net, record = network_of_stage(record, recipe)
+        self.reporter.say(f"Stage {number + 1} of {self.whole.stage_count}: {go_on_from(net, self.net)}")
+        freeze_for_stage(recipe, net)
+        balance = find_balance(recipe, self.dataset, run)
+        is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
+        objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
+        objective = objective.to(self.accelerator.device)
+        following = replace(self, number=number, net=net, objective=objective, balances=(*self.balances, balance))
+        begun = following.first_state(record)
+        if self.whole.stages[number].optimiser == "continue":
+            carry_over(begun.optimiser, net, state.optimiser, self.net)
+        self.accelerator.free_memory()  # it holds the network of this stage
+        return (
+            following,
+            record,
+            replace(
+                state,
+                net=net,
+                optimiser=begun.optimiser,
+                objective=objective,
+                average=begin_average(net, state.average) if begun.average else {},
+                stage=number,
+                stage_step=state.step,
+                stage_epoch=state.stage_epoch + batches.epochs_after(state.step_in_stage),
+                best_score=-math.inf,
+                waited=0,
+            ),
+        )
 
     def task(self, record: NetworkRecord) -> Task:
         """What is learned."""
-        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std), self.objective)
+        preprocessing = Preprocessing(record.mean, record.std)
+        return create_task(self.recipe, self.dataset, preprocessing, self.objective, self.balance)
 
-    def loop(self, run: Run, record: NetworkRecord, start: int, reporter: Reporter) -> Loop:
-        """The loop from step ``start`` on."""
+    def loop(self, run: Run, record: NetworkRecord, state: TrainingState, reporter: Reporter) -> Loop:
+        """The loop of the stage, from where a state stands."""
         execution = Execution(str(self.accelerator.device), record.precision, record.memory_format)
         task = self.task(record)
         fewest = fewest_images(self.recipe, self.net) if self.conduct.on_oom == "halve" else None
         return Loop(
             self.recipe,
             run,
+            record,
+            course_of(self.whole, self.dataset, self.accelerator, self.number),
             task,
             Gradient(task, execution, self.accelerator, fewest),
             execution,
             self.accelerator,
-            step_batches(self.recipe, self.dataset, self.accelerator, start),
+            step_batches(self.recipe, self.dataset, self.accelerator, state.step_in_stage, state.stage_epoch),
             reporter,
             self.conduct.checkpoint_minutes,
         )
@@ -97,6 +171,9 @@ def prepare(
     recipe: Recipe, conduct: Conduct, reporter: Reporter, resumed: tuple[Run, NetworkRecord] | None = None
 ) -> Preparation:
     """Open the data, build the network and check that they can be trained; a resumed run brings classes and record."""
+    stages = recipe.all_stages
+    for stage in stages:
+        check_settings(stage)
     keep_freed_memory()
     accelerator = create_accelerator()
     if conduct.on_oom == "halve" and accelerator.num_processes > 1:
@@ -104,23 +181,52 @@ def prepare(
             f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
             "in the middle of a step; take 'stop' and a smaller batch_size."
         )
+    for stage in stages:
+        _check_halving(stage, conduct)
+    set_seed(recipe.seed)
+    reporter = reporter if accelerator.is_main_process else Silent()
+    dataset = open_for_training(recipe, conduct.check, reporter, resumed)
+    for stage in stages:
+        check_trainable(dataset, accelerator.num_processes, stage.split)
+    reporter.say(describe(dataset))
+    number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
+    net = _network(recipe, number, dataset, resumed[1] if resumed else None)
+    if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
+        reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
+    freeze_for_stage(stages[number], net)
+    check_stage(stages[number], dataset, net)
+    for stage in stages[number + 1 :]:
+        _check_later(stage, dataset)
+    balances = read_balances(resumed[0].balance_path, number + 1) if resumed else (find_balance(stages[0], dataset),)
+    if said := balances[number].text():
+        reporter.say(said)
+    objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)
+    return Preparation(recipe, number, conduct, dataset, net, balances, objective, accelerator, reporter)
+
+
+def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
+    """The first network of a training, or that of the stage in which it is resumed, whose weights are read later."""
+    if record is None:
+        return create_network(recipe.at_stage(number), dataset)
+    if recipe.stages:  # the record may be that of the next stage, if it was stopped before that was saved
+        return network_of_stage(record, recipe.at_stage(number))[0]
+    return rebuild_network(record)
+
+
+def _check_later(stage: Recipe, dataset: Data) -> None:
+    """Refuse a later stage now: a network without numbers shows what is wrong with it."""
+    with torch.device("meta"):
+        net = create_network(stage.model_copy(update=UNTRAINED), dataset)
+    freeze_for_stage(stage, net)
+    check_stage(stage, dataset, net)
+    check_hard_classes(stage, dataset)
+    create_objective(stage, dataset)
+
+
+def _check_halving(recipe: Recipe, conduct: Conduct) -> None:
     for term in loss_terms(recipe.loss):
         if conduct.on_oom == "halve" and term in WHOLE_BATCH:
             raise ArgumentError(
                 f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take "
                 "'stop' and a smaller batch_size."
             )
-    set_seed(recipe.seed)
-    reporter = reporter if accelerator.is_main_process else Silent()
-    dataset = open_for_training(recipe, conduct.check, reporter, resumed)
-    check_trainable(dataset, accelerator.num_processes)
-    reporter.say(describe(dataset))
-    net = rebuild_network(resumed[1]) if resumed else create_network(recipe, dataset)
-    if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
-        reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
-    if recipe.train == "refiner":
-        freeze(recipe, net)
-    check_batch(recipe, dataset, net)
-    check_crop(recipe, net)
-    objective = create_objective(recipe, dataset).to(accelerator.device)
-    return Preparation(recipe, conduct, dataset, net, objective, accelerator, reporter)

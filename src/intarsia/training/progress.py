@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+SPELT = {"mean_iou": "mean IoU", "rmse": "RMSE", "mae": "MAE", "rel": "REL"}  # where a name is no plain word
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -162,5 +164,5 @@ class Live:
         best = "  best so far" if report.is_best else ""
         count = f"epoch {report.epoch:>{len(str(report.epochs))}}/{report.epochs}"
         single = {name: value for name, value in report.figures.items() if isinstance(value, float)}
-        scores = "  ".join(f"{name.replace('_', ' ').replace('iou', 'IoU')} {v:.4f}" for name, v in single.items())
+        scores = "  ".join(f"{SPELT.get(name, name.replace('_', ' '))} {value:.4f}" for name, value in single.items())
         self.say(f"{count}  loss {report.loss:.4f}  {scores}{best}")

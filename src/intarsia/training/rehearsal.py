@@ -10,7 +10,7 @@ import torch
 from intarsia.errors import ArgumentError
 from intarsia.runs import Conduct, Recipe, Run
 from intarsia.training.building import describe, describe_training, worker_count
-from intarsia.training.folder import admit
+from intarsia.training.folder import admit, folder_for
 from intarsia.training.loading import delivered
 from intarsia.training.loop import Loop
 from intarsia.training.mishaps import told
@@ -32,6 +32,7 @@ class Rehearsal:
     found: str
     network: str
     epochs: int
+    steps: int
     steps_per_epoch: int
     images_per_step: int
     parts: int
@@ -55,7 +56,7 @@ class Rehearsal:
             [
                 self.found,
                 self.network,
-                f"{self.epochs} epochs of {self.steps_per_epoch} steps, {self.epochs * self.steps_per_epoch} in all; a "
+                f"{self.epochs} epochs of {self.steps_per_epoch} steps, {self.steps} in all; a "
                 f"step takes {self.images_per_step} images of {self.crop_size} × {self.crop_size} pixels{parts}.",
                 f"Time: {duration(self.step_seconds)} a step, {duration(self.validation_seconds)} a validation, "
                 f"{duration(self.epoch_seconds)} an epoch, {duration(self.epochs * self.epoch_seconds)} in all.",
@@ -65,13 +66,13 @@ class Rehearsal:
         )
 
 
-def rehearse(recipe: Recipe, *, out: str | Path, conduct: Conduct = Conduct()) -> Rehearsal:  # noqa: B008  (frozen)
+def rehearse(recipe: Recipe, *, out: str | Path | None = None, conduct: Conduct = Conduct()) -> Rehearsal:  # noqa: B008  (frozen)
     """Do what :func:`~intarsia.training.train` would do for ten steps and three validation images; write nothing.
 
     Raises what ``train`` would raise until then. The times hold for a machine as busy as now, loading included; the
     memory is the largest size of this process on a CPU, and that of the allocated tensors on a GPU.
     """
-    run = Run(Path(out).expanduser())
+    run = Run(folder_for(recipe, out))
     with told(run):
         return _rehearse(admit(recipe, run, resume=False), conduct, run)
 
@@ -83,11 +84,12 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
         raise ArgumentError(f"A dry run takes one process, not {processes}; start it without torchrun.")
     record = preparation.measured_record()
     state = preparation.first_state(record)
-    loop = preparation.loop(run, record, start=0, reporter=Silent())
+    loop = preparation.loop(run, record, state, Silent())
     return Rehearsal(
         found=describe(preparation.dataset),
         network=describe_training(record, preparation.net),
-        epochs=recipe.epochs,
+        epochs=loop.course.epochs,
+        steps=loop.course.steps,
         steps_per_epoch=loop.batches.steps_per_epoch,
         images_per_step=loop.batches.batch_size,
         step_seconds=_time_steps(loop, state),
@@ -107,7 +109,7 @@ def _time_steps(loop: Loop, state: TrainingState) -> float:
     """
     before = 1 + PREFETCHED * worker_count(loop.recipe)
     epochs = -(-(before + STEPS) // loop.batches.steps_per_epoch)
-    loop = replace(loop, batches=replace(loop.batches, epochs=epochs))  # a short training has too few steps
+    loop = replace(loop, batches=replace(loop.batches, epochs=epochs, limit=None))  # a short training has too few steps
     prepared, loader = loop.prepared(state)
     begun = 0.0
     for count, batch in zip(range(1, before + STEPS + 1), delivered(loader), strict=False):

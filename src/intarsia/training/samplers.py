@@ -15,7 +15,8 @@ class StepBatches:
     """Batches of (epoch, index) from ``start`` to the last step; each epoch is its own permutation.
 
     With several processes every process takes its share of each global batch. A last batch that is not full is
-    dropped, unless it is the epoch's only one.
+    dropped, unless it is the epoch's only one. ``limit`` is a number of steps in the place of ``epochs``;
+    ``first_epoch`` counts those of earlier stages, so that no stage repeats another's order and views.
 
     >>> batches = StepBatches(images=5, batch_size=2, epochs=2, seed=0)
     >>> len(batches), [len(batch) for batch in batches]
@@ -29,6 +30,8 @@ class StepBatches:
     start: int = 0
     rank: int = 0
     processes: int = 1
+    limit: int | None = None
+    first_epoch: int = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -37,8 +40,17 @@ class StepBatches:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
-        return self.epochs * self.steps_per_epoch
+        """Steps of the whole stage."""
+        return self.epochs * self.steps_per_epoch if self.limit is None else self.limit
+
+    def epochs_after(self, step: int) -> int:
+        """How many epochs have been begun within that many steps.
+
+        >>> batches = StepBatches(images=6, batch_size=2, epochs=1, seed=0, limit=4)
+        >>> [batches.epochs_after(step) for step in (3, 4)]
+        [1, 2]
+        """
+        return -(-step // self.steps_per_epoch)
 
     def __len__(self) -> int:
         return self.steps - self.start
@@ -47,6 +59,7 @@ class StepBatches:
         whole = self.batch_size * self.processes
         for step in range(self.start, self.steps):
             epoch, position = divmod(step, self.steps_per_epoch)
+            epoch += self.first_epoch
             order = self._order(epoch)[position * whole : (position + 1) * whole]
             yield [(epoch, int(index)) for index in order[self.rank :: self.processes]]
 

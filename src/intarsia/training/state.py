@@ -1,6 +1,7 @@
 """Everything that changes during training, saved and restored whole."""
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from itertools import chain
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from intarsia.errors import RunError
 from intarsia.losses import Objective
-from intarsia.runs.weights import read_tensors, save_tensors
+from intarsia.runs.weights import read_metadata, read_tensors, save_tensors
+from intarsia.training.averaging import Average
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class TrainingState:
     ``parts`` is into how many a batch is cut, one after the other, to fit into memory; ``loss_sum`` and ``loss_steps``
     accumulate over the current epoch; ``seconds`` is the time spent on the whole training, validation and earlier
     sessions included; ``data`` is a fingerprint of the images; ``objective`` is the loss, which may learn as well.
+
+    ``stage`` counts from 0 and began behind ``stage_step`` steps and ``stage_epoch`` epochs; ``best_score`` is of this
+    stage, and ``waited`` epochs have not been better since. ``average`` is a running mean of the weights, if any.
     """
 
     net: nn.Module
@@ -37,13 +42,23 @@ class TrainingState:
     data: str = ""
     step: int = 0
     parts: int = 1
-    best_score: float = -1.0
+    best_score: float = -math.inf
     loss_sum: float = 0.0
     loss_steps: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds_before: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     objective: Objective = field(default_factory=Objective)
+    stage: int = 0
+    stage_step: int = 0
+    stage_epoch: int = 0
+    waited: int = 0
+    average: Average = field(default_factory=dict)
+
+    @property
+    def step_in_stage(self) -> int:
+        """Finished steps of the stage."""
+        return self.step - self.stage_step
 
     @property
     def mean_loss(self) -> float:
@@ -75,6 +90,7 @@ class TrainingState:
         """Write one safetensors file, whole or not at all; no pickle."""
         tensors = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()}
         tensors |= {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
         for index, entries in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": t for name, t in entries.items() if isinstance(t, Tensor)}
         tensors |= {f"random.{device}": random_state for device, random_state in _random_states().items()}
@@ -94,6 +110,8 @@ class TrainingState:
             )
         self.net.load_state_dict(_part(tensors, "net."))
         self.objective.load_state_dict(_part(tensors, "objective."))
+        for name, tensor in _part(tensors, "average.").items():
+            self.average[name].copy_(tensor)
         entries: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _part(tensors, "optimiser.").items():
             index, _, entry = name.partition(".")
@@ -108,7 +126,15 @@ class TrainingState:
         self.started = time.perf_counter()
 
 
-_NUMBERS = ("data", "step", "parts", "best_score", "loss_sum", "loss_steps", "history")
+_NUMBERS = (
+    *("data", "step", "parts", "best_score", "loss_sum", "loss_steps", "history"),
+    *("stage", "stage_step", "stage_epoch", "waited"),
+)
+
+
+def saved_stage(path: Path) -> int:
+    """The stage in which a checkpoint was saved."""
+    return json.loads(read_metadata(path).get("state", "{}")).get("stage", 0)
 
 
 def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:

@@ -1,16 +1,17 @@
 """What a training loop has to know of segmentation: batches, loss, scores, picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
-from intarsia.data import Dataset, Sample, colourise, contact_sheet
+from intarsia.data import Dataset, colourise, contact_sheet
+from intarsia.data.depth import DepthDataset
 from intarsia.data.pictures import as_rgb
 from intarsia.errors import ArgumentError
 from intarsia.files import atomic
@@ -19,8 +20,11 @@ from intarsia.inference.execution import Execution
 from intarsia.losses import Objective
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
-from intarsia.runs import Recipe
+from intarsia.runs import Balance, Recipe
 from intarsia.training.loading import AugmentedSamples
+from intarsia.training.places import Places
+
+Item = TypeVar("Item")
 
 PICTURED = 6  # validation images in the picture of each epoch
 
@@ -33,20 +37,23 @@ class SegmentationTask:
     dataset: Dataset
     preprocessing: Preprocessing
     objective: Objective
-
-    score_name: ClassVar[str] = "mean IoU"
+    balance: Balance = field(default_factory=Balance)
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
-        return AugmentedSamples(self.dataset.split("train"), self.recipe.augmentation(), self.recipe.seed)
+        weights, recipe = self.balance.image_weights, self.recipe
+        places = None if weights is None else Places(weights, recipe.seed)
+        images = self.dataset.split(recipe.split)
+        return AugmentedSamples(images, recipe.augmentation(), recipe.seed, places, recipe.class_crops)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """The recipe's loss, means over valid pixels or pairs; auxiliary outputs count by their weights."""
+        """The recipe's loss; auxiliary outputs count by the recipe's weight, or else by their own."""
         ignore = self.dataset.classes.ignore
         if not isinstance(outputs, Outputs):
             return self.objective(outputs, masks, ignore)
         total = self.objective(outputs.logits, masks, ignore)
-        for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+        for own, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+            weight = own if self.recipe.auxiliary_weight is None else self.recipe.auxiliary_weight
             total = total + weight * self.objective(logits, masks, ignore, auxiliary=True)
         return total
 
@@ -56,8 +63,8 @@ class SegmentationTask:
         return self.preprocessing(pictures)
 
     def valid_targets(self, masks: Tensor) -> Tensor:
-        """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
-        return (masks != self.dataset.classes.ignore).sum()
+        """By what :meth:`loss` divides: what a part of a batch weighs in the mean of the whole."""
+        return self.objective.weight(masks, self.dataset.classes.ignore)
 
     def validate(self, net: nn.Module, execution: Execution) -> Scores:
         """Scores on the validation split at full resolution."""
@@ -66,6 +73,10 @@ class SegmentationTask:
     def score(self, scores: Scores) -> float:
         """What is better when it is larger."""
         return scores.mean_iou
+
+    def told(self, score: float) -> str:
+        """A score in words."""
+        return f"mean IoU {score:.4f}"
 
     def figures(self, scores: Scores) -> dict[str, Any]:
         """What an epoch's line holds of them."""
@@ -95,20 +106,20 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
-def check_trainable(dataset: Dataset, processes: int = 1) -> None:
+def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1, split: str = "train") -> None:
     """Training needs two classes, a training and a validation split, and an image for each process."""
-    if dataset.classes.count < 2:
+    if isinstance(dataset, Dataset) and dataset.classes.count < 2:
         raise ArgumentError(
             f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
         )
-    for split in ("train", "val"):
-        if not dataset.splits.get(split):
-            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if split == 'train' else 'validate'}.")
-    if len(dataset.split("train")) < processes:
+    for needed in ("train", "val"):
+        if not dataset.splits.get(needed):
+            raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if needed == 'train' else 'validate'}.")
+    if len(dataset.split(split)) < processes:
         raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
 
 
-def spread(items: Sequence[Sample], count: int) -> list[Sample]:
+def spread(items: Sequence[Item], count: int) -> list[Item]:
     """As many as ``count`` of the items, from the first to the last at equal distances."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[i] for i in chosen]

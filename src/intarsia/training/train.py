@@ -6,18 +6,20 @@ from typing import Any, Literal
 
 from intarsia.errors import ArgumentError
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run, make_conduct, make_recipe
+from intarsia.runs.balance import write_balances
 from intarsia.training.building import describe_training
-from intarsia.training.folder import admit, held
+from intarsia.training.folder import admit, folder_for, held
 from intarsia.training.mishaps import told
 from intarsia.training.preparation import Preparation, prepare
 from intarsia.training.progress import Live, Reporter, Silent, Together
+from intarsia.training.selection import told_best
 from intarsia.training.tensorboard import TensorBoard, require_tensorboard
 
 
 def train(
     recipe: Recipe | None = None,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     resume: bool = False,
     quiet: bool = False,
     check: bool = True,
@@ -26,9 +28,11 @@ def train(
     checkpoint_minutes: float = 10,
     **values: Any,
 ) -> Run:
-    """Train a network on a folder of pictures and masks and leave everything in the run folder ``out``.
+    """Train a network on a folder of pictures and masks, or depths, and leave everything in the run folder ``out``.
 
-    Give a :class:`Recipe`, or its fields as keywords: ``train(data="photos/", out="runs/photos", epochs=5)``. With
+    Give a :class:`Recipe`, or its fields as keywords: ``train(data="photos/", epochs=5)``. The run folder is by default
+    runs/ and the name of the data. What is learned is told by the data: ``train(data="sample:motorcycle")`` trains a
+    network that completes depths. With
     ``resume=True`` an interrupted run goes on from its last checkpoint, or from its start if it had none yet, under its
     own recipe; a checkpoint is written after each epoch, and within an epoch every ``checkpoint_minutes``.
     ``check`` looks at all images and masks first (:func:`intarsia.data.checking.check`). ``tensorboard=True`` writes
@@ -48,7 +52,7 @@ def train(
     conduct = make_conduct(check=check, tensorboard=tensorboard, on_oom=on_oom, checkpoint_minutes=checkpoint_minutes)
     if conduct.tensorboard:
         require_tensorboard()
-    run = Run(Path(out).expanduser())
+    run = Run(folder_for(recipe, out))
     with nullcontext(Silent()) if quiet else Live() as reporter, told(run):
         return _train(recipe, conduct, run, resume, reporter)
 
@@ -63,19 +67,26 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
         if record is None:
             record = preparation.measured_record()
             if is_first:
-                run.begin(recipe, preparation.dataset.classes)
+                run.begin(recipe, preparation.classes)
                 run.write_network(record)
+                write_balances(run.balance_path, preparation.balances)
         preparation.reporter.say(describe_training(record, preparation.net))
         _fit(preparation, run, record)
     return run
 
 
 def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
-    state, reporter = preparation.first_state(record), preparation.reporter
+    state, reporter, recipe = preparation.first_state(record), preparation.reporter, preparation.whole
     if run.checkpoint_path.exists():
         state.restore(run.checkpoint_path)
     with ExitStack() as stack:
         if preparation.conduct.tensorboard and preparation.accelerator.is_main_process:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
-        preparation.loop(run, record, state.step, reporter).fit(state)
-    reporter.say(f"Best {preparation.task(record).score_name} {state.best_score:.4f}; the run is in `{run.folder}`.")
+        preparation.loop(run, record, state, reporter).fit(state)
+        while state.stage + 1 < recipe.stage_count:
+            preparation, record, state = preparation.next_stage(record, state, run)
+            if preparation.accelerator.is_main_process:
+                write_balances(run.balance_path, preparation.balances)
+            preparation.loop(run, record, state, reporter).fit(state)
+    best = told_best(recipe, preparation.task(record), state.best_score)
+    reporter.say(f"Best {best}; the run is in `{run.folder}`.")

@@ -3,17 +3,18 @@
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from intarsia.data.checking.facts import PairFacts
 from intarsia.files import write_text
 
 VERSION = 1  # of what is measured: another one makes all that is kept worthless
 
-_FORMAT = TypeAdapter(tuple[int, dict[str, PairFacts]])
+Facts = TypeVar("Facts")
 
 
 def folder() -> Path:
@@ -25,23 +26,28 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "intarsia"
 
 
-def read_facts(root: Path) -> dict[str, PairFacts]:
-    """What is kept for a dataset's folder; nothing, if nothing is or it cannot be read."""
+def read_facts(root: Path, kind: type[Facts]) -> dict[str, Facts]:
+    """What is kept of one kind for a dataset's folder; nothing, if nothing is or it cannot be read."""
     try:
-        version, facts = _FORMAT.validate_json(_place(root).read_bytes())
+        version, facts = _format(kind).validate_json(_place(root, kind).read_bytes())
     except (OSError, ValidationError):
         return {}
     return facts if version == VERSION else {}
 
 
-def write_facts(root: Path, facts: Mapping[str, PairFacts]) -> None:
-    """Keep facts by the digests of image and mask; where that is impossible, the next check takes its time again."""
+def write_facts(root: Path, facts: Mapping[str, Facts], kind: type[Facts]) -> None:
+    """Keep facts by the digests of each sample's files; where that is impossible, the next check takes its time."""
     try:
-        write_text(_place(root), _FORMAT.dump_json((VERSION, dict(facts))).decode())
+        write_text(_place(root, kind), _format(kind).dump_json((VERSION, dict(facts))).decode())
     except OSError:
         return
 
 
-def _place(root: Path) -> Path:
+@cache
+def _format(kind: type) -> TypeAdapter:
+    return TypeAdapter(tuple[int, dict[str, kind]])  # pyright: ignore[reportInvalidTypeForm]
+
+
+def _place(root: Path, kind: type) -> Path:
     name = blake2b(str(root.resolve()).encode(errors="surrogateescape"), digest_size=12).hexdigest()
-    return folder() / "check" / f"{name}.json"
+    return folder() / "check" / f"{name}-{kind.__name__}.json"

@@ -1,43 +1,33 @@
 """`check`: from a folder to a report."""
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 from pathlib import Path
 
-from intarsia.data.checking.cache import read_facts, write_facts
 from intarsia.data.checking.facts import (
     ImageFacts,
     MaskFacts,
     PairFacts,
-    digest,
     find_shift,
     grey_of,
     image_facts,
     mask_facts,
     pair_facts,
 )
-from intarsia.data.checking.findings import (
-    Finding,
-    class_findings,
-    file_findings,
-    inference_findings,
-    uniform_findings,
-)
+from intarsia.data.checking.finding import Finding, listing_findings, without
+from intarsia.data.checking.findings import class_findings, file_findings, inference_findings, spelling_findings
+from intarsia.data.checking.image_findings import pixel_format_of, uniform_findings
+from intarsia.data.checking.reading import Watcher, measured_by_content
 from intarsia.data.checking.report import Report, report_of
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Sample
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.data.images import PixelFormat, channels_of
+from intarsia.data.images import PixelFormat
 from intarsia.data.infer import joined
 from intarsia.data.listing import Found, Ledger, Pair
 from intarsia.data.open import assemble, classes_of, find_layout, is_sample, name_of, open_dataset
 from intarsia.errors import DataError
-
-Watcher = Callable[[int, int], None]
 
 
 def check(
@@ -66,60 +56,37 @@ def check(
     if is_sample(source):
         return _check_sample(str(source), watch)
     found = find_layout(source, ledger)
-    findings = [
-        Finding("unpaired", "error", (p.path,), p.sentence) for p in {p.path: p for p in ledger.problems}.values()
-    ]
-    facts = _measured(found, max_pixels, watch)
+    findings = listing_findings(ledger)
+    facts = measured_by_content(
+        found.pairs,
+        lambda pair: pair_facts(pair.image, pair.mask, max_pixels, found.spelling),
+        PairFacts,
+        found.root,
+        max_pixels,
+        watch,
+        found.spelling.name if found.spelling else "",
+    )
     for pair, fact in facts.items():
         findings += file_findings(pair, fact)
-    facts = _without(facts, findings)
-    findings += uniform_findings(facts)
-    facts = _without(facts, findings)
+    facts = without(facts, findings)
+    findings += uniform_findings(_images(facts))
+    findings += spelling_findings(facts)
+    facts = without(facts, findings)
     known, complaints = _classes(found, classes, facts)
     findings += complaints
-    facts = _without(facts, findings)
+    facts = without(facts, findings)
     if known is None or not facts:
         return report_of(str(source), None, findings, facts)
     if classes is None and not (found.root / "classes.json").is_file() and found.classes is None:
         findings += inference_findings(facts, known)
     splits = {split: tuple(pair for pair in pairs if pair in facts) for split, pairs in found.splits.items()}
     found = replace(found, splits={split: pairs for split, pairs in splits.items() if pairs})
-    dataset = assemble(name_of(source), found, known, pixels or _pixel_format(facts.values()), max_pixels)
+    dataset = assemble(name_of(source), found, known, pixels or pixel_format_of(_images(facts).values()), max_pixels)
     return report_of(str(source), dataset, findings, facts, found.splits, found.apart)
 
 
-def _measured(found: Found, max_pixels: int, watch: Watcher | None) -> dict[Pair, PairFacts]:
-    """The facts of all pairs, from the cache where the contents are known."""
-    kept = read_facts(found.root)
-    fresh: dict[str, PairFacts] = {}
-    facts: dict[Pair, PairFacts] = {}
-    spelled = (found.spelling.name,) if found.spelling else ()
-
-    def measure(pair: Pair) -> tuple[str | None, PairFacts]:
-        try:
-            key = " ".join((digest(pair.image), digest(pair.mask), *spelled))
-        except OSError:
-            return None, pair_facts(pair.image, pair.mask, max_pixels, found.spelling)
-        known = kept.get(key)
-        if known is not None and _largest(known) <= max_pixels:
-            return key, known
-        return key, pair_facts(pair.image, pair.mask, max_pixels, found.spelling)
-
-    with ThreadPoolExecutor() as pool:
-        for pair, (key, fact) in zip(found.pairs, pool.map(measure, found.pairs), strict=True):
-            facts[pair] = fact
-            if key and isinstance(fact.image, ImageFacts) and isinstance(fact.mask, MaskFacts):
-                fresh[key] = fact  # sentences hold paths, and are not kept
-            if watch is not None:
-                watch(len(facts), len(found.pairs))
-    if fresh.keys() != kept.keys():
-        write_facts(found.root, fresh)
-    return facts
-
-
-def _largest(fact: PairFacts) -> int:
-    """Pixels of the larger of the two files."""
-    return max(math.prod(part.shape) for part in (fact.image, fact.mask) if not isinstance(part, str))
+def _images(facts: Mapping[Pair, PairFacts]) -> dict[Pair, ImageFacts]:
+    return {pair: fact.image for pair, fact in facts.items() if isinstance(fact.image, ImageFacts)}
 
 
 def _check_sample(source: str, watch: Watcher | None) -> Report:
@@ -149,12 +116,6 @@ def _facts_of(sample: Sample) -> PairFacts:
     )
 
 
-def _without(facts: Mapping[Pair, PairFacts], findings: Iterable[Finding]) -> dict[Pair, PairFacts]:
-    """The pairs that no error concerns."""
-    bad = {path for finding in findings if finding.severity == "error" for path in finding.files}
-    return {pair: fact for pair, fact in facts.items() if pair.image not in bad and pair.mask not in bad}
-
-
 def _classes(
     found: Found, given: Classes | None, facts: Mapping[Pair, PairFacts]
 ) -> tuple[Classes | None, list[Finding]]:
@@ -174,9 +135,3 @@ def _classes(
         else:
             return classes, findings + list(class_findings({pair: facts[pair] for pair in masks}, classes))
     return None, findings
-
-
-def _pixel_format(facts: Iterable[PairFacts]) -> PixelFormat:
-    images = [fact.image for fact in facts if isinstance(fact.image, ImageFacts)]
-    ranges = [image.values for image in images if image.values is not None]
-    return PixelFormat(channels_of(images[0].bands), reduce(or_, ranges).limits() if ranges else None)

@@ -1,25 +1,20 @@
 """What one image and its mask are, measured in one pass: the material of all checks of a folder."""
 
-import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
-from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 from PIL import Image
 
-from intarsia.data.decoding import MAX_PIXELS, read_header, read_pixels
+from intarsia.data.checking.reading import examine, turn
+from intarsia.data.decoding import MAX_PIXELS, read_pixels
 from intarsia.data.images import ValueRange, value_range
 from intarsia.data.infer import Content
 from intarsia.data.masks import decode_mask
 from intarsia.data.spelling import Spelling
-from intarsia.errors import DataError
 
 MOST_VALUES = 4096  # more different values or colours are not worth counting: they are no classes
 THUMBNAIL = 16  # rows and columns
@@ -27,8 +22,6 @@ REACH = 8  # the largest shift of a mask that is looked for, in pixels of the re
 
 _REDUCED = 512  # the longer side on which shifts are looked for
 _BORDER_PIXELS = 2000
-_LARGE = 50_000_000  # pixels; such files are decoded one at a time
-_large_files = Lock()
 
 
 @dataclass(frozen=True)
@@ -80,9 +73,6 @@ class Shift:
     there: float
 
 
-Facts = TypeVar("Facts", ImageFacts, MaskFacts)
-
-
 @dataclass(frozen=True)
 class PairFacts:
     """An image and its mask: what they are, or the sentences that say why they cannot be read."""
@@ -91,49 +81,21 @@ class PairFacts:
     mask: MaskFacts | str
     shift: Shift | None
 
+    @property
+    def parts(self) -> tuple[ImageFacts | MaskFacts | str, ...]:
+        """What is known of each file."""
+        return self.image, self.mask
+
 
 def pair_facts(image: Path, mask: Path, max_pixels: int = MAX_PIXELS, spelling: Spelling | None = None) -> PairFacts:
     """The facts of two files, each decoded once; those of the mask are about its indices where it has a spelling."""
-    with _turn(image, mask, max_pixels):
-        picture, of_image = _read(image, max_pixels, read_pixels, image_facts)
-        pixels, of_mask = _read(mask, max_pixels, partial(decode_mask, spelling=spelling), mask_facts)
+    with turn((image, mask), max_pixels):
+        picture, of_image = examine(image, max_pixels, read_pixels, image_facts)
+        pixels, of_mask = examine(mask, max_pixels, partial(decode_mask, spelling=spelling), mask_facts)
         shift = None
         if picture is not None and pixels is not None and picture.shape[:2] == pixels.shape[:2]:
             shift = find_shift(grey_of(picture), pixels)
         return PairFacts(of_image, of_mask, shift)
-
-
-def _read(
-    path: Path,
-    max_pixels: int,
-    decode: Callable[..., Shaped[np.ndarray, "..."]],
-    measure: Callable[[Shaped[np.ndarray, "..."], str, int], Facts],
-) -> tuple[Shaped[np.ndarray, "..."] | None, Facts | str]:
-    """The decoded file and its facts, or the sentence that says why there are none."""
-    try:
-        pages = read_header(path, max_pixels).pages
-        pixels = decode(path, max_pixels=max_pixels)
-        return pixels, measure(pixels, digest(path), pages)
-    except DataError as error:
-        return None, str(error)
-
-
-def _turn(image: Path, mask: Path, max_pixels: int) -> AbstractContextManager[object]:
-    """Large files are decoded one at a time."""
-    try:
-        pixels = sum(math.prod(read_header(path, max_pixels).shape) for path in (image, mask))
-    except DataError:
-        return nullcontext()
-    return _large_files if pixels > _LARGE else nullcontext()
-
-
-def digest(path: Path) -> str:
-    """The content of a file in 32 letters."""
-    content = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            content.update(block)
-    return content.hexdigest()
 
 
 def image_facts(picture: Shaped[np.ndarray, "H W *C"], digest: str, pages: int = 1) -> ImageFacts:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.data.checking.facts import ImageFacts, MaskFacts, PairFacts
-from intarsia.data.checking.findings import Finding, shift_of_set, split_findings
+from intarsia.data.checking.finding import Finding, as_json, errors_first, errors_of, refuse_errors, to_skip
+from intarsia.data.checking.findings import shift_of_set, split_findings
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Dataset
 from intarsia.data.listing import Pair
-from intarsia.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Report:
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that keep files from being used."""
-        return tuple(finding for finding in self.findings if finding.severity == "error")
+        return errors_of(self.findings)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -78,15 +78,7 @@ class Report:
             "encoding": dataset.classes.encoding if dataset else None,
             "classes": classes,
             "ignored": dict(self.ignored),
-            "findings": [
-                {
-                    "kind": finding.kind,
-                    "severity": finding.severity,
-                    "files": [str(path) for path in finding.files],
-                    "sentence": finding.sentence,
-                }
-                for finding in self.findings
-            ],
+            "findings": as_json(self.findings),
         }
 
     def to_skip(self) -> tuple[tuple[Path, str], ...]:
@@ -94,9 +86,7 @@ class Report:
 
         They are the files of all errors, and of images that two splits hold the one in the training split.
         """
-        reasons = {path: finding.sentence for finding in self.errors for path in finding.files}
-        reasons |= {path: finding.sentence for finding in self.findings for path in finding.leave_out}
-        return tuple(reasons.items())
+        return to_skip(self.findings)
 
     def usable(self) -> Dataset:
         """The dataset, if no file of it is in the way.
@@ -104,13 +94,7 @@ class Report:
         Raises:
             DataError: there are errors; the sentence is the first one's.
         """
-        if self.errors:
-            more = len(self.errors) - 1
-            others = f" {more} more errors: `intarsia check {self.source}` lists them all." if more else ""
-            raise DataError(
-                f"{self.errors[0].sentence}{others} To go on without such files: `intarsia check {self.source} "
-                f"--fix-list skip.txt`, then `--skip skip.txt`."
-            )
+        refuse_errors(self.findings, self.source)
         assert self.dataset is not None, "nothing is left only where something is wrong"
         return self.dataset
 
@@ -132,7 +116,7 @@ def report_of(
     rows, columns = zip(*shapes, strict=True)
     extent = (min(rows), max(rows)), (min(columns), max(columns))
     if dataset is None or splits is None:
-        return Report(source, None, _sorted(findings), extent, {}, {}, {}, {})
+        return Report(source, None, errors_first(findings), extent, {}, {}, {}, {})
     counts = {pair: _pixels(fact, dataset.classes) for pair, fact in facts.items()}
     pixels = {
         split: {name: sum(counts[pair][i] for pair in pairs) for i, name in enumerate(dataset.classes.names)}
@@ -161,7 +145,7 @@ def report_of(
         held = [count for pair, count in counts.items() if count[i] > 0 and pair in learnt]
         total = sum(sum(count) for count in held)
         frequency[name] = sum(count[i] for count in held) / total if total else 0.0
-    return Report(source, dataset, _sorted(findings), extent, pixels, ignored, images, frequency)
+    return Report(source, dataset, errors_first(findings), extent, pixels, ignored, images, frequency)
 
 
 def _size(fact: PairFacts) -> int:
@@ -180,7 +164,3 @@ def _pixels(fact: PairFacts, classes: Classes) -> list[int]:
     if fact.mask.is_one_bit and classes.count > 1:  # among indices one bit is 0 or 1
         counts[1] = fact.mask.values.get(255, 0)
     return counts
-
-
-def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: finding.severity != "error"))

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from intarsia.data.checking.findings import Finding
+from intarsia.data.checking.depth_report import DepthReport
+from intarsia.data.checking.finding import Finding
 from intarsia.data.checking.report import Report
 
 SHOWN = 5  # findings of one kind
@@ -10,14 +11,21 @@ SHOWN = 5  # findings of one kind
 
 def table(report: Report) -> str:
     """What was recognised, a line a class, and the findings, of which the first few of each kind."""
-    blocks = [_heading(report)]
-    if report.dataset is not None:
-        blocks.append(_classes(report))
+    return _with_findings([_heading(report), *([] if report.dataset is None else [_classes(report)])], report.findings)
+
+
+def depth_table(report: DepthReport) -> str:
+    """What was recognised of a depth set, a line a split, and the findings, of which the first few of each kind."""
+    blocks = [_depth_heading(report), *([] if report.dataset is None else [_splits(report)])]
+    return _with_findings(blocks, report.findings)
+
+
+def _with_findings(blocks: list[str], findings: Sequence[Finding]) -> str:
     for severity, word in (("error", "ERRORS: these files cannot be used"), ("warning", "WARNINGS")):
-        chosen = [finding for finding in report.findings if finding.severity == severity]
+        chosen = [finding for finding in findings if finding.severity == severity]
         if chosen:
             blocks.append("\n".join([f"{word} ({len(chosen)})", *_findings(chosen)]))
-    if not report.findings:
+    if not findings:
         blocks.append("Nothing is wrong.")
     return "\n\n".join(blocks)
 
@@ -43,13 +51,44 @@ def _classes(report: Report) -> str:
         shares = [f"{100 * counts[name] / total[split]:.3f}" for split, counts in report.pixels.items()]
         rows.append([name, f"{report.images[name]:,}", *shares, f"{weight:.3f}"])
     rows.append(["(ignored)", "", *(f"{100 * share:.3f}" for share in report.ignored.values()), ""])
+    return _aligned(rows) + (
+        "\n% of the pixels of classes, and of all for the ignored ones; weight: by median frequency balancing"
+    )
+
+
+def _depth_heading(report: DepthReport) -> str:
+    if report.dataset is None:
+        return f"{report.source}: nothing that can be used."
+    dataset, (rows, columns) = report.dataset, report.shapes
+    images = ", ".join(f"{len(samples)} {split}" for split, samples in dataset.splits.items())
+    total = sum(map(len, dataset.splits.values()))
+    unit = "metres" if report.unit is None else f"{report.unit:g} m a value"
+    return (
+        f"{dataset.name}: {dataset.layout}\n"
+        f"images: {images}; {_range(rows)} rows × {_range(columns)} columns, {dataset.pixels.channels} channels; "
+        f"the camera of {report.cameras if report.cameras < total else 'each'} is known\n"
+        f"depths: {' and '.join(report.dtypes)}, {unit}"
+    )
+
+
+def _splits(report: DepthReport) -> str:
+    rows = [["split", "images", "known %", "measured %", "nearest m", "5 %", "median", "95 %", "farthest m"]]
+    for name, split in report.splits.items():
+        sensed = "-" if split.measured is None else f"{100 * split.measured:.2f}"
+        rows.append(
+            [name, f"{split.images:,}", f"{100 * split.known:.2f}", sensed, *(f"{m:.4g}" for m in split.metres)]
+        )
+    return _aligned(rows) + (
+        "\nknown: of all pixels; measured: by a sensor of the set's own; 5 %, median and 95 %: of each image, and then "
+        "the median over the images"
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
+    return "\n".join(
         "  ".join([f"{row[0]:<{widths[0]}}", *(f"{v:>{w}}" for v, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
-    ]
-    return "\n".join(
-        [*lines, "% of the pixels of classes, and of all for the ignored ones; weight: by median frequency balancing"]
     )
 
 

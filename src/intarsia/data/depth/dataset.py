@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from intarsia.data.dataset import unequal
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.depth.camera import Camera
 from intarsia.data.depth.files import Depth, read_depth
@@ -96,12 +97,9 @@ class FileDepthSample:
         return self.calibration
 
     def _read(self, path: Path, window: Window | None) -> Depth:
-        own, other = self.shape(), image_shape(path, self.max_pixels)
-        if own != other:
-            raise DataError(
-                f"`{self.image_path}` has {own[0]} rows × {own[1]} columns, but its depth `{path}` has {other[0]} × "
-                f"{other[1]}: they must be equal, so replace one of them."
-            )
+        complaint = unequal(self.image_path, self.shape(), path, image_shape(path, self.max_pixels), "depth")
+        if complaint:
+            raise DataError(complaint)
         return read_depth(path, self.unit, window, self.max_pixels)
 
 
@@ -114,12 +112,19 @@ class DepthDataset:
     splits: Mapping[str, tuple[DepthSample, ...]]
     pixels: PixelFormat = RGB
 
+    @property
+    def default_split(self) -> str:
+        """What is evaluated unless another is named: ``val``, or the first there is."""
+        return "val" if "val" in self.splits else next(iter(self.splits))
+
     def split(self, name: str) -> tuple[DepthSample, ...]:
-        """The samples of one split.
+        """The samples of one split; ``trainval`` is train and val together where it is not listed.
 
         Raises:
             DataError: there is no such split.
         """
+        if name == "trainval" and name not in self.splits:
+            return (*self.split("train"), *self.split("val"))
         if name not in self.splits:
             raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
         return self.splits[name]

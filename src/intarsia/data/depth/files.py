@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32
 from PIL import Image
 
 from intarsia.data.decoding import MAX_PIXELS, read_pixels
@@ -34,34 +34,44 @@ def read_depth(
             depth, or, read whole, no depth at all.
     """
     stored = read_pixels(path, window, max_pixels)
-    _check_stored(stored, unit, path)
+    complaint = kind_complaint(path, stored.dtype, stored.shape[2] if stored.ndim == 3 else 1, unit)
+    if complaint:
+        raise DataError(complaint)
     depth = stored.astype(np.float32) * np.float32(1.0 if unit is None else unit)
     depth[~np.isfinite(depth)] = 0
-    if (depth < 0).any():
-        raise DataError(
-            f"`{path}` holds the depth {depth.min():g} m, but depths are above 0, or 0 where none is known: correct it "
-            "or leave the file out."
-        )
-    if window is None and not depth.any():
-        raise DataError(f"`{path}` holds no depth at all, only zeros for unknown ones: replace it or leave it out.")
+    complaint = value_complaint(path, float(depth.min(initial=0)), window is not None or bool(depth.any()))
+    if complaint:
+        raise DataError(complaint)
     return depth
 
 
-def _check_stored(stored: Shaped[np.ndarray, "..."], unit: float | None, path: Path | str) -> None:
-    if stored.ndim != 2:
-        raise DataError(
-            f"`{path}` has {stored.shape[2]} bands, but depth has one: save it as a 16-bit PNG, a float TIFF or NPY."
-        )
-    if stored.dtype.itemsize == 1:
-        raise DataError(
+def kind_complaint(path: Path | str, dtype: np.dtype, bands: int, unit: float | None) -> str | None:
+    """The sentence about numbers that cannot be depths; None if they can."""
+    if bands != 1:
+        return f"`{path}` has {bands} bands, but depth has one: save it as a 16-bit PNG, a float TIFF or NPY."
+    if dtype.itemsize == 1:
+        return (
             f"`{path}` has 8 bits, too few for depth, and looks like a picture of one: save it as a 16-bit PNG, a "
             "float TIFF or NPY."
         )
-    if unit is None and stored.dtype.kind != "f":
-        raise DataError(
+    if unit is None and dtype.kind != "f":
+        return (
             f"`{path}` holds whole numbers, and nothing says how many metres one is: write "
             f'{{"{UNIT}": {MILLIMETRE}}} into {UNIT_FILE} beside images/ and depth/ if they are millimetres.'
         )
+    return None
+
+
+def value_complaint(path: Path | str, least: float, any_known: bool) -> str | None:
+    """The sentence about depths that none can have, or that are all unknown; `least` in metres."""
+    if least < 0:
+        return (
+            f"`{path}` holds the depth {least:g} m, but depths are above 0, or 0 where none is known: correct it or "
+            "leave the file out."
+        )
+    if not any_known:
+        return f"`{path}` holds no depth at all, only zeros for unknown ones: replace it or leave it out."
+    return None
 
 
 def read_unit(root: Path) -> float | None:

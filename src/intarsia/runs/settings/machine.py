@@ -1,8 +1,9 @@
 """The seed, what is read, and how it is computed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from cyclopts import Parameter
+from pydantic import Field, field_validator
 
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.runs.settings.section import SELDOM, Section
@@ -25,3 +26,16 @@ class MachineSettings(Section):
     memory_format: Annotated[Literal["auto", "contiguous", "channels_last"], SELDOM] = Field(
         default="auto", description="auto measures too."
     )
+    compile: Annotated[bool, SELDOM, Parameter(negative="")] = Field(
+        default=False, description="Compile the network for training: minutes at the start, faster steps."
+    )
+    checkpointing: Annotated[bool, SELDOM, Parameter(negative="")] = Field(
+        default=False, description="Compute the backbone twice in each step and hold less of it, for larger crops."
+    )
+
+    @field_validator("checkpointing")
+    @classmethod
+    def _one_of_both(cls, checkpointing: bool, fields: Any) -> bool:
+        if checkpointing and fields.data.get("compile"):
+            raise ValueError("cannot go with `compile`, which decides by itself what is computed twice; leave one out")
+        return checkpointing

@@ -22,7 +22,8 @@ class TaskSettings(Section):
     task: Annotated[Literal["auto", "segmentation", "classification", "depth"], SELDOM] = Field(
         default="auto",
         description="auto looks at the data: depth for images with depths, else segmentation; classification trains "
-        "the backbone alone, on folders of pictures of one class each.",
+        "the backbone alone, on folders of pictures of one class each. Depth has defaults of its "
+        "own: docs/depth.md.",
     )
     measuring: str | None = Field(
         default=None,
@@ -48,9 +49,9 @@ def left_open(given: Mapping[str, Any]) -> dict[str, Any]:
     >>> left_open({"data": "sample:motorcycle", "crop_size": 64})["model"]
     'cspn_depth'
     """
-    task, told = given.get("task", "auto"), {}
+    task, data, told = given.get("task", "auto"), given.get("data"), {}
     if task == "auto":
-        task = "depth" if is_depth_source(str(given.get("data", ""))) else "segmentation"
+        task = "depth" if isinstance(data, str) and is_depth_source(data) else "segmentation"
         told = {"task": task}
     defaults = DEFAULTS.get(task, {}) if isinstance(task, str) else {}
     return {**told, **{name: value for name, value in defaults.items() if name not in given}}

@@ -1,0 +1,133 @@
+"""What a check of a depth set found: findings, and for each split how far it sees and how much is known."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from intarsia.data.checking.depth_facts import QUANTILES, DepthFacts, MapFacts
+from intarsia.data.checking.facts import ImageFacts
+from intarsia.data.checking.finding import Finding, as_json, errors_first, errors_of, refuse_errors, to_skip
+from intarsia.data.depth.dataset import DepthDataset
+from intarsia.data.depth.layouts import DepthFiles
+
+
+@dataclass(frozen=True)
+class SplitDepths:
+    """The depths of one split.
+
+    Attributes:
+        images: how many.
+        known: the share of pixels whose depth is known.
+        measured: the share of pixels that a sensor of the set's own measured; None without one.
+        metres: the nearest; the medians, over the images, of where 5, 50 and 95 % of its depths are nearer; the
+            farthest.
+    """
+
+    images: int
+    known: float
+    measured: float | None
+    metres: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DepthReport:
+    """What a check found.
+
+    Attributes:
+        source: the folder or file, or the name of a built-in scene.
+        dataset: the set without the files that cannot be used; None if nothing is left.
+        findings: errors first.
+        shapes: the smallest and largest number of rows and of columns.
+        dtypes: how depths are stored.
+        unit: metres a whole number; None where depths are metres.
+        splits: what each split holds.
+        cameras: of how many images the camera is known.
+    """
+
+    source: str
+    dataset: DepthDataset | None
+    findings: tuple[Finding, ...]
+    shapes: tuple[tuple[int, int], tuple[int, int]]
+    dtypes: tuple[str, ...]
+    unit: float | None
+    splits: Mapping[str, SplitDepths]
+    cameras: int
+    task: Literal["depth"] = "depth"
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that keep files from being used."""
+        return errors_of(self.findings)
+
+    def to_json(self) -> dict[str, object]:
+        """The report as ``json.dumps`` takes it."""
+        dataset = self.dataset
+        return {
+            "task": self.task,
+            "source": self.source,
+            "layout": dataset.layout if dataset else None,
+            "splits": {name: {**asdict(split), "metres": list(split.metres)} for name, split in self.splits.items()},
+            "rows": list(self.shapes[0]),
+            "columns": list(self.shapes[1]),
+            "channels": dataset.pixels.channels if dataset else None,
+            "limits": dataset.pixels.limits if dataset else None,
+            "stored": list(self.dtypes),
+            "metres_per_value": self.unit,
+            "cameras": self.cameras,
+            "findings": as_json(self.findings),
+        }
+
+    def to_skip(self) -> tuple[tuple[Path, str], ...]:
+        """The files to leave out, each with the reason: those of errors, and training images of another split."""
+        return to_skip(self.findings)
+
+    def usable(self) -> DepthDataset:
+        """The set, if no file of it is in the way.
+
+        Raises:
+            DataError: there are errors; the sentence is the first one's.
+        """
+        refuse_errors(self.findings, self.source)
+        assert self.dataset is not None, "nothing is left only where something is wrong"
+        return self.dataset
+
+
+def depth_report_of(
+    source: str,
+    dataset: DepthDataset | None,
+    findings: Iterable[Finding],
+    facts: Mapping[DepthFiles, DepthFacts],
+    splits: Mapping[str, Sequence[DepthFiles]],
+    unit: float | None,
+) -> DepthReport:
+    """The report on facts and findings."""
+    shapes = [fact.image.shape for fact in facts.values() if isinstance(fact.image, ImageFacts)] or [(0, 0)]
+    rows, columns = zip(*shapes, strict=True)
+    maps = [fact.depth for fact in facts.values() if isinstance(fact.depth, MapFacts)]
+    return DepthReport(
+        source,
+        dataset,
+        errors_first(findings),
+        ((min(rows), max(rows)), (min(columns), max(columns))),
+        tuple(sorted({depth.dtype for depth in maps})),
+        unit,
+        {name: _split([facts[one] for one in samples], unit) for name, samples in splits.items()} if dataset else {},
+        sum(sample.camera() is not None for split in dataset.splits.values() for sample in split) if dataset else 0,
+    )
+
+
+def _split(facts: Sequence[DepthFacts], unit: float | None) -> SplitDepths:
+    maps = [fact.depth for fact in facts if isinstance(fact.depth, MapFacts) and fact.depth.quantiles]
+    sensed = [fact.measured for fact in facts if isinstance(fact.measured, MapFacts)]
+    columns = zip(*(depth.quantiles for depth in maps), strict=True)
+    chosen = (min, *([median] * (len(QUANTILES) - 2)), max)
+    metres = tuple((unit or 1.0) * choose(column) for choose, column in zip(chosen, columns, strict=bool(maps)))
+    return SplitDepths(len(facts), _share(maps), _share(sensed) if sensed else None, metres)
+
+
+def _share(maps: Sequence[MapFacts]) -> float:
+    """Of all pixels of some maps together."""
+    pixels = [rows * columns for rows, columns in (depth.shape for depth in maps)]
+    return sum(depth.known * count for depth, count in zip(maps, pixels, strict=True)) / max(1, sum(pixels))

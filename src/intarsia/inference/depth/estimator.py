@@ -1,0 +1,134 @@
+"""A trained depth network ready to use: from an image and a few measured depths to a depth for each pixel."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from intarsia.data import PixelFormat
+from intarsia.data.decoding import MAX_PIXELS
+from intarsia.data.depth import Depth, Measuring
+from intarsia.errors import ArgumentError
+from intarsia.inference.depth.result import DepthResult
+from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.inference.limits import Limits, spared
+from intarsia.inference.source import Source, picture_of
+from intarsia.inference.tiling import stitch
+from intarsia.metrics.depth import LEAST
+from intarsia.models import DepthNetwork
+from intarsia.shapes import Picture, Window
+
+
+@dataclass(frozen=True, eq=False)
+class DepthEstimator:
+    """Network + preprocessing, placed where ``execution`` says.
+
+    ``preprocessing`` covers the picture's channels; measured depths are the network's last channel as they are.
+    ``measuring`` is how depths were measured in training, None for the measurements of a sensor. Images that are too
+    large for one pass go through the network in overlapping tiles, of ``tile`` pixels a side if given, each with the
+    depths that were measured within it. ``pixels`` says what the numbers in picture files mean; files of more than
+    ``max_pixels`` pixels are refused.
+
+    >>> from intarsia.models import create_model
+    >>> net = create_model("cspn_depth", "test_resnet", steps=3).eval()
+    >>> estimator = DepthEstimator(net, Preprocessing((0.5,) * 3, (0.25,) * 3), Execution())
+    >>> image, measured = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.float32)
+    >>> measured[20, 30] = 2.5
+    >>> result = estimator.predict(image, measured)
+    >>> result.depth.shape, float(result.depth[20, 30])
+    ((40, 60), 2.5)
+    """
+
+    net: DepthNetwork = field(repr=False)
+    preprocessing: Preprocessing
+    execution: Execution
+    tile: int | None = None
+    pixels: PixelFormat | None = None
+    max_pixels: int = MAX_PIXELS
+    measuring: Measuring | None = None
+    limits: Limits = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", Limits.of(self.net, 1, None, self.tile))
+
+    @property
+    def protocol(self) -> str:
+        """How an image is answered, in a sentence or two; it is printed beside the scores."""
+        return f"One pass of the network over each image. {self.limits.protocol}"
+
+    def picture(self, source: Source) -> Picture:
+        """The image as the network takes it, from a file, an array or a PIL image.
+
+        Raises:
+            DataError: the file cannot be read.
+            ArgumentError: another array, or another number of channels.
+        """
+        return picture_of(source, self.pixels or PixelFormat(len(self.preprocessing.mean)), self.max_pixels)
+
+    def predict(self, source: Source, measured: Depth) -> DepthResult:
+        """A depth for each pixel of one image: a file, an (H, W, C) uint8 array or a PIL image.
+
+        What the network puts at less than a millimetre, behind the camera too, is a millimetre.
+
+        Args:
+            source: the image; three channels are RGB.
+            measured: metres at the same (H, W); 0 where nothing was measured.
+
+        Raises:
+            DataError: the file cannot be read.
+            ArgumentError: another image, measurements of another size, none, or negative ones; a network in training
+                mode; or one whose answer is not finite.
+        """
+        if self.net.training:
+            raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
+        picture = self.picture(source)
+        _check(measured, picture.shape[:2])
+        image, told = (torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in (picture, measured))
+        depth = self._whole(image, told).numpy()
+        if not np.isfinite(depth).all():
+            raise ArgumentError(
+                f"The network's depths are not finite at {int((~np.isfinite(depth)).sum())} of {depth.size} pixels: "
+                "its weights are spoiled, so train it again, with a smaller learning rate."
+            )
+        return DepthResult(picture, np.maximum(depth, np.float32(LEAST)), measured)
+
+    def _whole(self, image: UInt8[Tensor, "H W C"], told: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+        size = image.shape[0], image.shape[1]
+        grid = self.limits.grid(*size)
+        if grid is None:
+            return self._spared(image, told)[0]
+        depth = torch.empty(size)
+        for window, part in stitch(lambda window: self._spared(image[window], told[window]), size, grid):
+            depth[window] = part[0]
+        return depth
+
+    def _spared(self, image: UInt8[Tensor, "h w C"], told: Float[Tensor, "h w"]) -> Float[Tensor, "1 h w"]:
+        def one_pass(window: Window) -> Tensor:
+            return self._one_pass(image[window], told[window])
+
+        return spared(one_pass, (image.shape[0], image.shape[1]), self.limits, self.execution.device)
+
+    @torch.inference_mode()
+    def _one_pass(self, image: UInt8[Tensor, "h w C"], told: Float[Tensor, "h w"]) -> Float[Tensor, "1 h w"]:
+        pictures = self.preprocessing(image[None].to(self.execution.device))
+        batch = torch.cat([pictures, told[None, None].to(pictures.device)], dim=1)
+        with self.execution.autocast():
+            return self.net(self.execution.place_images(batch))[0].float().cpu()
+
+
+def _check(measured: Depth, size: tuple[int, ...]) -> None:
+    if measured.shape != size:
+        raise ArgumentError(
+            f"`measured` {measured.shape} must have the rows and columns {size} of the image: resize it without "
+            "interpolating."
+        )
+    if measured.dtype != np.float32:
+        raise ArgumentError(f"`measured` ({measured.dtype}) must be float32, in metres; `.astype(np.float32)` does it.")
+    if not np.isfinite(measured).all() or (measured < 0).any():
+        raise ArgumentError("`measured` must hold finite metres from 0 on: put 0 where nothing was measured.")
+    if not measured.any():
+        raise ArgumentError(
+            "`measured` holds no depth at all, only zeros, and nothing tells the distances: measure some."
+        )

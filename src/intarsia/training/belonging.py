@@ -1,0 +1,46 @@
+"""Which settings belong to which task: one that would have no effect is refused before anything is read."""
+
+from intarsia.errors import ArgumentError
+from intarsia.models import CATALOG, DEPTH_CATALOG
+from intarsia.runs import Recipe
+
+NO_MASKS = (  # what only segmentation has
+    *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options"),
+    *("class_weights", "hard_classes", "image_weights", "class_crops"),
+)
+NO_SYSTEM = ("model", "output_stride", "form", "options", "backbone_weights", "weights", "loss")  # nor a classifier
+
+OTHERS = {  # the settings that a task has no use for, and what is trained instead
+    "segmentation": ((), "a segmentation"),
+    "classification": ((*NO_SYSTEM, *NO_MASKS), "a classifier"),
+    "depth": (NO_MASKS, "depths"),
+}
+
+
+def check_settings(recipe: Recipe) -> None:
+    """Refuse what has no effect on the task of a recipe, and a model of another task.
+
+    Raises:
+        ArgumentError: there is such a setting.
+    """
+    names, trained = OTHERS[recipe.task]
+    for name in names:
+        if getattr(recipe, name) != Recipe.model_fields[name].get_default(call_default_factory=True):
+            raise _stranger(recipe, name, "segmentation", trained)
+    if recipe.measuring is not None and recipe.task != "depth":
+        raise _stranger(recipe, "measuring", "depth", trained)
+    if recipe.task == "classification" and recipe.pretrained not in (False, "auto"):
+        raise ArgumentError(
+            f"`pretrained` (={recipe.pretrained!r}) must be left out or False: a classifier is trained from scratch."
+        )
+    other = {"depth": CATALOG, "segmentation": DEPTH_CATALOG}.get(recipe.task, {})
+    if recipe.model in other:
+        own = DEPTH_CATALOG if recipe.task == "depth" else CATALOG
+        raise ArgumentError(
+            f"`model` (={recipe.model!r}) is no model for `task` (={recipe.task!r}); take {', '.join(own)}."
+        )
+
+
+def _stranger(recipe: Recipe, name: str, task: str, trained: str) -> ArgumentError:
+    value = getattr(recipe, name)
+    return ArgumentError(f"`{name}` (={value!r}) belongs to {task}; leave it out to train {trained}.")

@@ -1,0 +1,33 @@
+"""Which weights are best, and when a stage has learned enough."""
+
+import math
+from typing import Any
+
+from intarsia.runs import Recipe
+from intarsia.runs.settings.selection import ERRORS
+from intarsia.training.building import Task
+from intarsia.training.state import TrainingState
+
+
+def judged(recipe: Recipe, task: Task, scores: Any, loss: float) -> float:
+    """What the recipe calls best, larger if better: errors are negative."""
+    if recipe.best_by is None:
+        return task.score(scores)
+    value = float({**task.figures(scores), "loss": loss}[recipe.best_by])
+    return -value if recipe.best_by in ERRORS else value
+
+
+def note(state: TrainingState, score: float) -> bool:
+    """Whether a score is the stage's best so far; its first always is, even if it is no number."""
+    is_best = score > state.best_score or state.best_score == -math.inf
+    if is_best and not math.isnan(score):
+        state.best_score = score
+    state.waited = 0 if is_best else state.waited + 1
+    return is_best
+
+
+def told_best(recipe: Recipe, task: Task, score: float) -> str:
+    """The best score in words."""
+    if recipe.best_by is None:
+        return task.told(score)
+    return f"{recipe.best_by} {-score if recipe.best_by in ERRORS else score:.4f}"

@@ -1,0 +1,80 @@
+"""From one stage to the next: what goes on, what begins anew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from intarsia.layers.freezing import freeze_parts
+from intarsia.models import SegmentationNetwork, warm_start
+from intarsia.models.catalog import entry
+from intarsia.runs import NetworkRecord, Recipe
+from intarsia.training.admission import Data
+from intarsia.training.building import step_batches
+from intarsia.training.networks import NAMED, Network, freeze, rebuild_network, spec_of
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a stage stands among all: ``number`` counts from 0; ``steps`` and ``epochs`` are those of all stages."""
+
+    number: int
+    stages: int
+    steps: int
+    epochs: int
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no stage comes behind it."""
+        return self.number == self.stages - 1
+
+
+def course_of(recipe: Recipe, dataset: Data, accelerator: Accelerator, number: int) -> Course:
+    """The place of stage ``number`` in a whole training."""
+    batches = [step_batches(stage, dataset, accelerator) for stage in recipe.all_stages]
+    epochs = sum(stage.epochs_after(stage.steps) for stage in batches)
+    return Course(number, recipe.stage_count, sum(stage.steps for stage in batches), epochs)
+
+
+def network_of_stage(record: NetworkRecord, recipe: Recipe) -> tuple[Network, NetworkRecord]:
+    """The network that a stage trains, with new weights, and its record: the run's, with what the stage replaces."""
+    if record.task != "classification":
+        stride = recipe.output_stride or entry(recipe.model).output_stride
+        record = replace(record, model=recipe.model, form=recipe.form, output_stride=stride)
+    net = rebuild_network(record)
+    return net, replace(record, output_stride=spec_of(net).output_stride)
+
+
+def go_on_from(net: Network, before: Network) -> str:
+    """Give ``net`` all weights of the network before it that fit by name; one sentence says what begins anew."""
+    new = warm_start(net, before)
+    names = ", ".join(new[:NAMED]) + (", …" if len(new) > NAMED else "")
+    anew = f"{len(new)} tensors begin anew, {names}" if new else "every weight goes on"
+    what = net.blueprint if isinstance(net, SegmentationNetwork) else "the classifier"
+    return f"{what}; {anew}."
+
+
+def freeze_for_stage(recipe: Recipe, net: Network) -> None:
+    """Keep still what a recipe freezes; it survives every change of mode.
+
+    Raises:
+        ArgumentError: there is no such part, or nothing is left to learn.
+    """
+    if recipe.train == "refiner":
+        freeze(recipe, net)
+    if recipe.freeze or recipe.freeze_batch_norm:
+        net.still = freeze_parts(net, recipe.freeze, recipe.freeze_batch_norm)
+        net.train(net.training)
+
+
+def carry_over(
+    optimiser: torch.optim.Optimizer, net: nn.Module, before: torch.optim.Optimizer, net_before: nn.Module
+) -> None:
+    """Give ``optimiser`` what the one before it remembers of the weights of the same name and shape."""
+    remembered: Mapping[str, nn.Parameter] = dict(net_before.named_parameters())
+    for name, parameter in net.named_parameters():
+        old = remembered.get(name)
+        if old is not None and old.shape == parameter.shape and old in before.state:
+            optimiser.state[parameter] = dict(before.state[old])
