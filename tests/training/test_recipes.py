@@ -87,7 +87,8 @@ def test_the_networks_of_all_recipes_exist() -> None:
                 if recipe.task == "classification":
                     create_classifier(recipe.backbone, classes=10)
                 else:
-                    create_model(*name[1:3], 21, recipe.output_stride, form=recipe.form, auxiliary=recipe.auxiliary)
+                    model, backbone, form, stride, auxiliary = name[1:]
+                    create_model(model, backbone, 21, stride, pretrained=False, form=form, auxiliary=auxiliary)
     assert len(built) > 30
 
 
