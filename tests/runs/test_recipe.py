@@ -71,7 +71,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"blur": -1.0}, "`blur` .=-1.0.: input should be greater than or equal to 0"),
     ({"elastic": 17.0}, "`elastic` .=17.0.: must be at most a 16th of `crop_size`"),
     ({"elastic": float("nan")}, "`elastic` .=nan.: input should be greater than or equal to 0"),
-    ({"crop": 3}, "`crop` .=3.: extra inputs are not permitted"),
+    ({"crop": 3}, "`crop` .=3.: there is no such field; the nearest is `crop_size`."),
     ({"measuring": "500px"}, "`measuring` .='500px'.: `500px` is no way to measure; write a number of pixels, grid:16"),
     (
         {"measuring": "0"},
