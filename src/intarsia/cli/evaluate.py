@@ -36,7 +36,7 @@ def evaluate(
         data: The dataset, as for train.
         split: train, val or test; by default val.
         boundary: Also score borders, at these distances in pixels, such as 1,2,3,5.
-        report: Also write a page with scores, confusion matrix and the worst images first.
+        report: Also write a page with all scores and the worst images first.
         as_json: Print JSON instead of a table.
         skip: A list of files to leave out.
         max_pixels: The largest image that is read.
