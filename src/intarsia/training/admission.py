@@ -2,11 +2,11 @@
 
 from intarsia.data import Dataset, open_classified, open_dataset
 from intarsia.data.checking import DepthReport, Report, check, check_depth
-from intarsia.data.depth import DepthDataset, open_depth
+from intarsia.data.depth import DEPTH_SAMPLES, DepthDataset, open_depth
 from intarsia.data.depth.open import is_depth_source
-from intarsia.data.open import is_sample
+from intarsia.data.open import SAMPLES, is_sample, name_of_sample
 from intarsia.data.skipping import read_skip_list
-from intarsia.errors import ArgumentError
+from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.training.progress import Reporter
 
@@ -37,6 +37,8 @@ def open_for_training(
             f"`task` (='segmentation') finds no masks in `{recipe.data}`, which holds depths; leave it out, or take "
             "'depth'."
         )
+    if is_sample(recipe.data) and (name := name_of_sample(recipe.data)) not in SAMPLES:
+        raise UnknownNameError("built-in set", name, (*SAMPLES, *DEPTH_SAMPLES), "`intarsia train --help`")
     if unchecked:
         return open_dataset(recipe.data, classes, pixels, skip=skip, max_pixels=most)
     report = check(recipe.data, classes, pixels, skip=skip, max_pixels=most, watch=reporter.checked)
