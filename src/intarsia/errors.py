@@ -46,6 +46,10 @@ class Interrupted(IntarsiaError):
     """The user asked to stop, and everything was saved."""
 
 
+class EndedElsewhere(IntarsiaError):
+    """Another process of the same training ended, and says why; the command line prints nothing."""
+
+
 class MissingPackageError(IntarsiaError):
     """A part needs an optional package that is not installed."""
 

@@ -167,12 +167,14 @@ def test_hard_classes_are_the_worst_quarter_of_the_run_one_starts_from(named: Da
 def test_the_auxiliary_weight_is_the_recipes(discs: Path) -> None:
     from intarsia.inference import Preprocessing
     from intarsia.training.building import create_objective, create_task
+    from intarsia.training.tasks import SegmentationTask
 
     dataset, recipe = open_dataset(discs), make_recipe(data="x", auxiliary_weight=0.125)
     balance = Balance(class_weights={"class 0": 1.0, "class 1": 5.0})
     task = create_task(
         recipe, dataset, Preprocessing((0.5,) * 3, (0.5,) * 3), create_objective(recipe, dataset, balance)
     )
+    assert isinstance(task, SegmentationTask)
     logits, side, masks = torch.randn(1, 2, 3, 3), torch.randn(1, 2, 3, 3), torch.randint(0, 2, (1, 3, 3))
     weights = torch.tensor([1.0, 5.0])
     expected = (

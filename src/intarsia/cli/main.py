@@ -11,7 +11,7 @@ from typing import TextIO
 from cyclopts import App, CycloptsError
 
 import intarsia
-from intarsia.errors import IntarsiaError, IntarsiaWarning, Interrupted
+from intarsia.errors import EndedElsewhere, IntarsiaError, IntarsiaWarning, Interrupted
 
 COMMANDS = {
     "demo": ("Train, evaluate and predict on built-in photographs, and write a report.", "--out demo"),
@@ -71,7 +71,7 @@ def notes() -> Iterator[None]:
     handler.setFormatter(logging.Formatter("intarsia: note: %(message)s"))
     level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if _is_heard() else logging.ERROR)
     try:
         yield
     finally:
@@ -84,6 +84,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         status = application()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _say(_usage(error), USAGE)
+    except EndedElsewhere:
+        return MISTAKE
     except Interrupted as error:
         return _say(str(error), INTERRUPTED)
     except IntarsiaError as error:
@@ -119,8 +121,14 @@ def _usage(error: CycloptsError) -> str:
 
 
 def _say(sentence: str, status: int) -> int:
-    print(f"intarsia: {sentence}", file=sys.stderr)
+    if _is_heard() or "intarsia.training" in sys.modules:  # which gives several processes one voice
+        print(f"intarsia: {sentence}", file=sys.stderr)
     return status
+
+
+def _is_heard() -> bool:
+    """Of the processes that torchrun starts with the same words, the first on each machine."""
+    return int(os.environ.get("LOCAL_RANK", "0")) <= 0
 
 
 def _show(
@@ -131,7 +139,8 @@ def _show(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"intarsia: note: {message}", file=sys.stderr)
+    if _is_heard():
+        print(f"intarsia: note: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     def _together(self, images: Tensor) -> Tensor:
         count, mean, variance = _statistics(images.detach())
-        if self.running_mean is not None and self.running_var is not None:
+        if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)
             rate = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum

@@ -1,10 +1,11 @@
 """What a recipe asks for beside its network: engine, task, batches."""
 
 import os
+from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
 from intarsia.data.depth import DepthDataset
 from intarsia.errors import ArgumentError
@@ -24,12 +25,16 @@ from intarsia.training.tasks import SegmentationTask
 Task = SegmentationTask | ClassificationTask | DepthTask
 
 
+PATIENCE = timedelta(hours=6)  # of processes while the first looks at all images, or one has the slowest to validate
+
+
 def create_accelerator() -> Accelerator:
     """The engine, its settings said outright: neither the environment nor a guess may change a recipe."""
     return Accelerator(
         cpu=not torch.cuda.is_available(),  # otherwise processes on CPUs stay strangers to each other
         mixed_precision="no",  # autocast is ours
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # the number alone yields to a variable
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
 
@@ -72,8 +77,8 @@ def step_batches(
     recipe: Recipe, dataset: Data, accelerator: Accelerator, start: int = 0, first_epoch: int = 0
 ) -> StepBatches:
     """This process's share of all steps of a stage from ``start``, behind so many epochs of other stages."""
-    images, processes = len(dataset.split(recipe.split)), accelerator.num_processes
-    batch_size, rank = min(recipe.batch_size, images // processes), accelerator.process_index
+    images, batch_size = len(dataset.split(recipe.split)), recipe.batch_size * recipe.accumulate
+    rank, processes = accelerator.process_index, accelerator.num_processes
     return StepBatches(
         images, batch_size, recipe.epochs, recipe.seed, start, rank, processes, recipe.steps, first_epoch
     )

@@ -59,10 +59,11 @@ class DepthTask:
         known = targets[:, 0] > 0
         return (known.flatten(1).any(1) if self.recipe.loss == "scale_invariant" else known).sum()
 
-    def validate(self, net: nn.Module, execution: Execution) -> DepthScores:
-        """Scores on the validation split at full resolution, over all pixels whose depth is known."""
+    def validate(self, net: nn.Module, execution: Execution, share: slice = slice(None)) -> DepthScores:
+        """Scores on the validation split, or on a share of it, at full resolution, where the depth is known."""
         estimator = self._estimator(net, execution)
-        return evaluate_depth(estimator, self.dataset.split("val"), self.measuring, JUDGED, fills=False)[NETWORK]
+        samples = self.dataset.split("val")
+        return evaluate_depth(estimator, samples, self.measuring, JUDGED, fills=False, share=share)[NETWORK]
 
     def score(self, scores: DepthScores) -> float:
         """What is better when it is larger."""

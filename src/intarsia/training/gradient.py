@@ -1,6 +1,7 @@
 """The gradient of one batch: a step that finds too little memory is undone, and taken again in smaller parts."""
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +15,7 @@ from intarsia.training.allocator import release_freed_memory
 from intarsia.training.building import Task
 from intarsia.training.loading import Batch
 from intarsia.training.mishaps import StepOutOfMemory, ran_out_of_memory
+from intarsia.training.processes import process_count, total
 from intarsia.training.state import TrainingState
 
 
@@ -22,8 +24,8 @@ class Gradient:
     """Forward and backward pass over a batch.
 
     ``fewest`` is the smallest part that the network can train on where memory may be saved by halving, else ``None``.
-    The loss stays the mean over the valid pixels of the whole batch, in however many parts it is taken: each part
-    counts by its valid pixels. Batch norm sees one part at a time.
+    The loss is the mean over the valid pixels of the whole batch, in however many parts and processes it is taken:
+    each part counts by its valid pixels. Batch norm sees one part at a time.
     """
 
     task: Task
@@ -32,7 +34,7 @@ class Gradient:
     fewest: int | None = None
 
     def __call__(self, state: TrainingState, prepared: nn.Module, batch: Batch) -> Tensor:
-        """Fill ``.grad`` and give the batch's loss, a scalar on the device.
+        """Fill ``.grad`` and give the loss of the batch of all processes, a scalar on the device.
 
         Raises ``StepOutOfMemory``, with the state as it was before, when memory runs out and parts may not be smaller.
         """
@@ -51,14 +53,20 @@ class Gradient:
 
     def _in_parts(self, prepared: nn.Module, batch: Batch, parts: int) -> Tensor:
         pictures, masks = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
-        valid, total = self.task.valid_targets(masks).clamp_min(1), torch.zeros((), device=masks.device)
-        for some, truth in zip(pictures.tensor_split(parts), masks.tensor_split(parts), strict=True):
-            images = self.execution.place_images(self.task.inputs(some, truth))
-            with self.execution.autocast():
-                loss = self.task.loss(prepared(images), truth) * (self.task.valid_targets(truth) / valid)
-            self.accelerator.backward(loss)
-            total += loss.detach()
-        return total
+        valid = total(self.task.valid_targets(masks))
+        valid = torch.where(valid > 0, valid, 1) / process_count()  # the engine takes means
+        summed = torch.zeros((), device=masks.device)
+        for left, some, truth in zip(
+            reversed(range(parts)), pictures.tensor_split(parts), masks.tensor_split(parts), strict=True
+        ):
+            with self.accelerator.no_sync(prepared) if left else nullcontext():  # processes meet in the last part
+                images = self.execution.place_images(self.task.inputs(some, truth))
+                with self.execution.autocast():
+                    loss = self.task.loss(prepared(images), truth)
+                    loss = loss * (self.task.valid_targets(truth) / valid).to(loss.dtype)
+                self.accelerator.backward(loss)
+            summed += loss.detach()
+        return (total(summed) / process_count()).to(summed.dtype)
 
     def _agree(self, state: TrainingState) -> None:
         """What the loss learns stands outside of the network, whose gradients the engine averages over processes."""

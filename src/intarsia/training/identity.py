@@ -9,7 +9,9 @@ from intarsia.data import FileSample, LabelledSample, Sample
 from intarsia.data.checking.reading import digest
 from intarsia.data.depth import DepthSample, FileDepthSample
 from intarsia.data.depth.nyu import NYUSample
+from intarsia.errors import DataError
 from intarsia.training.admission import Data
+from intarsia.training.processes import everywhere
 
 
 def fingerprint(dataset: Data, others: Collection[str] = ()) -> str:
@@ -23,6 +25,18 @@ def fingerprint(dataset: Data, others: Collection[str] = ()) -> str:
     ]
     content = blake2b(repr((parts, dataset.pixels)).encode(errors="surrogateescape"), digest_size=8)
     return f"{sum(len(dataset.split(split)) for split in splits)} images {content.hexdigest()}"
+
+
+def agreed_fingerprint(dataset: Data, others: Collection[str] = ()) -> str:
+    """The :func:`fingerprint` that the data have in every process. Raises ``DataError`` if they are not the same."""
+    first, *rest = everywhere(lambda: fingerprint(dataset, others))
+    for rank, other in enumerate(rest, start=1):
+        if other != first:
+            raise DataError(
+                f"`{dataset.name}` is not the same for all processes ({first} for process 0, {other} for process "
+                f"{rank}): all must read the same files, so put the folder where every machine sees it."
+            )
+    return first
 
 
 def _identity(sample: Sample | DepthSample) -> tuple[str, ...]:

@@ -1,17 +1,15 @@
 """The loop: step, validate, save; it knows neither what is learned nor how it is shown."""
 
 import math
-import signal
-import threading
+import operator
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -22,10 +20,20 @@ from intarsia.runs.weights import save_tensors
 from intarsia.training.averaging import follow, in_place
 from intarsia.training.building import Task, worker_count
 from intarsia.training.gradient import Gradient
+from intarsia.training.interruption import interruptible
 from intarsia.training.loading import Batch, batch_loader, delivered
 from intarsia.training.mishaps import StepOutOfMemory
 from intarsia.training.optimiser import FACTOR
 from intarsia.training.precise_norm import measure_statistics
+from intarsia.training.processes import (
+    anywhere,
+    everywhere,
+    in_step,
+    process_count,
+    process_rank,
+    seed_step,
+    share_buffers,
+)
 from intarsia.training.progress import EpochReport, Reporter, StepReport
 from intarsia.training.samplers import StepBatches
 from intarsia.training.schedule import learning_rate
@@ -61,7 +69,7 @@ class Loop:
         if self.is_over(state):
             return
         prepared, loader = self.prepared(state)
-        with _interruptible() as interrupted:
+        with interruptible(launched=process_count() > 1) as interrupted:
             last = saved = time.perf_counter()
             for batch in self._delivered(state, loader):
                 try:
@@ -69,7 +77,7 @@ class Loop:
                 except StepOutOfMemory:
                     self._save_if_begun(state)
                     raise
-                now, stop = time.perf_counter(), interrupted.is_set()
+                now, stop = time.perf_counter(), anywhere(interrupted.is_set())
                 speed = len(batch[0]) * self.accelerator.num_processes / (now - last)
                 self.reporter.step(StepReport(state.step, self.course.steps, loss, state.mean_loss, rate, speed))
                 if self._ends_epoch(state):
@@ -104,6 +112,7 @@ class Loop:
             group["lr"] = rate * group.get(FACTOR, 1.0)
         state.objective.advance(step / steps)
         prepared.train()
+        seed_step(self.recipe.seed, state.step)
         loss = self.gradient(state, prepared, batch)
         if self.recipe.clip is not None:
             nn.utils.clip_grad_norm_(state.net.parameters(), self.recipe.clip)
@@ -121,7 +130,7 @@ class Loop:
     def _delivered(self, state: TrainingState, loader: "DataLoader[Batch | IntarsiaError]") -> Iterator[Batch]:
         """The loader's batches; if it fails, the steps that were taken are saved first."""
         try:
-            yield from delivered(loader)
+            yield from in_step(delivered(loader))
         except Exception:  # the loader's: what the loop itself raises does not come by here
             self._save_if_begun(state)
             raise
@@ -134,11 +143,7 @@ class Loop:
         with in_place(state.average, state.net):
             if self.recipe.precise_batch_norm:
                 self._measure_norms(state)
-            if self.accelerator.is_main_process:
-                self._validate(state)
-        if self.recipe.patience is not None:  # all processes must end the stage together
-            told = [state.waited]
-            state.waited = broadcast_object_list(told)[0]
+            self._validate(state)
         state.loss_sum, state.loss_steps = 0.0, 0
         self._save(state)
         self.accelerator.wait_for_everyone()
@@ -148,26 +153,35 @@ class Loop:
         last = state.step_in_stage
         first = max(0, last - self.recipe.precise_batch_norm)
         loader = batch_loader(self.task.training_samples(), replace(self.batches, start=first, limit=last), workers=0)
-        batches = ((part.to(self.accelerator.device) for part in batch) for batch in delivered(loader))
+        batches = ((part.to(self.accelerator.device) for part in batch) for batch in in_step(delivered(loader)))
         images = (self.execution.place_images(self.task.inputs(*batch)) for batch in batches)
         with self.execution.autocast():
-            measure_statistics(state.net, images, lambda sums: cast(Tensor, self.accelerator.reduce(sums)))
+            measure_statistics(state.net, images, lambda sums: cast(Tensor, self.accelerator.reduce(sums, "sum")))
 
     def _validate(self, state: TrainingState) -> None:
+        """Score the epoch, alike in all processes, of which the first writes what there is to see."""
         self._check_finite(state)
-        net, loss = state.net, state.mean_loss
+        share_buffers(state.net)
+        loss, scores = state.mean_loss, self._scores(state.net.eval())
         epoch = state.stage_epoch + self.batches.epochs_after(state.step_in_stage)
-        net.eval()
-        scores: Any = self.task.validate(net, self.execution)  # of the task's own kind
-        picture = self.run.picture_path(epoch)
-        self.task.picture(net, self.execution, picture)
         is_first = state.best_score == -math.inf
         is_best = note(state, judged(self.recipe, self.task, scores, loss))
-        self._leave_weights(net, is_best, is_first)
         figures = self.task.figures(scores)
         state.history.append(self._line(state, epoch, loss, figures))
+        if not self.accelerator.is_main_process:
+            return
+        picture = self.run.picture_path(epoch)
+        self.task.picture(state.net, self.execution, picture)
+        self._leave_weights(state.net, is_best, is_first)
         self.run.write_history(state.history)
         self.reporter.epoch(EpochReport(epoch, self.course.epochs, state.step, loss, figures, is_best, picture))
+
+    def _scores(self, net: nn.Module) -> Any:
+        """Of all validation images, of which each process takes its share; of the task's own kind."""
+        share = slice(process_rank(), None, process_count())
+        any_here = len(self.task.dataset.split("val")[share]) > 0
+        found: list[Any] = everywhere(lambda: self.task.validate(net, self.execution, share) if any_here else None)
+        return reduce(operator.add, (scores for scores in found if scores is not None))
 
     def _leave_weights(self, net: nn.Module, is_best: bool, is_first: bool) -> None:
         """The last weights and the best; with a stage's first ones, also what network they belong to."""
@@ -205,23 +219,3 @@ class Loop:
         kept = f" `{self.run.folder}` keeps the last saved state." if self.run.checkpoint_path.exists() else ""
         rate = self.recipe.base_learning_rate
         return RunError(f"{what}; lower the learning rate (now {rate:g}) and train anew.{kept}")
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """The first Ctrl-C sets the event, which the loop looks at between steps; a second one stops at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(*_: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -10,12 +10,14 @@ from safetensors import SafetensorError
 
 from intarsia.errors import RunError
 from intarsia.runs import Run
+from intarsia.training.processes import process_count
 
 _MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory"
     r"|_STATUS_ALLOC_FAILED"  # cuDNN and cuBLAS
     r"|could not create a (primitive|memory object)\s*$"  # oneDNN; what it does not support is a "primitive descriptor"
 )
+_LOST = re.compile(r"Connection (closed|reset) by peer|Broken pipe|gloo|NCCL|ncclRemoteError")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EFBIG: "files may not grow"}
 
 
@@ -55,6 +57,8 @@ def _sentence(error: Exception, run: Run) -> str | None:
     if isinstance(error, OSError | SafetensorError):
         reason = _why_not_written(error)
         return reason and f"`{run.folder}` cannot be written: {reason}; make room."
+    if process_count() > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
+        return f"Another of the {process_count()} processes was killed, so that this one ends, too."
     if isinstance(error, LoaderDied):
         return f"{error}; go on with fewer --workers, or with 0 to load in this process."
     return None

@@ -157,9 +157,9 @@ def fewest_images(recipe: Recipe, net: Network) -> int:
     return 1 if recipe.crop_size > spec_of(net).output_stride else 2
 
 
-def check_stage(recipe: Recipe, dataset: Data, net: Network) -> None:
+def check_stage(recipe: Recipe, dataset: Data, net: Network, processes: int = 1) -> None:
     """Refuse batches, crops and ways to compute that the network of a stage cannot be trained on."""
-    check_batch(recipe, dataset, net)
+    check_batch(recipe, dataset, net, processes)
     check_crop(recipe, net)
     check_auxiliary(recipe, net)
     if recipe.checkpointing and not stages_of(body_of(net)):
@@ -169,9 +169,10 @@ def check_stage(recipe: Recipe, dataset: Data, net: Network) -> None:
         )
 
 
-def check_batch(recipe: Recipe, dataset: Data, net: Network) -> None:
+def check_batch(recipe: Recipe, dataset: Data, net: Network, processes: int = 1) -> None:
     """Refuse a batch that batch norm cannot train on."""
-    if min(recipe.batch_size, len(dataset.split(recipe.split))) < fewest_images(recipe, net):
+    at_least = len(dataset.split(recipe.split)) // (recipe.accumulate * processes)
+    if min(recipe.batch_size, at_least) < fewest_images(recipe, net):
         stride = spec_of(net).output_stride
         raise ArgumentError(
             f"One image a step with `crop_size` (={recipe.crop_size}) at output stride {stride} leaves batch norm a "

@@ -11,6 +11,7 @@ from accelerate.utils import set_seed
 from intarsia.data import Classes, Dataset
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
+from intarsia.layers.synchronised_norm import synchronised
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run
@@ -30,7 +31,7 @@ from intarsia.training.building import (
     step_batches,
 )
 from intarsia.training.gradient import Gradient
-from intarsia.training.identity import fingerprint
+from intarsia.training.identity import agreed_fingerprint
 from intarsia.training.loop import Loop
 from intarsia.training.networks import (
     Network,
@@ -45,6 +46,7 @@ from intarsia.training.networks import (
 )
 from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
+from intarsia.training.processes import first_before_others
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.recomputing import recompute
 from intarsia.training.stages import carry_over, course_of, freeze_for_stage, go_on_from, network_of_stage
@@ -96,12 +98,22 @@ class Preparation:
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
         Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        if self.accelerator.num_processes > 1 and self.recipe.norm_statistics == "synchronised":
+            synchronised(self.net)
         if self.recipe.checkpointing:
             recompute(body_of(self.net))
         optimiser = create_optimiser(self.recipe, self.net, list(self.objective.parameters()))
         average = {} if self.recipe.ema is None else begin_average(self.net)
-        data = fingerprint(self.dataset, {stage.split for stage in self.whole.all_stages})
-        return TrainingState(self.net, optimiser, data, objective=self.objective, average=average, stage=self.number)
+        data = agreed_fingerprint(self.dataset, {stage.split for stage in self.whole.all_stages})
+        return TrainingState(
+            self.net,
+            optimiser,
+            data,
+            parts=self.recipe.accumulate,
+            objective=self.objective,
+            stage=self.number,
+            average=average,
+        )
 
     def next_stage(
         self, record: NetworkRecord, state: TrainingState, run: Run
@@ -185,18 +197,18 @@ def prepare(
         _check_halving(stage, conduct)
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
-    dataset = open_for_training(recipe, conduct.check, reporter, resumed)
+    dataset = first_before_others(lambda: open_for_training(recipe, conduct.check, reporter, resumed))
     for stage in stages:
-        check_trainable(dataset, accelerator.num_processes, stage.split)
+        check_trainable(dataset, accelerator.num_processes, stage.accumulate, stage.split)
     reporter.say(describe(dataset))
     number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
     net = _network(recipe, number, dataset, resumed[1] if resumed else None)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
     freeze_for_stage(stages[number], net)
-    check_stage(stages[number], dataset, net)
+    check_stage(stages[number], dataset, net, accelerator.num_processes)
     for stage in stages[number + 1 :]:
-        _check_later(stage, dataset)
+        _check_later(stage, dataset, accelerator.num_processes)
     balances = read_balances(resumed[0].balance_path, number + 1) if resumed else (find_balance(stages[0], dataset),)
     if said := balances[number].text():
         reporter.say(said)
@@ -213,12 +225,12 @@ def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord |
     return rebuild_network(record)
 
 
-def _check_later(stage: Recipe, dataset: Data) -> None:
+def _check_later(stage: Recipe, dataset: Data, processes: int) -> None:
     """Refuse a later stage now: a network without numbers shows what is wrong with it."""
     with torch.device("meta"):
         net = create_network(stage.model_copy(update=UNTRAINED), dataset)
     freeze_for_stage(stage, net)
-    check_stage(stage, dataset, net)
+    check_stage(stage, dataset, net, processes)
     check_hard_classes(stage, dataset)
     create_objective(stage, dataset)
 

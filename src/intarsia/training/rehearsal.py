@@ -91,7 +91,7 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
         epochs=loop.course.epochs,
         steps=loop.course.steps,
         steps_per_epoch=loop.batches.steps_per_epoch,
-        images_per_step=loop.batches.batch_size,
+        images_per_step=loop.batches.images_per_step,
         step_seconds=_time_steps(loop, state),
         validation_seconds=_time_validation(loop, preparation.net),
         parts=state.parts,

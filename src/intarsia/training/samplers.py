@@ -14,9 +14,12 @@ Draw = tuple[int, int]  # (epoch, index): together with the seed they fix the au
 class StepBatches:
     """Batches of (epoch, index) from ``start`` to the last step; each epoch is its own permutation.
 
-    With several processes every process takes its share of each global batch. A last batch that is not full is
-    dropped, unless it is the epoch's only one. ``limit`` is a number of steps in the place of ``epochs``;
-    ``first_epoch`` counts those of earlier stages, so that no stage repeats another's order and views.
+    ``batch_size`` is what one process takes in a step. The step's images are the same for any number of processes
+    that together take as many: each takes its share of them. A last batch that is not full is dropped, unless it is the
+    epoch's only one; then the shares differ by one image at most, and none may be empty.
+
+    ``limit`` is a number of steps in the place of ``epochs``; ``first_epoch`` counts those of earlier stages, so that
+    no stage repeats another's order and views.
 
     >>> batches = StepBatches(images=5, batch_size=2, epochs=2, seed=0)
     >>> len(batches), [len(batch) for batch in batches]
@@ -32,6 +35,11 @@ class StepBatches:
     processes: int = 1
     limit: int | None = None
     first_epoch: int = 0
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of all processes together."""
+        return min(self.images, self.batch_size * self.processes)
 
     @property
     def steps_per_epoch(self) -> int:

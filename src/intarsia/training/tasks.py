@@ -66,9 +66,9 @@ class SegmentationTask:
         """By what :meth:`loss` divides: what a part of a batch weighs in the mean of the whole."""
         return self.objective.weight(masks, self.dataset.classes.ignore)
 
-    def validate(self, net: nn.Module, execution: Execution) -> Scores:
-        """Scores on the validation split at full resolution."""
-        return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val"))
+    def validate(self, net: nn.Module, execution: Execution, share: slice = slice(None)) -> Scores:
+        """Scores on the validation split, or on a share of it, at full resolution."""
+        return evaluate_samples(self._segmenter(net, execution), self.dataset.split("val")[share])
 
     def score(self, scores: Scores) -> float:
         """What is better when it is larger."""
@@ -106,8 +106,8 @@ class SegmentationTask:
         return Segmenter(net, self.preprocessing, self.dataset.classes, execution, pixels=self.dataset.pixels)
 
 
-def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1, split: str = "train") -> None:
-    """Training needs two classes, a training and a validation split, and an image for each process."""
+def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1, passes: int = 1, split: str = "train") -> None:
+    """Training needs two classes, a training and a validation split, and an image for each pass of each process."""
     if isinstance(dataset, Dataset) and dataset.classes.count < 2:
         raise ArgumentError(
             f"`{dataset.name}` has one class only, `{dataset.classes.names[0]}`; name what is not it as a class too."
@@ -115,8 +115,10 @@ def check_trainable(dataset: Dataset | DepthDataset, processes: int = 1, split: 
     for needed in ("train", "val"):
         if not dataset.splits.get(needed):
             raise ArgumentError(f"`{dataset.name}` has no images to {'train on' if needed == 'train' else 'validate'}.")
-    if len(dataset.split(split)) < processes:
-        raise ArgumentError(f"{processes} processes need {processes} training images; `{dataset.name}` has fewer.")
+    images = processes * passes
+    if len(dataset.split(split)) < images:
+        who = f"{processes} processes" if passes == 1 else f"{passes} passes a step in each of {processes} processes"
+        raise ArgumentError(f"{who} need {images} training images; `{dataset.name}` has fewer.")
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -11,6 +11,7 @@ from intarsia.training.building import describe_training
 from intarsia.training.folder import admit, folder_for, held
 from intarsia.training.mishaps import told
 from intarsia.training.preparation import Preparation, prepare
+from intarsia.training.processes import one_voice
 from intarsia.training.progress import Live, Reporter, Silent, Together
 from intarsia.training.selection import told_best
 from intarsia.training.tensorboard import TensorBoard, require_tensorboard
@@ -53,7 +54,7 @@ def train(
     if conduct.tensorboard:
         require_tensorboard()
     run = Run(folder_for(recipe, out))
-    with nullcontext(Silent()) if quiet else Live() as reporter, told(run):
+    with nullcontext(Silent()) if quiet else Live() as reporter, one_voice(), told(run):
         return _train(recipe, conduct, run, resume, reporter)
 
 
@@ -63,7 +64,8 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
     preparation = prepare(recipe, conduct, reporter, (run, record) if record else None)
     is_first = preparation.accelerator.is_main_process
     with held(run) if is_first else nullcontext():
-        admit(recipe, run, resume)  # another training may have ended here meanwhile
+        if is_first:
+            admit(recipe, run, resume)  # another training may have ended here meanwhile
         if record is None:
             record = preparation.measured_record()
             if is_first:

@@ -22,6 +22,7 @@ def evaluate_depth(
     seed: int = 0,
     fills: bool = True,
     watch: DepthWatcher | None = None,
+    share: slice = slice(None),
 ) -> dict[str, DepthScores]:
     """Scores over all samples together: of the network, and with ``fills`` of what needs no learning.
 
@@ -37,6 +38,7 @@ def evaluate_depth(
         fills: whether nearest, linear and bilateral filling are scored, too.
         watch: called after each image with the sample, the network's result, the true depths and the scores of that
             image alone.
+        share: which of the samples are scored, measured as if all were: shares of one set add up to its scores.
 
     Returns:
         By name: "network", "nearest", "linear" and "bilateral".
@@ -51,7 +53,7 @@ def evaluate_depth(
         raise ArgumentError(f"`seed` (={seed}) must be at least 0.")
     measuring = chosen_measuring(samples, measuring or estimator.measuring)
     total: dict[str, DepthScores] = {}
-    for index, sample in enumerate(samples):
+    for index, sample in list(enumerate(samples))[share]:
         image, truth = estimator.picture(sample.image()), sample.depth()
         measured = measured_depth(sample, image, truth, measuring, seed, index)
         result = estimator.predict(image, measured)
