@@ -66,7 +66,7 @@ def open_dataset(
     {'train': 320, 'val': 64}
     """
     if is_sample(source):
-        return _open_sample(str(source).removeprefix(_PREFIX), classes)
+        return _open_sample(name_of_sample(source), classes)
     ledger = Ledger(skip=frozenset(path.absolute() for path in skip))
     found = find_layout(source, ledger)
     if ledger.problems:
@@ -80,6 +80,15 @@ def open_dataset(
 def is_sample(source: str | Path) -> bool:
     """Whether the source names a built-in set."""
     return str(source).startswith(_PREFIX)
+
+
+def name_of_sample(source: str | Path) -> str:
+    """The name of a built-in set without what says that it is one.
+
+    >>> name_of_sample("sample:brain")
+    'brain'
+    """
+    return str(source).removeprefix(_PREFIX)
 
 
 def name_of(source: str | Path) -> str:
