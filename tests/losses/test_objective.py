@@ -1,11 +1,13 @@
 """Sums of losses."""
 
+from inspect import signature
+
 import pytest
 import torch
 
-from intarsia.losses import AdaptiveAffinityField, Objective, cross_entropy, ohem_cross_entropy
+from intarsia.losses import AdaptiveAffinityField, Objective, cross_entropy, dice, focal, ohem_cross_entropy
 from intarsia.losses.objective import PAIRS, PIXELS
-from intarsia.runs.loss_names import LOSSES, PairOptions
+from intarsia.runs.loss_names import LOSSES, OPTIONS, loss_terms
 
 DRAW = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(2, 3, 8, 8, generator=DRAW)
@@ -14,25 +16,42 @@ LABELS = torch.randint(3, (2, 8, 8), generator=DRAW)
 
 def test_every_name_of_a_recipe_is_a_loss_with_its_options() -> None:
     assert set(LOSSES) == {*PIXELS, *PAIRS}
-    loss = AdaptiveAffinityField(3)
-    assert {name: getattr(loss, name) for name in PairOptions.model_fields} == PairOptions().model_dump()
+    for name, options in OPTIONS.items():
+        parameters = signature({**PIXELS, **PAIRS}[name]).parameters
+        defaults = {option: parameters[option].default for option in options.model_fields}
+        assert defaults == options().model_dump()
+    named = [option for options in OPTIONS.values() for option in options.model_fields]
+    assert len(set(named)) == len(named), "an option alone names its loss"
 
 
-def test_it_is_the_sum_and_auxiliary_outputs_have_no_pairs() -> None:
-    objective = Objective(["ohem", "aaf", "cross_entropy"], 3, {"stride": 2, "weight": 0.5})
-    pixels = cross_entropy(LOGITS, LABELS) + ohem_cross_entropy(LOGITS, LABELS)
-    pairs = AdaptiveAffinityField(3, stride=2, weight=0.5)(LOGITS, LABELS)
+def test_it_is_the_weighted_sum_and_auxiliary_outputs_have_no_pairs() -> None:
+    terms = loss_terms("ohem+2*aaf+0.25*cross_entropy")
+    objective = Objective(terms, 3, {"aaf": {"stride": 2, "weight": 0.5}, "ohem": {"threshold": 0.5}})
+    pixels = 0.25 * cross_entropy(LOGITS, LABELS) + ohem_cross_entropy(LOGITS, LABELS, threshold=0.5)
+    pairs = 2 * AdaptiveAffinityField(3, stride=2, weight=0.5)(LOGITS, LABELS)
     torch.testing.assert_close(objective(LOGITS, LABELS), pixels + pairs)
     torch.testing.assert_close(objective(LOGITS, LABELS, auxiliary=True), pixels)
 
 
-@pytest.mark.parametrize("terms", [["cross_entropy"], ["ohem", "border_weighted"]])
-def test_losses_of_pixels_learn_nothing(terms: list[str]) -> None:
-    assert not Objective(terms, 3).state_dict()
+@pytest.mark.parametrize("terms", ["cross_entropy", "ohem+border_weighted", "focal+dice+lovasz"])
+def test_losses_of_pixels_learn_nothing(terms: str) -> None:
+    assert not Objective(loss_terms(terms), 3).state_dict()
+
+
+def test_class_weights_reach_every_loss_and_stay_with_the_training() -> None:
+    weights = torch.tensor([0.5, 1.0, 4.0])
+    objective = Objective({"focal": 1.0, "dice": 2.0}, 3, class_weights=weights)
+    expected = focal(LOGITS, LABELS, class_weights=weights) + 2 * dice(LOGITS, LABELS, class_weights=weights)
+    torch.testing.assert_close(objective(LOGITS, LABELS), expected)
+    assert objective.weight(LABELS).item() == pytest.approx(weights[LABELS].sum().item())
+    again = Objective({"focal": 1.0, "dice": 2.0}, 3, class_weights=torch.zeros(3))
+    again.load_state_dict(objective.state_dict())
+    torch.testing.assert_close(again(LOGITS, LABELS), expected)
+    assert not list(objective.parameters())
 
 
 def test_what_is_ignored_and_how_far_the_training_is_are_passed_on() -> None:
-    objective = Objective(["cross_entropy", "aaf"], 3)
+    objective = Objective({"cross_entropy": 1.0, "aaf": 1.0}, 3)
     objective.advance(1.0)
     expected = cross_entropy(LOGITS, LABELS, 1) + AdaptiveAffinityField(3)(LOGITS, LABELS, 1) / 10
     torch.testing.assert_close(objective(LOGITS, LABELS, 1), expected)

@@ -27,7 +27,7 @@ IMAGES = 5
 def make(discs: Path) -> Callable[..., Gradient]:
     recipe = make_recipe(data="x")
     task = SegmentationTask(
-        recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.25,) * 3), Objective(["cross_entropy"])
+        recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.25,) * 3), Objective({"cross_entropy": 1.0})
     )
     return lambda fewest=None: Gradient(task, Execution(), create_accelerator(), fewest)
 

@@ -35,7 +35,7 @@ def test_the_command_trains_and_the_run_is_evaluated(
     command += " --loss-options.sizes 3,5 --precision float32 --memory-format contiguous"
     assert main(command.split()) == 0
     recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
-    assert (recipe["loss"], recipe["loss_options"]) == ("ohem+aaf", {"stride": 2, "sizes": [3, 5]})
+    assert (recipe["loss"], recipe["loss_options"]) == ("ohem+aaf", {"aaf": {"stride": 2, "sizes": [3, 5]}})
     assert load_file(tmp_path / "run" / "checkpoint.safetensors")["objective.pairs.0.edge"].shape == (2, 2)
     assert main(["evaluate", str(tmp_path / "run"), str(discs)]) == 0
     assert "class 1" in capsys.readouterr().out
@@ -116,8 +116,9 @@ def test_what_a_loss_learns_has_the_networks_rate_and_no_decay() -> None:
 def test_the_loss_gets_its_options_as_they_were_validated() -> None:
     """``--loss-options.sizes 3,`` and a list from JSON are tuples of whole numbers; the rest stays unsaid."""
     options = {"sizes": [3], "weight": 2}
-    kept = make_recipe(data="photos", **PAIRED, loss_options=options).loss_options
-    assert (kept, type(kept["weight"])) == ({"sizes": (3,), "weight": 2.0}, float)
+    for given in (options, {"aaf": options}, {"weight": 2, "aaf": {"sizes": "3,"}}):  # runs of old hold the first
+        kept = make_recipe(data="photos", **PAIRED, loss_options=given).loss_options["aaf"]
+        assert (kept, type(kept["weight"])) == ({"sizes": (3,), "weight": 2.0}, float)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 9, 10])
@@ -150,15 +151,29 @@ def test_a_run_from_before_losses_had_options_is_read(disc_run: Path) -> None:
         ({"loss": "ohm"}, r"there is no loss `ohm`, the nearest is ohem; sums are made of cross_entropy, "),
         (
             {"loss": "zzzz"},
-            r"there is no loss `zzzz`; sums are made of cross_entropy, border_weighted, ohem and aaf\.$",
+            r"there is no loss `zzzz`; sums are made of cross_entropy, focal, dice, lovasz, .* and aaf\.$",
         ),
         ({"loss": "ohem+"}, r"there is no loss ``; sums are made of"),
         ({"loss": "ohem+ohem"}, r"a sum of losses holds each once, and `ohem` comes twice\.$"),
         ({"loss": "aaf"}, r"`aaf` only compares neighbours, which name no class; take cross_entropy\+aaf\.$"),
         (
             {**PAIRED, "loss_options": {"strid": 2}},
-            r"there is no option `strid`, the nearest is stride; aaf has stride, ",
+            r"there is no option `strid`, the nearest is stride; cross_entropy has label_smoothing, aaf has stride, ",
         ),
+        ({"loss": "lovasz", "loss_options": {"strid": 2}}, r"there is no option `strid`; lovasz has none\.$"),
+        (
+            {"loss": "focal", "loss_options": {"focal": {"gama": 2}}},
+            r"there is no option `gama`, the nearest is gamma; focal has gamma\.$",
+        ),
+        (
+            {"loss": "focal", "loss_options": {"focal": 2}},
+            r"`focal` \(=2\) is a loss, and its options have names, such as focal\.gamma\.$",
+        ),
+        ({"loss": "focal", "loss_options": {"gamma": -1}}, r"`gamma` \(=-1\): input should be greater than or equal"),
+        ({"loss": "dice", "loss_options": {"power": 3}}, r"`power` \(=3\): input should be 1 or 2\.$"),
+        ({"loss": "cross_entropy+-1*dice"}, r"`-1` must be a positive number, as in cross_entropy\+0\.5\*dice\.$"),
+        ({"loss": "cross_entropy+x*dice"}, r"`x` must be a positive number"),
+        ({"loss": "cross_entropy+inf*dice"}, r"`inf` must be a positive number"),
         ({"loss_options": {"stride": 2}}, r"they belong to aaf, which `loss` \(='cross_entropy'\) does not hold"),
         ({**PAIRED, "loss_options": {"stride": "x"}}, r"`stride` \(='x'\): input should be a valid integer"),
         (

@@ -106,7 +106,7 @@ class _Step:
         preparation = prepare(recipe, make_conduct(check=False), Silent())
         record = Run(trial.folder).network()
         self.state = preparation.first_state(record)
-        self.loop: Loop = preparation.loop(Run(trial.folder), record, 0, Silent())
+        self.loop: Loop = preparation.loop(Run(trial.folder), record, self.state, Silent())
         self.prepared, loader = self.loop.prepared(self.state)
         self.batch = next(iter(loader))
 

@@ -1,7 +1,7 @@
 """Charts as SVG text: a line over epochs and a heat map. Colours and type come from the page's style sheet."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -107,6 +107,57 @@ def _dot(x: float, y: float, title: str, count: int) -> str:
     radius = 3 if count <= 40 else 1.2
     target = f'<circle class="target" cx="{x:.1f}" cy="{y:.1f}" r="9"><title>{escape(title)}</title></circle>'
     return f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>' + target
+
+
+def bar_groups(
+    groups: Mapping[str, Mapping[str, float]], label: str, unit: str, notes: Mapping[str, str] | None = None
+) -> str:
+    """Groups of bars side by side, of which the first of each has its value on top and the others are paler.
+
+    Args:
+        groups: under each group's name the values of the same bars, from 0 on; nan has no bar.
+        label: what the chart is called for those who cannot see it.
+        unit: of the values, in the texts that appear when the pointer rests on a bar.
+        notes: what stands below the names of groups.
+    """
+    names = list(next(iter(groups.values())))
+    values = [value for bars in groups.values() for value in bars.values() if math.isfinite(value)]
+    marks = ticks(0.0, max(values, default=1.0) or 1.0, about=5)
+    bar = 22
+    wide = bar * len(names) + 26
+    width, foot = LEFT + wide * len(groups) + RIGHT, BOTTOM + 14
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - foot) * (1 - value / marks[-1])
+
+    parts = [
+        f'<line class="grid" x1="{LEFT}" x2="{width - RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>'
+        f'<text x="{LEFT - 8}" y="{y(mark) + 4:.1f}" text-anchor="end">{mark:g}</text>'
+        for mark in marks
+    ]
+    for place, (group, bars) in enumerate(groups.items()):
+        left = LEFT + place * wide + 13
+        middle = left + bar * len(names) / 2
+        parts.append(f'<text x="{middle:g}" y="{y(0) + 18:g}" text-anchor="middle">{escape(group)}</text>')
+        if notes:
+            below = escape(notes.get(group, ""))
+            parts.append(f'<text class="small" x="{middle:g}" y="{y(0) + 34:g}" text-anchor="middle">{below}</text>')
+        for index, (name, value) in enumerate(bars.items()):
+            if math.isfinite(value):
+                title = f"{group}, {name}: {value:.4g} {unit}"
+                parts.append(_bar(left + index * bar, y(value), y(0), bar - 3, index, title))
+        first = next(iter(bars.values()), math.nan)
+        if math.isfinite(first):
+            place_of = f'x="{left + 9.5:g}" y="{y(first) - 6:.1f}" text-anchor="middle"'
+            parts.append(f'<text class="last halo" {place_of}>{first:.3g}</text>')
+    return _svg(width, HEIGHT, label, parts, natural=True)
+
+
+def _bar(x: float, top: float, base: float, width: int, index: int, title: str) -> str:
+    return (
+        f'<rect class="column shade{min(index, 3)}" x="{x:g}" y="{top:.1f}" width="{width}" '
+        f'height="{base - top:.1f}"><title>{escape(title)}</title></rect>'
+    )
 
 
 def heat_map(

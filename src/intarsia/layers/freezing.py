@@ -71,19 +71,21 @@ def freeze_parts(net: nn.Module, parts: Sequence[str], norms: bool | str) -> tup
 
 @contextmanager
 def statistics_kept(net: nn.Module) -> Iterator[None]:
-    """Batch norms normalise by each batch as in training, and their statistics stay what they are.
+    """Batch norms normalise by each batch as in training, and their statistics stay what they are, bit by bit.
 
     >>> norm = nn.BatchNorm2d(1)
     >>> with statistics_kept(norm):
     ...     _ = norm(torch.ones(1, 1, 2, 2))
-    >>> norm.running_mean
-    tensor([0.])
+    >>> norm.running_mean, norm.num_batches_tracked
+    (tensor([0.]), tensor(0))
     """
-    tracking = [norm for norm in batch_norms(net).values() if norm.training and norm.track_running_stats]
-    for norm in tracking:
-        norm.track_running_stats = False
+    norms = [norm for norm in batch_norms(net).values() if norm.training]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # without statistics at all the kernels would keep other tensors for the way back
+        norm.num_batches_tracked = None if norm.num_batches_tracked is None else norm.num_batches_tracked.clone()
     try:
         yield
     finally:
-        for norm in tracking:
-            norm.track_running_stats = True
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy import ndimage
 from torch import Tensor
 
+from intarsia.losses.pixels import check_weights, class_logits, mean_by, pixel_weights, total_weight
 from intarsia.shapes import IGNORE
 
 BACKGROUND = 0
@@ -48,22 +49,29 @@ def _grown(span: slice, reach: int) -> slice:
 
 
 def border_weighted_cross_entropy(
-    logits: Float[Tensor, "B K H W"], target: Int[Tensor, "B H W"], ignore: int = IGNORE
+    logits: Float[Tensor, "B K H W"],
+    target: Int[Tensor, "B H W"],
+    ignore: int = IGNORE,
+    *,
+    class_weights: Float[Tensor, "C"] | None = None,
 ) -> Float[Tensor, ""]:
-    """The sum of (1 + border weight) · cross-entropy over all valid pixels, divided by their number.
+    """The sum of (w_c + border weight) · cross-entropy over all valid pixels, divided by the sum of their w_c.
 
-    U-Net, arXiv:1505.04597, equations 1 and 2, with w_c = 1: classes are not balanced. The paper sums where we take
-    the mean, so that learning rates mean the same as with :func:`~intarsia.losses.cross_entropy`. Weights are computed
-    from the masks as they are trained on, on the CPU.
+    U-Net, arXiv:1505.04597, equations 1 and 2. w_c is the weight of the true class, by default 1: classes are not
+    balanced, and the divisor is the number of valid pixels. The paper sums where we take the mean, so that learning
+    rates mean the same as with :func:`~intarsia.losses.cross_entropy`. Border weights are computed from the masks as
+    they are trained on, on the CPU.
+
+    Raises:
+        ArgumentError: the weights are not one a class.
 
     >>> border_weighted_cross_entropy(torch.zeros(1, 2, 1, 3), torch.tensor([[[1, 0, 1]]])).item()
     2.8259...
     """
-    masks = target.cpu().numpy()
-    weights = torch.from_numpy(np.stack([1 + border_weights(mask, ignore=ignore) for mask in masks]))
-    weights = torch.where(target != ignore, weights.to(logits), 0.0)
-    valid = (target != ignore).sum().clamp_min(1)
-    if logits.shape[1] == 1:
-        wanted = torch.where(target != ignore, target, 0).to(logits.dtype)
-        return F.binary_cross_entropy_with_logits(logits[:, 0], wanted, weights, reduction="sum") / valid
-    return (F.cross_entropy(logits, target, ignore_index=ignore, reduction="none") * weights).sum() / valid
+    scores = class_logits(logits)
+    check_weights(class_weights, scores.shape[1])
+    borders = torch.from_numpy(np.stack([border_weights(mask, ignore=ignore) for mask in target.cpu().numpy()]))
+    weights = pixel_weights(target, ignore, class_weights, scores.dtype)
+    weights = torch.where(target != ignore, weights + borders.to(scores), 0)
+    total = (F.cross_entropy(scores, target, ignore_index=ignore, reduction="none") * weights).sum()
+    return mean_by(total, total_weight(target, ignore, class_weights))

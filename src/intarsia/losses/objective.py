@@ -1,6 +1,8 @@
-"""What a training minimises: a sum of losses by name, and what the losses themselves learn."""
+"""What a training minimises: a weighted sum of losses by name, and what the losses themselves learn."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -9,37 +11,57 @@ from torch import Tensor, nn
 from intarsia.losses.adaptive_affinity_field import AdaptiveAffinityField
 from intarsia.losses.border import border_weighted_cross_entropy
 from intarsia.losses.cross_entropy import cross_entropy
+from intarsia.losses.dice import dice
+from intarsia.losses.focal import focal
+from intarsia.losses.lovasz import lovasz
 from intarsia.losses.ohem import ohem_cross_entropy
+from intarsia.losses.pixels import total_weight
 from intarsia.shapes import IGNORE
 
 PIXELS: dict[str, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
-    "border_weighted": border_weighted_cross_entropy,
+    "focal": focal,
+    "dice": dice,
+    "lovasz": lovasz,
     "ohem": ohem_cross_entropy,
+    "border_weighted": border_weighted_cross_entropy,
 }
 PAIRS: dict[str, Callable[..., AdaptiveAffinityField]] = {"aaf": AdaptiveAffinityField}
 
 
 class Objective(nn.Module):
-    """A sum of losses: those of pixels, for every output of a network, and those of pairs, for the main one alone.
+    """A weighted sum of losses: those of pixels, for every output of a network, and those of pairs, for the main one.
 
-    Its parameters are what losses learn beside the network. They belong to the training, not to the network.
+    Its parameters are what losses learn beside the network, and its buffer the class weights. They belong to the
+    training, not to the network.
 
     Args:
-        terms: names of losses.
+        terms: names of losses, and what each counts.
         classes: of the logits.
-        options: of those losses of pairs that are in the sum.
+        options: of the losses in the sum, by the loss's name, as its function takes them.
+        class_weights: one number a class, for all losses of pixels.
 
-    >>> import torch
-    >>> objective = Objective(["cross_entropy", "aaf"], classes=3)
+    >>> objective = Objective({"focal": 1.0, "dice": 0.5, "aaf": 1.0}, classes=3, options={"focal": {"gamma": 1.0}})
     >>> [name for name, _ in objective.named_parameters()]
     ['pairs.0.edge', 'pairs.0.not_edge']
+    >>> objective(torch.zeros(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=torch.long)).requires_grad
+    True
     """
 
-    def __init__(self, terms: Sequence[str] = (), classes: int = 2, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        terms: Mapping[str, float] = MappingProxyType({}),
+        classes: int = 2,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        class_weights: Float[Tensor, "C"] | None = None,
+    ) -> None:
         super().__init__()
-        self.pixels = [PIXELS[term] for term in terms if term in PIXELS]
-        self.pairs = nn.ModuleList(PAIRS[term](classes, **(options or {})) for term in terms if term in PAIRS)
+        given = options or {}
+        self.pixels = [(w, partial(PIXELS[name], **given.get(name, {}))) for name, w in terms.items() if name in PIXELS]
+        self.pairs = nn.ModuleList(PAIRS[name](classes, **given.get(name, {})) for name in terms if name in PAIRS)
+        self.pair_factors = tuple(weight for name, weight in terms.items() if name in PAIRS)
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", class_weights)
 
     def forward(
         self,
@@ -49,8 +71,14 @@ class Objective(nn.Module):
         auxiliary: bool = False,
     ) -> Float[Tensor, ""]:
         """The sum for the main output of a network, or for an ``auxiliary`` one."""
-        losses = [loss(logits, target, ignore) for loss in (*self.pixels, *(() if auxiliary else self.pairs))]
+        losses = [w * loss(logits, target, ignore, class_weights=self.class_weights) for w, loss in self.pixels]
+        if not auxiliary:
+            losses += [w * loss(logits, target, ignore) for w, loss in zip(self.pair_factors, self.pairs, strict=True)]
         return sum(losses[1:], losses[0])
+
+    def weight(self, target: Int[Tensor, "B H W"], ignore: int = IGNORE) -> Tensor:
+        """By what the losses divide that add up over batches: valid pixels, or the sum of their class weights."""
+        return total_weight(target, ignore, self.class_weights)
 
     def advance(self, progress: float) -> None:
         """Say how much of the training is over, from 0 to 1: some losses decay."""

@@ -1,31 +1,53 @@
-"""Which losses a recipe may name, alone or as a sum; no torch."""
+"""Which losses a recipe may name, alone or as a weighted sum, and what they take; no torch."""
 
+import math
+from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, field_validator
 
 from intarsia.errors import ArgumentError
 from intarsia.validation import first_mistake
 
-LOSSES = ("cross_entropy", "border_weighted", "ohem", "aaf")
+LOSSES = ("cross_entropy", "focal", "dice", "lovasz", "ohem", "border_weighted", "aaf")
 DEPTH_LOSSES = ("l1", "l2", "berhu", "scale_invariant")
 PAIRS = "aaf"  # compares neighbours, so that all labels could change places
 
 # Losses that a batch taken in parts does not add up to, and why.
 WHOLE_BATCH = {
+    "dice": "compares sums over the pixels of the whole batch",
+    "lovasz": "sorts the pixels of the whole batch",
     "ohem": "chooses its pixels among those of the whole batch",
     "aaf": "takes its means over the pairs of the whole batch",
     "berhu": "measures errors by the largest of the whole batch",
 }
 
 
-def loss_terms(loss: str) -> tuple[str, ...]:
-    """The losses of a sum.
+def loss_terms(loss: str) -> dict[str, float]:
+    """The losses of a sum, and what each counts.
 
-    >>> loss_terms("cross_entropy+aaf")
-    ('cross_entropy', 'aaf')
+    Raises:
+        ArgumentError: what stands before a ``*`` is no positive number.
+
+    >>> loss_terms("cross_entropy+0.5*dice")
+    {'cross_entropy': 1.0, 'dice': 0.5}
     """
-    return tuple(loss.split("+"))
+    return dict(_terms(loss))
+
+
+def _terms(loss: str) -> list[tuple[str, float]]:
+    terms: list[tuple[str, float]] = []
+    for term in loss.split("+"):
+        factor, star, name = term.rpartition("*")
+        try:
+            weight = float(factor) if star else 1.0
+        except ValueError:
+            weight = math.nan
+        if not 0 < weight < math.inf:
+            raise ArgumentError(f"`{factor}` must be a positive number, as in cross_entropy+0.5*dice")
+        terms.append((name.strip(), weight))
+    return terms
 
 
 def check_loss(loss: str, task: str = "auto") -> None:
@@ -35,16 +57,16 @@ def check_loss(loss: str, task: str = "auto") -> None:
     Traceback (most recent call last):
     intarsia.errors.ArgumentError: There is no loss `aff`, the nearest is aaf; sums are made of cross_entropy, ...
     """
-    terms = loss_terms(loss)
-    if task == "depth" or set(terms) & set(DEPTH_LOSSES):
+    names = [name for name, _ in _terms(loss)]
+    if task == "depth" or set(names) & set(DEPTH_LOSSES):
         _check_depth_loss(loss, task)
         return
-    for term in terms:
-        if term not in LOSSES:
-            raise ArgumentError(f"There is no loss `{term}`{_nearest(term, LOSSES)}; sums are made of {_list(LOSSES)}")
-        if terms.count(term) > 1:
-            raise ArgumentError(f"A sum of losses holds each once, and `{term}` comes twice")
-    if terms == (PAIRS,):
+    for name in names:
+        if name not in LOSSES:
+            raise ArgumentError(f"There is no loss `{name}`{_nearest(name, LOSSES)}; sums are made of {_list(LOSSES)}")
+        if names.count(name) > 1:
+            raise ArgumentError(f"A sum of losses holds each once, and `{name}` comes twice")
+    if names == [PAIRS]:
         raise ArgumentError("`aaf` only compares neighbours, which name no class; take cross_entropy+aaf")
 
 
@@ -60,10 +82,37 @@ def _check_depth_loss(loss: str, task: str) -> None:
         )
 
 
-class PairOptions(BaseModel):
-    """What :class:`intarsia.losses.AdaptiveAffinityField` takes."""
-
+class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class CrossEntropyOptions(_Options):
+    """What :func:`intarsia.losses.cross_entropy` takes."""
+
+    label_smoothing: StrictFloat = Field(default=0.0, ge=0, lt=1)
+
+
+class FocalOptions(_Options):
+    """What :func:`intarsia.losses.focal` takes."""
+
+    gamma: StrictFloat = Field(default=2.0, ge=0, allow_inf_nan=False)
+
+
+class DiceOptions(_Options):
+    """What :func:`intarsia.losses.dice` takes."""
+
+    power: Literal[1, 2] = 1
+
+
+class OHEMOptions(_Options):
+    """What :func:`intarsia.losses.ohem_cross_entropy` takes."""
+
+    threshold: StrictFloat = Field(default=0.7, gt=0, le=1)
+    min_kept: StrictInt | None = Field(default=None, ge=0)
+
+
+class PairOptions(_Options):
+    """What :class:`intarsia.losses.AdaptiveAffinityField` takes."""
 
     stride: StrictInt = Field(default=1, ge=1)
     sizes: tuple[StrictInt, ...] = (3, 5, 7)
@@ -80,25 +129,62 @@ class PairOptions(BaseModel):
         return sizes
 
 
-def checked_loss_options(loss: str, options: dict[str, object]) -> dict[str, object]:
-    """The options that were given, as the loss takes them.
+OPTIONS: dict[str, type[BaseModel]] = {  # no two losses have an option of the same name
+    "cross_entropy": CrossEntropyOptions,
+    "focal": FocalOptions,
+    "dice": DiceOptions,
+    "ohem": OHEMOptions,
+    "aaf": PairOptions,
+}
+
+
+def checked_loss_options(loss: str, options: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    """The options that were given, by loss, as the losses take them.
+
+    An option stands below its loss or alone, since no two losses have one of the same name.
 
     Raises:
         ArgumentError: there is no such option, it belongs to no loss of the sum, or its value breaks a rule.
 
-    >>> checked_loss_options("ohem+aaf", {"sizes": [3, 5], "margin": 2})
-    {'sizes': (3, 5), 'margin': 2.0}
+    >>> checked_loss_options("ohem+aaf", {"sizes": [3, 5], "ohem": {"threshold": 1}})
+    {'aaf': {'sizes': (3, 5)}, 'ohem': {'threshold': 1.0}}
     """
-    known = tuple(PairOptions.model_fields)
-    for name in options:
-        if name not in known:
-            raise ArgumentError(f"There is no option `{name}`{_nearest(name, known)}; aaf has {_list(known)}")
-    if options and PAIRS not in loss_terms(loss):
-        raise ArgumentError(f"They belong to aaf, which `loss` (={loss!r}) does not hold; leave them out")
+    terms = loss_terms(loss)
+    given: dict[str, dict[str, object]] = {}
+    for name, value in options.items():
+        owner = name if name in LOSSES else _owner(name, terms)
+        values = value if name in LOSSES else {name: value}
+        if not isinstance(values, Mapping):
+            raise ArgumentError(f"`{name}` (={value!r}) is a loss, and its options have names, such as {name}.gamma")
+        for option in values:
+            if option not in _known(owner):
+                raise ArgumentError(_no_option(str(option), (owner,)))
+        given.setdefault(owner, {}).update(values)
+    for owner in given:
+        if owner not in terms:
+            raise ArgumentError(f"They belong to {owner}, which `loss` (={loss!r}) does not hold; leave them out")
     try:
-        return PairOptions.model_validate(options).model_dump(exclude_unset=True)
+        return {o: OPTIONS[o].model_validate(v).model_dump(exclude_unset=True) for o, v in given.items() if v}
     except ValidationError as error:
         raise ArgumentError(first_mistake(error).removesuffix(".")) from error
+
+
+def _owner(option: str, terms: Mapping[str, float]) -> str:
+    """The loss that has an option."""
+    for name in OPTIONS:
+        if option in _known(name):
+            return name
+    raise ArgumentError(_no_option(option, tuple(terms)))
+
+
+def _no_option(option: str, losses: tuple[str, ...]) -> str:
+    known = tuple(name for loss in losses for name in _known(loss))
+    has = [f"{loss} has {_list(_known(loss)) if _known(loss) else 'none'}" for loss in losses]
+    return f"There is no option `{option}`{_nearest(option, known)}; {', '.join(has)}"
+
+
+def _known(loss: str) -> tuple[str, ...]:
+    return tuple(OPTIONS[loss].model_fields) if loss in OPTIONS else ()
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:
@@ -107,4 +193,4 @@ def _nearest(name: str, known: tuple[str, ...]) -> str:
 
 
 def _list(names: tuple[str, ...]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -107,6 +107,11 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def balance_path(self) -> Path:
+        """What was told of rare classes before the first step, if anything."""
+        return self.folder / "balance.json"
+
+    @property
     def refinement_path(self) -> Path:
         """What is done to the network's answers, if anything: see ``runs/refinement.py``, which is slower to import."""
         return self.folder / "refinement.json"

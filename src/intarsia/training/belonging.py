@@ -4,7 +4,10 @@ from intarsia.errors import ArgumentError
 from intarsia.models import CATALOG, DEPTH_CATALOG
 from intarsia.runs import Recipe
 
-NO_MASKS = ("auxiliary", "refiner", "refiner_options", "train", "loss_options")  # what only segmentation has
+NO_MASKS = (  # what only segmentation has
+    *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options"),
+    *("class_weights", "hard_classes", "image_weights", "class_crops"),
+)
 NO_SYSTEM = ("model", "output_stride", "form", "options", "backbone_weights", "weights", "loss")  # nor a classifier
 
 OTHERS = {  # the settings that a task has no use for, and what is trained instead

@@ -12,7 +12,7 @@ from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs import Balance, NetworkRecord, Recipe
 from intarsia.runs.loss_names import loss_terms
 from intarsia.runs.settings import REFINERS
 from intarsia.training.admission import Data
@@ -38,11 +38,13 @@ def create_accelerator() -> Accelerator:
     )
 
 
-def create_objective(recipe: Recipe, dataset: Data) -> Objective:
+def create_objective(recipe: Recipe, dataset: Data, balance: Balance = Balance()) -> Objective:  # noqa: B008  (frozen)
     """The sum of losses that a recipe names; a depth loss learns nothing, and its task has it."""
     if isinstance(dataset, DepthDataset):
         return Objective()
-    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options)
+    weights = balance.class_weights
+    class_weights = None if weights is None else torch.tensor([weights[name] for name in dataset.classes.names])
+    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options, class_weights)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
         largest, stride = max(pairs.sizes), pairs.stride
@@ -56,13 +58,19 @@ def create_objective(recipe: Recipe, dataset: Data) -> Objective:
     return objective
 
 
-def create_task(recipe: Recipe, dataset: Data, preprocessing: Preprocessing, objective: Objective) -> Task:
+def create_task(
+    recipe: Recipe,
+    dataset: Data,
+    preprocessing: Preprocessing,
+    objective: Objective,
+    balance: Balance = Balance(),  # noqa: B008  (frozen)
+) -> Task:
     """What a recipe says is learned."""
     if isinstance(dataset, DepthDataset):
         return DepthTask(recipe, dataset, preprocessing, measuring_of(recipe, dataset))
     if recipe.task == "classification":
         return ClassificationTask(recipe, dataset, preprocessing)
-    return SegmentationTask(recipe, dataset, preprocessing, objective)
+    return SegmentationTask(recipe, dataset, preprocessing, objective, balance)
 
 
 def step_batches(

@@ -7,27 +7,45 @@ import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection, forkserver
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from intarsia.data import Augmentation, Sample, generator_for, plan_view
+from intarsia.data.augmentation.focus import draw_focus
 from intarsia.errors import IntarsiaError
 from intarsia.training.mishaps import LoaderDied
+from intarsia.training.places import Places
 from intarsia.training.samplers import Draw, StepBatches
 
 Batch = tuple[UInt8[Tensor, "B H W C"], Tensor]  # masks (B, H, W), or what else a task learns from
 Item = tuple[Tensor, Tensor] | IntarsiaError
 
+STREAM = 2  # the last of the numbers that seed the choice of a pixel, apart from those of views and places
+
 
 class AugmentedSamples(Dataset[Item]):
-    """(epoch, index) → image (H, W, C) and mask (H, W), a pure function of the seed."""
+    """(epoch, place) → image (H, W, C) and mask (H, W), a pure function of the seed.
 
-    def __init__(self, samples: Sequence[Sample], augmentation: Augmentation, seed: int) -> None:
+    ``places`` says which image stands in a place, by default that of the same number; ``class_crops`` is the share of
+    views around a pixel of a class drawn evenly. For these the mask is read whole, the image as ever in a window.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        augmentation: Augmentation,
+        seed: int,
+        places: Places | None = None,
+        class_crops: float = 0.0,
+    ) -> None:
         self.samples = samples
         self.augmentation = augmentation
         self.seed = seed
+        self.places = places
+        self.class_crops = class_crops
 
     def strengths(self, sample: Sample) -> Augmentation:
         """Of the augmentation of one sample."""
@@ -35,14 +53,21 @@ class AugmentedSamples(Dataset[Item]):
         return self.augmentation
 
     def __getitem__(self, draw: Draw) -> Item:
-        epoch, index = draw
-        sample = self.samples[index]
+        epoch, place = draw
+        sample = self.samples[place if self.places is None else self.places.image(epoch, place)]
         try:
-            view = plan_view(sample.shape(), self.strengths(sample), generator_for(self.seed, epoch, index))
+            focus = self._focus(sample, generator_for(self.seed, epoch, place, STREAM))
+            view = plan_view(sample.shape(), self.strengths(sample), generator_for(self.seed, epoch, place), focus)
             image, mask = view.apply(sample.image(view.window), sample.mask(view.window))
         except IntarsiaError as error:  # a worker's exception would arrive as a traceback
             return error
         return torch.from_numpy(image), torch.from_numpy(mask)
+
+    def _focus(self, sample: Sample, generator: np.random.Generator) -> tuple[int, int] | None:
+        """The pixel that a view shall show, if any."""
+        if generator.random() >= self.class_crops:
+            return None
+        return draw_focus(sample.mask(), generator)
 
 
 def collate(items: list[Item]) -> Batch | IntarsiaError:

@@ -134,6 +134,16 @@ def network_record(recipe: Recipe, net: Network, dataset: Data, execution: Execu
     )
 
 
+def check_auxiliary(recipe: Recipe, net: Network) -> None:
+    """Refuse a weight for auxiliary outputs that there are not."""
+    has_some = isinstance(net, SegmentationNetwork) and bool(net.auxiliary_weights)
+    if recipe.auxiliary_weight is not None and not has_some:
+        raise ArgumentError(
+            f"`auxiliary_weight` (={recipe.auxiliary_weight:g}) is that of auxiliary outputs, and `{recipe.model}` has "
+            "none here; add --auxiliary, or leave it out."
+        )
+
+
 def measuring_of(recipe: Recipe, dataset: Data) -> Measuring | None:
     """How a recipe's depths are measured; None by the data's own sensor, and where nothing is measured."""
     if isinstance(dataset, Dataset):
@@ -151,6 +161,7 @@ def check_stage(recipe: Recipe, dataset: Data, net: Network, processes: int = 1)
     """Refuse batches, crops and ways to compute that the network of a stage cannot be trained on."""
     check_batch(recipe, dataset, net, processes)
     check_crop(recipe, net)
+    check_auxiliary(recipe, net)
     if recipe.checkpointing and not stages_of(body_of(net)):
         raise ArgumentError(
             f"`checkpointing` (=True) finds no stages in backbone `{recipe.backbone}` that it could compute twice; "

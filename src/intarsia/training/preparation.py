@@ -14,11 +14,13 @@ from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.layers.synchronised_norm import synchronised
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
-from intarsia.runs import Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run
+from intarsia.runs.balance import read_balances
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.averaging import begin_average
+from intarsia.training.balancing import check_hard_classes, find_balance
 from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
     Task,
@@ -44,7 +46,7 @@ from intarsia.training.networks import (
 )
 from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
-from intarsia.training.processes import first_before_others
+from intarsia.training.processes import first_before_others, from_first
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.recomputing import recompute
 from intarsia.training.stages import carry_over, course_of, freeze_for_stage, go_on_from, network_of_stage
@@ -58,7 +60,7 @@ UNTRAINED = {"pretrained": False, "backbone_weights": None}
 class Preparation:
     """What one stage trains, on what, and where; ``reporter`` is silent in all processes but the first.
 
-    ``whole`` is the recipe of all stages, ``number`` counts them from 0.
+    ``whole`` is the recipe of all stages, ``number`` counts them from 0; ``balances`` are those of the stages so far.
     """
 
     whole: Recipe
@@ -66,6 +68,7 @@ class Preparation:
     conduct: Conduct
     dataset: Data
     net: Network
+    balances: tuple[Balance, ...]
     objective: Objective
     accelerator: Accelerator
     reporter: Reporter
@@ -75,10 +78,15 @@ class Preparation:
         """That of the stage."""
         return self.whole.at_stage(self.number)
 
+    @property
+    def balance(self) -> Balance:
+        """What the stage does for rare and hard classes."""
+        return self.balances[self.number]
+
     def measured_record(self) -> NetworkRecord:
         """The record of a new run; measures how to execute where the recipe leaves it open."""
         trial = copy.deepcopy(self.objective)  # as of the network: gradients are left behind
-        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial)
+        task = create_task(self.recipe, self.dataset, preprocessing_of(self.net), trial, self.balance)
         execution = choose_execution(self.recipe, task, self.net, str(self.accelerator.device), self.reporter)
         return network_record(self.recipe, self.net, self.dataset, execution)
 
@@ -108,18 +116,23 @@ class Preparation:
         )
 
     def next_stage(
-        self, record: NetworkRecord, state: TrainingState
+        self, record: NetworkRecord, state: TrainingState, run: Run
     ) -> tuple["Preparation", NetworkRecord, TrainingState]:
-        """What stands before the first step of the next stage: all weights that fit by name go on."""
+        """What stands before the first step of the next stage: all weights that fit by name go on.
+
+        Classes are hard as the last evaluation in the run found them.
+        """
         number, batches = self.number + 1, step_batches(self.recipe, self.dataset, self.accelerator)
         recipe = self.whole.at_stage(number)
         set_seed((recipe.seed + number) % 2**32)  # what begins anew does so alike when a run is resumed here
         net, record = network_of_stage(record, recipe)
         self.reporter.say(f"Stage {number + 1} of {self.whole.stage_count}: {go_on_from(net, self.net)}")
         freeze_for_stage(recipe, net)
-        is_same = (recipe.loss, recipe.loss_options) == (self.recipe.loss, self.recipe.loss_options)
-        objective = self.objective if is_same else create_objective(recipe, self.dataset).to(self.accelerator.device)
-        following = replace(self, number=number, net=net, objective=objective)
+        balance = from_first(lambda: find_balance(recipe, self.dataset, run))
+        is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
+        objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
+        objective = objective.to(self.accelerator.device)
+        following = replace(self, number=number, net=net, objective=objective, balances=(*self.balances, balance))
         begun = following.first_state(record)
         if self.whole.stages[number].optimiser == "continue":
             carry_over(begun.optimiser, net, state.optimiser, self.net)
@@ -143,7 +156,8 @@ class Preparation:
 
     def task(self, record: NetworkRecord) -> Task:
         """What is learned."""
-        return create_task(self.recipe, self.dataset, Preprocessing(record.mean, record.std), self.objective)
+        preprocessing = Preprocessing(record.mean, record.std)
+        return create_task(self.recipe, self.dataset, preprocessing, self.objective, self.balance)
 
     def loop(self, run: Run, record: NetworkRecord, state: TrainingState, reporter: Reporter) -> Loop:
         """The loop of the stage, from where a state stands."""
@@ -195,8 +209,14 @@ def prepare(
     check_stage(stages[number], dataset, net, accelerator.num_processes)
     for stage in stages[number + 1 :]:
         _check_later(stage, dataset, accelerator.num_processes)
-    objective = create_objective(stages[number], dataset).to(accelerator.device)
-    return Preparation(recipe, number, conduct, dataset, net, objective, accelerator, reporter)
+    if resumed:
+        balances = read_balances(resumed[0].balance_path, number + 1)
+    else:
+        balances = (from_first(lambda: find_balance(stages[0], dataset)),)
+    if said := balances[number].text():
+        reporter.say(said)
+    objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)
+    return Preparation(recipe, number, conduct, dataset, net, balances, objective, accelerator, reporter)
 
 
 def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
@@ -214,6 +234,7 @@ def _check_later(stage: Recipe, dataset: Data, processes: int) -> None:
         net = create_network(stage.model_copy(update=UNTRAINED), dataset)
     freeze_for_stage(stage, net)
     check_stage(stage, dataset, net, processes)
+    check_hard_classes(stage, dataset)
     create_objective(stage, dataset)
 
 

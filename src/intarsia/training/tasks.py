@@ -1,7 +1,7 @@
 """What a training loop has to know of segmentation: batches, loss, scores, picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ from intarsia.inference.execution import Execution
 from intarsia.losses import Objective
 from intarsia.metrics import Scores
 from intarsia.models import Outputs, SegmentationNetwork
-from intarsia.runs import Recipe
+from intarsia.runs import Balance, Recipe
 from intarsia.training.loading import AugmentedSamples
+from intarsia.training.places import Places
 
 Item = TypeVar("Item")
 
@@ -36,18 +37,23 @@ class SegmentationTask:
     dataset: Dataset
     preprocessing: Preprocessing
     objective: Objective
+    balance: Balance = field(default_factory=Balance)
 
     def training_samples(self) -> AugmentedSamples:
         """The training images, augmented as the recipe says."""
-        return AugmentedSamples(self.dataset.split(self.recipe.split), self.recipe.augmentation(), self.recipe.seed)
+        weights, recipe = self.balance.image_weights, self.recipe
+        places = None if weights is None else Places(weights, recipe.seed)
+        images = self.dataset.split(recipe.split)
+        return AugmentedSamples(images, recipe.augmentation(), recipe.seed, places, recipe.class_crops)
 
     def loss(self, outputs: Float[Tensor, "B K H W"] | Outputs, masks: Tensor) -> Float[Tensor, ""]:
-        """The recipe's loss, means over valid pixels or pairs; auxiliary outputs count by their weights."""
+        """The recipe's loss; auxiliary outputs count by the recipe's weight, or else by their own."""
         ignore = self.dataset.classes.ignore
         if not isinstance(outputs, Outputs):
             return self.objective(outputs, masks, ignore)
         total = self.objective(outputs.logits, masks, ignore)
-        for weight, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+        for own, logits in zip(outputs.weights, outputs.auxiliary, strict=True):
+            weight = own if self.recipe.auxiliary_weight is None else self.recipe.auxiliary_weight
             total = total + weight * self.objective(logits, masks, ignore, auxiliary=True)
         return total
 
@@ -57,8 +63,8 @@ class SegmentationTask:
         return self.preprocessing(pictures)
 
     def valid_targets(self, masks: Tensor) -> Tensor:
-        """Over how many pixels :meth:`loss` takes its mean: what a part of a batch weighs in the mean of the whole."""
-        return (masks != self.dataset.classes.ignore).sum()
+        """By what :meth:`loss` divides: what a part of a batch weighs in the mean of the whole."""
+        return self.objective.weight(masks, self.dataset.classes.ignore)
 
     def validate(self, net: nn.Module, execution: Execution, share: slice = slice(None)) -> Scores:
         """Scores on the validation split, or on a share of it, at full resolution."""

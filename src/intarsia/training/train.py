@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from intarsia.errors import ArgumentError
 from intarsia.runs import Conduct, NetworkRecord, Recipe, Run, make_conduct, make_recipe
+from intarsia.runs.balance import write_balances
 from intarsia.training.building import describe_training
 from intarsia.training.folder import admit, folder_for, held
 from intarsia.training.mishaps import told
@@ -70,6 +71,7 @@ def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: R
             if is_first:
                 run.begin(recipe, preparation.classes)
                 run.write_network(record)
+                write_balances(run.balance_path, preparation.balances)
         preparation.reporter.say(describe_training(record, preparation.net))
         _fit(preparation, run, record)
     return run
@@ -84,7 +86,9 @@ def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
         preparation.loop(run, record, state, reporter).fit(state)
         while state.stage + 1 < recipe.stage_count:
-            preparation, record, state = preparation.next_stage(record, state)
+            preparation, record, state = preparation.next_stage(record, state, run)
+            if preparation.accelerator.is_main_process:
+                write_balances(run.balance_path, preparation.balances)
             preparation.loop(run, record, state, reporter).fit(state)
     best = told_best(recipe, preparation.task(record), state.best_score)
     reporter.say(f"Best {best}; the run is in `{run.folder}`.")

@@ -25,13 +25,19 @@ class Axis:
     length: int
 
     @classmethod
-    def drawn(cls, size: int, crop: int, scale: float, draw: float) -> "Axis":
-        """Where the crop lies: within the magnified image if that is larger, around it otherwise; 0 ≤ draw < 1."""
+    def drawn(cls, size: int, crop: int, scale: float, draw: float, focus: int | None = None) -> "Axis":
+        """Where the crop lies: within the magnified image if that is larger, around it otherwise; 0 ≤ draw < 1.
+
+        With a `focus`, a pixel of the image, it is one of the places that show it.
+        """
         scaled = max(1, round(size * scale))
-        offset = int(draw * (abs(scaled - crop) + 1))
-        if scaled >= crop:
-            return cls(size, scaled, start=offset, place=0, length=crop)
-        return cls(size, scaled, start=0, place=offset, length=scaled)
+        if scaled < crop:
+            return cls(size, scaled, start=0, place=int(draw * (crop - scaled + 1)), length=scaled)
+        first, last = 0, scaled - crop
+        if focus is not None:
+            magnified = min(scaled - 1, int((focus + 0.5) * scaled / size))
+            first, last = max(first, magnified - crop + 1), min(last, magnified)
+        return cls(size, scaled, start=first + int(draw * (last - first + 1)), place=0, length=crop)
 
     @property
     def step(self) -> float:

@@ -46,7 +46,7 @@ class View:
         Raises:
             ArgumentError: a picture has not the window's size.
         """
-        new_image, (new_mask,) = self._applied(image, {"mask": mask}, _ignore(mask))
+        new_image, (new_mask,) = self._applied(image, {"mask": mask}, ignore_of(mask))
         return new_image, new_mask
 
     def apply_to_depths(
@@ -148,14 +148,25 @@ class View:
         return self.window[0].start, self.window[1].start
 
 
-def plan_view(size: tuple[int, int], augmentation: Augmentation, generator: np.random.Generator) -> View:
-    """Draw a view of an image of `size` rows and columns: a pure function of size, strengths and generator."""
+def plan_view(
+    size: tuple[int, int],
+    augmentation: Augmentation,
+    generator: np.random.Generator,
+    focus: tuple[int, int] | None = None,
+) -> View:
+    """Draw a view of an image of `size` rows and columns: a pure function of size, strengths, generator and focus.
+
+    With a `focus`, a row and column of the image, the crop is drawn evenly from those that show this pixel; a rotation
+    or elastic deformation, which come after, may move it out again.
+    """
     # Always the same draws, so that changing one strength leaves what the others do alone; the elastic nodes come last.
     draws = generator.random(10)
     low, high = np.log(augmentation.scale)
     scale = float(np.exp(low + (high - low) * draws[0]))
     crop = augmentation.crop_size
-    rows, columns = (Axis.drawn(size[i], crop[i], scale, draws[1 + i]) for i in (0, 1))
+    rows, columns = (
+        Axis.drawn(size[i], crop[i], scale, draws[1 + i], focus if focus is None else focus[i]) for i in (0, 1)
+    )
     strengths = np.array((augmentation.brightness, augmentation.contrast, augmentation.saturation))
     factors = 1 + strengths * (2 * draws[4:7] - 1)
     angle = augmentation.rotation * (2 * float(draws[7]) - 1)
@@ -200,5 +211,6 @@ def augment(
     return view.apply(image[view.window], mask[view.window])
 
 
-def _ignore(mask: Mask) -> int:
+def ignore_of(mask: Mask) -> int:
+    """What a mask of this type holds where there is no class."""
     return IGNORE if mask.dtype == np.uint8 else IGNORE_UINT16

@@ -66,8 +66,12 @@ def write_report(path: str | Path, report: Report) -> None:
 
     The file needs nothing but itself: charts are inline SVG, pictures are data URIs, and there is no script.
     """
-    # A file name may hold bytes that are no text; they become question marks and do not cost the page.
-    write_text(path, render(report).encode("utf-8", errors="replace").decode("utf-8"))
+    write_page(path, render(report))
+
+
+def write_page(path: str | Path, page: str) -> None:
+    """Write HTML text; bytes of file names that are no text become question marks and do not cost the page."""
+    write_text(path, page.encode("utf-8", errors="replace").decode("utf-8"))
 
 
 def render(report: Report) -> str:

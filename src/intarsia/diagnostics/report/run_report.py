@@ -1,20 +1,16 @@
 """A trained run, evaluated and told on one page."""
 
 import math
-import platform
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from shlex import join, quote
 from typing import NamedTuple
 
-import torch
-
-import intarsia
 from intarsia.data import Dataset, Sample
 from intarsia.data.pictures import as_rgb
 from intarsia.diagnostics.report.linear_baseline import fit_linear_baseline
 from intarsia.diagnostics.report.page import Report, write_report
 from intarsia.diagnostics.report.pictures import Example
+from intarsia.diagnostics.report.run_facts import commands_of, network_facts, trained_sentence
 from intarsia.inference import Borders, BothScores, Result, Segmenter, evaluate_both, evaluate_samples, load
 from intarsia.inference.evaluate import open_for
 from intarsia.metrics import Scores, confusion_matrix
@@ -66,13 +62,13 @@ def report_on_run(
         Report(
             title=f"{dataset.name}: {run.network().model}",
             sentence=_sentence(run, data, name, len(samples)),
-            facts=[*_facts(run), ("Protocol", segmenter.protocol), *_gain(both), *_borders(borders)],
+            facts=[*network_facts(run), ("Protocol", segmenter.protocol), *_gain(both), *_borders(borders)],
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
             baseline=baseline,
             classes=segmenter.classes,
             examples=examples.kept,
-            commands=_commands(run, data),
+            commands=commands_of(run, data),
         ),
     )
     return RunScores(scores, baseline, both)
@@ -106,21 +102,13 @@ def _linear_scores(dataset: Dataset, samples: Sequence[Sample]) -> Scores:
 
 
 def _sentence(run: Run, data: str | Path, split: str, images: int) -> str:
-    record, history, recipe = run.network(), run.history(), Recipe.read(run.recipe_path)
-    minutes = history[-1]["seconds"] / 60 if history else 0.0
-    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
-    of = "the 1 image" if images == 1 else f"the {images} images"
-    unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
+    record, recipe = run.network(), Recipe.read(run.recipe_path)
     refiner = REFINERS[record.refiner] if record.refiner else ""
     if recipe.train == "refiner":
         refined = f" stayed as `{recipe.weights}` brought it, while {refiner} behind it"
     else:
         refined = f", refined by {refiner} that learned with it," if refiner else ""
-    return (
-        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}){refined} was trained "
-        f"for {epochs} on {recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of "
-        f"{data}{unseen}."
-    )
+    return trained_sentence(run, data, split, images, refined)
 
 
 def _gain(both: BothScores | None) -> list[tuple[str, str]]:
@@ -139,38 +127,3 @@ def _borders(borders: Borders | None) -> list[tuple[str, str]]:
 
 def _at(radius: float, value: float) -> str:
     return f"{'–' if math.isnan(value) else f'{value:.4f}'} at {radius:g} px"
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    record, recipe = run.network(), Recipe.read(run.recipe_path)
-    return [
-        ("Model", f"{record.model}, form {record.form}"),
-        ("Backbone", f"{record.backbone} at output stride {record.output_stride}"),
-        ("Backbone weights", record.weights_source),
-        ("Optimiser", f"{recipe.optimiser}, learning rate {recipe.base_learning_rate:g}, decay {recipe.decay:g}"),
-        ("Batch and crop", f"{recipe.batch_size} × {recipe.crop_size}²"),
-        ("Precision", f"{record.precision}, {record.memory_format} on {record.device}"),
-        ("Machine", f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}"),
-        ("Versions", f"intarsia {intarsia.__version__}, torch {torch.__version__}, Python {platform.python_version()}"),
-    ]
-
-
-def _commands(run: Run, data: str | Path) -> list[str]:
-    recipe, default = Recipe.read(run.recipe_path), Recipe(data="")
-    changed = [
-        _flag(name.replace("_", "-"), value)
-        for name, value in recipe.model_dump(exclude={"data", "options"}).items()
-        if value != getattr(default, name)
-    ]
-    changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
-    return [
-        " ".join(["intarsia train", quote(recipe.data), *changed, "--out", quote(str(run.folder))]),
-        join(["intarsia", "evaluate", str(run.folder), str(data)]),
-    ]
-
-
-def _flag(name: str, value: object, separator: str = " ") -> str:
-    """How the command line spells it."""
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no-{name}"
-    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else quote(str(value))}"

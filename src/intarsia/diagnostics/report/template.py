@@ -57,6 +57,11 @@ svg .last { fill: var(--ink); font-weight: 600; }
 svg .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
 svg .cell { fill: var(--accent); }
 svg .swatch { stroke: var(--ink); stroke-opacity: 0.25; }
+svg .column { fill: var(--accent); }
+svg .shade1 { fill: var(--quiet); fill-opacity: 0.75; }
+svg .shade2 { fill: var(--quiet); fill-opacity: 0.5; }
+svg .shade3 { fill: var(--quiet); fill-opacity: 0.28; }
+svg text.small { font-size: 10.5px; }
 svg .on { text-anchor: middle; fill: var(--ink); pointer-events: none; }
 svg .on.dark { fill: var(--paper); }
 svg .on.faint { fill: var(--quiet); }
@@ -90,6 +95,18 @@ i.swatch {
 .example figcaption span:last-child { white-space: nowrap; }
 .panels { display: grid; grid-template-columns: repeat(4, 1fr); gap: 0.6rem; }
 .panels img { display: block; width: 100%; border-radius: 3px; }
+.panels.five { grid-template-columns: repeat(5, 1fr); }
+.panels.broad { grid-template-columns: repeat(2, 1fr); }
+.scales { display: grid; grid-template-columns: repeat(2, 1fr); gap: 0 2.4rem; padding: 0.8rem 1.2rem 0; }
+.scale { font-size: 0.8rem; color: var(--quiet); }
+.scale i { display: block; height: 0.5rem; margin-bottom: 0.15rem; border-radius: 2px; }
+.scale span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.scale div { position: relative; height: 1.3rem; }
+.key { display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.6em; background: var(--quiet); }
+.key.shade0 { background: var(--accent); }
+.key.shade1 { opacity: 0.75; }
+.key.shade2 { opacity: 0.5; }
+.key.shade3 { opacity: 0.28; }
 .plates {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 2rem 1.6rem;
   align-items: start;
@@ -119,7 +136,9 @@ code span { display: inline-block; max-width: 100%; text-indent: 0; overflow-wra
   tr > .n { padding-left: 0.8rem; }
   table { font-size: 0.9rem; }
   tbody th { max-width: 8rem; padding-right: 0.8rem; }
-  .panels { grid-template-columns: repeat(2, 1fr); }
+  .panels, .panels.five { grid-template-columns: repeat(2, 1fr); }
+  .panels.broad { grid-template-columns: 1fr; }
+  .scales { grid-template-columns: 1fr; gap: 0.8rem; }
   .facts { columns: 1; }
 }
 """

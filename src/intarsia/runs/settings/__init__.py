@@ -1,5 +1,6 @@
 """How to train, by subject; :class:`Settings` is all of it."""
 
+from intarsia.runs.settings.balancing import BalancingSettings
 from intarsia.runs.settings.machine import MachineSettings
 from intarsia.runs.settings.network import REFINERS, NetworkSettings
 from intarsia.runs.settings.objective import ObjectiveSettings
@@ -19,6 +20,7 @@ class Settings(  # fields stand in the order from the last base to the first
     SelectionSettings,
     MachineSettings,
     OptimiserSettings,
+    BalancingSettings,
     ObjectiveSettings,
     ViewSettings,
     ScheduleSettings,

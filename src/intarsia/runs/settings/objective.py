@@ -13,12 +13,17 @@ class ObjectiveSettings(Section):
 
     loss: str = Field(
         default="cross_entropy",
-        description="cross_entropy, border_weighted (U-Net's: the ground between two things counts more) or ohem (the "
-        "hard pixels only, as in BiSeNet's code), or a sum: cross_entropy+aaf also compares neighbours (adaptive "
-        "affinity fields). Depth: l1, l2, berhu or scale_invariant.",
+        description="cross_entropy, focal, dice, lovasz, ohem (hard pixels only) or border_weighted (U-Net's), or a "
+        "sum such as cross_entropy+0.5*dice; cross_entropy+aaf also compares neighbours. docs/losses.md tells when. "
+        "Depth: l1, l2, berhu or scale_invariant.",
     )
     loss_options: Annotated[Options, SELDOM] = Field(
-        default_factory=dict, description="Of aaf: stride, sizes, margin, weight, such as --loss-options.stride 2."
+        default_factory=dict,
+        description="Of the losses, such as --loss-options.focal.gamma 1 or --loss-options.label-smoothing 0.1.",
+    )
+
+    auxiliary_weight: Annotated[float | None, SELDOM] = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Of each auxiliary output's loss; by default the model's."
     )
 
     @field_validator("loss")

@@ -19,12 +19,19 @@ def _read_options(options: object) -> object:
     """Values from the command line are text: ``12,24,36`` means three numbers, ``12,`` one, and nothing none."""
     if not isinstance(options, dict):
         return options
-    return {name: _read_option(value) for name, value in options.items()}
+    return {_read_name(name): _read_option(value) for name, value in options.items()}
+
+
+def _read_name(name: object) -> object:
+    """``label-smoothing``, as other options are typed, is ``label_smoothing``."""
+    return name.replace("-", "_") if isinstance(name, str) else name
 
 
 def _read_option(value: object) -> object:
     if isinstance(value, list):
         return tuple(value)
+    if isinstance(value, dict):
+        return _read_options(value)
     if not isinstance(value, str):
         return value
     if not value:

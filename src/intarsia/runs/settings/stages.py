@@ -6,6 +6,7 @@ from cyclopts import Parameter
 from pydantic import BeforeValidator, Field, field_validator
 
 from intarsia.runs.loss_names import check_loss
+from intarsia.runs.settings.balancing import HardClasses
 from intarsia.runs.settings.section import SELDOM, Section
 
 FrozenNorm = bool | Literal["statistics"]
@@ -41,6 +42,7 @@ class Stage(Section):
     model: str | None = Field(default=None, description="Another model, which takes the weights that fit by name.")
     form: str | None = Field(default=None, description="Its form.")
     loss: str | None = Field(default=None, description="What it minimises.")
+    hard_classes: HardClasses | None = Field(default=None, description="As in the recipe.")
     optimiser: Literal["restart", "continue"] = Field(
         default="restart", description="Whether momentum begins anew or goes on, for all weights that go on."
     )

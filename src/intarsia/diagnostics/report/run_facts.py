@@ -1,0 +1,62 @@
+"""What every report on a run says of the run itself: how it was trained, on what, and what repeats it."""
+
+import platform
+from pathlib import Path
+from shlex import join, quote
+
+import torch
+
+import intarsia
+from intarsia.runs import Recipe, Run
+
+
+def network_facts(run: Run) -> list[tuple[str, str]]:
+    """Pairs of a label and a value: network, optimiser, machine, versions."""
+    record, recipe = run.network(), Recipe.read(run.recipe_path)
+    return [
+        ("Model", f"{record.model}, form {record.form}"),
+        ("Backbone", f"{record.backbone} at output stride {record.output_stride}"),
+        ("Backbone weights", record.weights_source),
+        ("Optimiser", f"{recipe.optimiser}, learning rate {recipe.base_learning_rate:g}, decay {recipe.decay:g}"),
+        ("Batch and crop", f"{recipe.batch_size} × {recipe.crop_size}²"),
+        ("Precision", f"{record.precision}, {record.memory_format} on {record.device}"),
+        ("Machine", f"{platform.machine()}, {torch.get_num_threads()} threads, {platform.system()}"),
+        ("Versions", f"intarsia {intarsia.__version__}, torch {torch.__version__}, Python {platform.python_version()}"),
+    ]
+
+
+def trained_sentence(run: Run, data: str | Path, split: str, images: int, refined: str = "") -> str:
+    """How the network was trained, and on what it is scored; `refined` stands behind its name."""
+    record, history, recipe = run.network(), run.history(), Recipe.read(run.recipe_path)
+    minutes = history[-1]["seconds"] / 60 if history else 0.0
+    epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
+    of = "the 1 image" if images == 1 else f"the {images} images"
+    unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
+    return (
+        f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}){refined} was trained "
+        f"for {epochs} on {recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of "
+        f"{data}{unseen}."
+    )
+
+
+def commands_of(run: Run, data: str | Path) -> list[str]:
+    """What repeats the training and the evaluation, a line each."""
+    recipe = Recipe.read(run.recipe_path)
+    default = Recipe(data="", task="depth" if recipe.task == "depth" else "segmentation")
+    changed = [
+        _flag(name.replace("_", "-"), value)
+        for name, value in recipe.model_dump(exclude={"data", "options"}).items()
+        if value != getattr(default, name)
+    ]
+    changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
+    return [
+        " ".join(["intarsia train", quote(recipe.data), *changed, "--out", quote(str(run.folder))]),
+        join(["intarsia", "evaluate", str(run.folder), str(data)]),
+    ]
+
+
+def _flag(name: str, value: object, separator: str = " ") -> str:
+    """How the command line spells it."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else quote(str(value))}"

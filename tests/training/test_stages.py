@@ -1,0 +1,200 @@
+"""Several stages: each begins where the one before it ended, and is in force as its recipe says."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import TINY, at_step, run_tiny, same_runs, same_tensors, saved_step
+from torch import Tensor, nn
+
+from intarsia.errors import ArgumentError, DataError
+from intarsia.inference import load
+from intarsia.layers.freezing import batch_norms
+from intarsia.runs import Run
+from intarsia.training import loop, preparation, train
+from intarsia.training.state import TrainingState
+
+ASPP: dict[str, Any] = {"model": "deeplabv3", "options": {"channels": 8, "rates": (1, 2, 3)}, "crop_size": 48}
+PAPER = [  # DeepLab v3's (arXiv:1706.05587, sections 4 and 4.1), short
+    {"output_stride": 16, "steps": 2, "learning_rate": 0.007},
+    {"output_stride": 8, "steps": 2, "learning_rate": 0.001, "freeze_batch_norm": True, "split": "trainval"},
+]
+CHAIN = [  # FCN's (arXiv:1605.06211, section 4.2): each net begins with the coarser one's weights
+    {"model": "fcn32s", "epochs": 1},
+    {"model": "fcn16s", "steps": 4, "optimiser": "continue"},
+    {"model": "fcn8s", "steps": 2, "freeze": "backbone.body.layer1", "learning_rate": 1e-4},
+]
+EVERYTHING: dict[str, Any] = {
+    "ema": 0.9,
+    "clip": 0.1,
+    "precise_batch_norm": 2,
+    "checkpointing": True,
+    "schedule": "cosine",
+    "warmup": 2,
+    "head_factor": 10,
+    "bias_factor": 2,
+    "best_by": "pixel_accuracy",
+    "patience": 5,
+}
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What each stage's network was before and behind it."""
+    seen, real = SimpleNamespace(before=[], behind=[], loops=[], memory=[]), loop.Loop.fit
+
+    def fit(self: loop.Loop, state: TrainingState) -> None:
+        seen.loops.append(self)
+        seen.before.append(tensors(state))
+        seen.memory.append(moments(state))
+        real(self, state)
+        seen.behind.append(tensors(state))
+        seen.memory.append(moments(state))
+
+    monkeypatch.setattr(loop.Loop, "fit", fit)
+    return seen
+
+
+def tensors(state: TrainingState) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in state.net.state_dict().items()}
+
+
+def moments(state: TrainingState) -> dict[str, Tensor]:
+    """What the optimiser remembers, by the names of the weights."""
+    kept = state.optimiser.state
+    return {name: kept[p]["exp_avg"].clone() for name, p in state.net.named_parameters() if p in kept}
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_two_stages_of_deeplab_v3(
+    tmp_path: Path, watched: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second, batch norm stands still and the output stride is 8; it begins with the first one's weights."""
+    real = preparation.open_for_training
+
+    def few(*arguments: Any) -> Any:
+        dataset = real(*arguments)
+        return replace(
+            dataset,
+            splits={
+                name: samples[:count] for (name, samples), count in zip(dataset.splits.items(), (4, 2), strict=False)
+            },
+        )
+
+    monkeypatch.setattr(preparation, "open_for_training", few)
+    values = {**TINY, **ASPP, "data": "sample:materials", "stages": PAPER}
+    run = train(out=tmp_path / "run", quiet=True, **values)
+    assert same(watched.behind[0], watched.before[1])
+    first, second = (stage.gradient.task.recipe for stage in watched.loops)
+    assert (first.output_stride, second.output_stride, second.split) == (16, 8, "trainval")
+    assert [stage.batches.images for stage in watched.loops] == [4, 6]
+    net = load(run.folder).net
+    known = batch_norms(net)
+    norms = [name for name in watched.before[1] if name.rpartition(".")[0] in known]
+    assert any("running_var" in name for name in norms)
+    moved = {name for name, tensor in watched.behind[1].items() if not torch.equal(tensor, watched.before[1][name])}
+    assert moved == {name for name in watched.behind[1] if name not in norms}
+    assert {name for name in norms if torch.equal(watched.before[0][name], watched.behind[0][name])} == set()
+    assert run.network().output_stride == 8
+    assert net.backbone.spec.strides[-1] == 8
+    assert net.backbone(torch.zeros(1, 3, 64, 64))[-1].shape[-2:] == (8, 8)
+    rates = {module.dilation for module in net.decoder.modules() if isinstance(module, nn.Conv2d)}
+    assert rates == {(1, 1), (2, 2), (4, 4), (6, 6)}, "those of the pyramid double with the grid"
+    assert [(line["stage"], line["epoch"], line["step"]) for line in run.history()] == [(1, 1, 2), (2, 2, 4)]
+
+
+def test_momentum_goes_on_or_begins_anew(discs: Path, tmp_path: Path, watched: SimpleNamespace) -> None:
+    stages = [{"model": "fcn32s"}, {"model": "fcn16s", "optimiser": "continue"}, {"model": "fcn8s"}]
+    run_tiny(discs, tmp_path / "run", stages=stages, steps=1, options={}, epochs=1)
+    _, behind, going_on, _, anew, _ = watched.memory
+    assert behind
+    assert same(going_on, {name: tensor for name, tensor in behind.items() if name in going_on})
+    assert set(behind) - set(going_on) == set(), "the coarser net's weights are all in the finer one"
+    assert anew == {}
+
+
+def test_a_chain_ends_as_its_last_network(discs: Path, tmp_path: Path, watched: SimpleNamespace) -> None:
+    run = run_tiny(discs, tmp_path / "run", stages=CHAIN, options={})
+    assert [line["stage"] for line in run.history()] == [1, 2, 2, 3]
+    assert [line["epoch"] for line in run.history()] == [1, 2, 3, 4]
+    assert run.network().model == "fcn8s"
+    assert load(run.folder).net.blueprint.model == "fcn8s"  # pyright: ignore[reportOptionalMemberAccess]
+    for behind, before in ((0, 1), (1, 2)):
+        shared = watched.behind[behind].keys() & watched.before[before].keys()
+        fitting = {name for name in shared if watched.behind[behind][name].shape == watched.before[before][name].shape}
+        assert len(fitting) > 20
+        assert all(torch.equal(watched.behind[behind][name], watched.before[before][name]) for name in fitting)
+    for name, tensor in watched.behind[2].items():
+        if name.startswith("backbone.body.layer1"):
+            assert torch.equal(tensor, watched.before[2][name])
+
+
+def test_killed_anywhere_it_ends_with_the_same_bits(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a stage, at its last step, between two of its files, and at the first step of the next, all options on."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    how = {"stages": CHAIN, "options": {}, "checkpoint_minutes": 0, **EVERYTHING}
+    run_tiny(discs, tmp_path / "whole", **how)
+    out, real = tmp_path / "run", TrainingState.save
+    for kill in (2, 1, 2, 3):  # steps that are taken before: 2 and lost, 2 and 3, 3, …
+        with monkeypatch.context() as patch:
+            at_step(patch, kill, stop)
+            with pytest.raises(KeyboardInterrupt):
+                run_tiny(discs, out, resume=saved_step(out) > 0, **how)
+    with monkeypatch.context() as patch:  # the last stage's network stands in the folder, its checkpoint not yet
+
+        def save(self: TrainingState, path: Path) -> None:
+            if self.stage == 2 and self.step_in_stage == 2:
+                raise KeyboardInterrupt
+            real(self, path)
+
+        patch.setattr(TrainingState, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            run_tiny(discs, out, resume=True, **how)
+    run_tiny(discs, out, resume=True, **how)
+    assert same_runs(tmp_path / "whole", out)
+    assert same_tensors(tmp_path / "whole" / "last.safetensors", out / "last.safetensors")
+    assert Run(out).network() == Run(tmp_path / "whole").network()
+
+
+def test_a_run_keeps_the_best_weights_of_its_last_stage(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However good the first was: its weights are another network's."""
+    scores = iter([0.9, 0.2, 0.3, 0.1])
+    monkeypatch.setattr(loop, "judged", lambda *_: next(scores))
+    run = run_tiny(
+        discs, tmp_path / "run", stages=[{"model": "fcn32s"}, {"model": "fcn8s", "epochs": 3}], epochs=1, options={}
+    )
+    best, last = load_file(run.weights_path), load_file(run.last_weights_path)
+    assert best.keys() == last.keys() == load(run.folder).net.state_dict().keys()
+    assert any(not torch.equal(best[name], last[name]) for name in best)
+
+
+@pytest.mark.parametrize(
+    ("stages", "error", "sentence"),
+    [
+        ([{}, {"model": "fcn64s"}], ArgumentError, "There is no model `fcn64s`"),
+        ([{}, {"freeze": "backbone.body.layer9"}], ArgumentError, r"`freeze` .='backbone.body.layer9'.* nearest is"),
+        ([{}, {"freeze": "backbone,decoder,head"}], ArgumentError, "leaves nothing that learns; freeze fewer parts"),
+        ([{}, {"split": "trainaug"}], DataError, "has no split `trainaug`: it has train and val"),
+        ([{}, {"model": "pspnet"}], ArgumentError, r"`crop_size` .=32. at output stride 8 gives a 4 × 4 map"),
+    ],
+)
+def test_a_mistake_in_a_later_stage_is_found_before_the_first(
+    discs: Path, tmp_path: Path, stages: list[dict[str, Any]], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        run_tiny(discs, tmp_path / "run", stages=stages, options={})
+    assert not (tmp_path / "run").exists()
