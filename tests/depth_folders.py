@@ -35,12 +35,24 @@ def plain(root: Path, count: int = 5, below: str = "", unit: float | None = 0.00
     return root
 
 
-def write_nyu(path: Path, count: int = 5) -> Path:
+def kitti(root: Path, count: int = 3, size: tuple[int, int] = SIZE) -> Path:
+    """A miniature of the whole set: a recording to learn from, one to judge, their sweeps and pictures."""
+    for split, drive in (("train", "2011_09_26_drive_0001_sync"), ("val", "2011_09_26_drive_0002_sync")):
+        below = Path(split, drive, "proj_depth")
+        for frame in range(count):
+            file = f"image_02/{frame:010d}.png"
+            depth(root / "data_depth_annotated" / below / "groundtruth" / file, 20 + frame, 1 / 256, size)
+            depth(root / "data_depth_velodyne" / below / "velodyne_raw" / file, 20 + frame, 1 / 256, size)
+            image(root / drive[:10] / drive / "image_02/data" / f"{frame:010d}.png", 100 + frame, size)
+    return root
+
+
+def write_nyu(path: Path, count: int = 5, size: tuple[int, int] = SIZE) -> Path:
     """A miniature of the labelled file: HDF5 holds MATLAB's (H, W, 3, N) with its axes reversed."""
     import h5py
 
     draw = np.random.default_rng(0)
     with h5py.File(path, "w") as file:
-        file["images"] = draw.integers(0, 255, (count, 3, SIZE[1], SIZE[0]), np.uint8)
-        file["depths"] = draw.uniform(1, 9, (count, SIZE[1], SIZE[0])).astype(np.float32)
+        file["images"] = draw.integers(0, 255, (count, 3, *size[::-1]), np.uint8)
+        file["depths"] = draw.uniform(1, 9, (count, *size[::-1])).astype(np.float32)
     return path

@@ -137,7 +137,7 @@ def test_stopping_keeps_what_is_finished(
             raise error
         return real(trial)
 
-    monkeypatch.setattr(workers, "perform", stopped)
+    monkeypatch.setattr(trials, "perform", stopped)
     with pytest.raises(Interrupted, match="what is finished is kept, and the same command goes on"):
         perform_all(pair, 1, lambda _: None)
     assert [trial.result() is not None for trial in pair] == [True, False]

@@ -9,6 +9,7 @@ from goldens import Golden, fill, generator, golden
 from torch import Tensor
 
 from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.layers.filling import pull_push
 from intarsia.models import DEPTH_CATALOG, DepthNetwork, create_model, list_models, load_weights
 from intarsia.models.layouts import xinjcheng
 
@@ -123,7 +124,7 @@ def test_weights_load_by_their_names() -> None:
         load_weights(create_model("unet", "test_resnet"), state)
 
 
-@pytest.mark.parametrize("form", ["paper", "xinjcheng"])
+@pytest.mark.parametrize("form", ["paper", "filled", "xinjcheng"])
 @pytest.mark.parametrize("size", [(33, 50), (7, 5), (64, 32)])
 def test_depths_have_the_images_size(form: str, size: tuple[int, int]) -> None:
     depths = tiny(form=form).eval()(scene(*size))
@@ -157,6 +158,54 @@ def test_measured_depths_are_exact_or_blurred() -> None:
     plain.load_state_dict({n: t for n, t in nets[0].state_dict().items() if not n.startswith("guide.")})
     torch.testing.assert_close(blurred[measured], plain(images)[measured], rtol=0, atol=0)
     assert not torch.equal(blurred, plain(images))
+
+
+@pytest.mark.parametrize("measured", ["kept", "replaced", "blended"])
+@pytest.mark.parametrize("norm", ["8sum", "8sum_abs"])
+def test_a_constant_scene_stays_whatever_the_guidance(measured: str, norm: str) -> None:
+    """What propagates it adds nothing of its own: a first map of one depth, measured or not, is the answer."""
+    net, images = tiny(measured=measured, norm=norm).eval(), scene()
+    images[:, 3:] = 2.5 * images[:, 3:].sign()
+    net.head.register_forward_hook(lambda _module, _inputs, output: torch.full_like(output, 2.5))
+    torch.testing.assert_close(net(images), torch.full((2, 1, 33, 50), 2.5), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_replaced_measurements_leave_the_whole_network_exact(training: bool) -> None:
+    """For any backbone form, kernel and norm, in training as well, and in bfloat16."""
+    images = scene()
+    known = images[:, 3:] > 0
+    for options in (
+        {},
+        {"form": "filled"},
+        {"kernel_size": 5, "norm": "8sum_abs"},
+        {"layout": "shifted", "centre": "current", "steps": 3},
+    ):
+        net = tiny(measured="replaced", **options).train(training)
+        for autocast in (False, True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                torch.testing.assert_close(net(images)[known], images[:, 3:][known], rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_a_filled_beginning_is_what_is_not_learned_yet() -> None:
+    images, net = scene(), create_model("cspn_depth", "test_resnet", form="filled", steps=0).eval()
+    assert torch.equal(net(images), pull_push(images[:, 3:]))
+    images[0, 3:] = 0
+    assert net(images)[0].eq(0).all()
+
+
+@pytest.mark.parametrize("scale", [0.25, 3.0])
+@torch.no_grad()
+def test_a_filled_beginning_makes_the_answer_scale_with_what_is_measured(scale: float) -> None:
+    """A scene of k times the size, as far away again, gives the same picture: nothing but measurements tell k."""
+    images, net = scene(), tiny(form="filled").eval()
+    larger = images.clone()
+    larger[:, 3:] *= scale
+    assert not torch.allclose(net(images), pull_push(images[:, 3:]))
+    torch.testing.assert_close(net(larger), scale * net(images), rtol=1e-4, atol=0)
+    plain = tiny().eval()
+    assert not torch.allclose(plain(larger), scale * plain(images), rtol=1e-2)
 
 
 def test_without_propagation_there_is_no_guidance() -> None:

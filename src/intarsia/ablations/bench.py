@@ -100,7 +100,7 @@ class Bench:
         Raises what :meth:`claims` raises.
         """
         wanted = {variant.key(self.mosaics): variant for variant in AFFINITY.variants}
-        _check_places(self.runs, out)
+        check_places(self.runs, out)
         evidence = Evidence(self.mosaics, self._trained(wanted), {})
         write_picture(out.parent / BORDERS, border_picture({t: self._first(v) for t, v in SHOWN.items()}))
         self.say("Measuring what they cost.")
@@ -118,7 +118,7 @@ class Bench:
 
     def _evidence(self, variants: Iterable[Variant], out: Path) -> Evidence:
         """All trainings first, then the costs with nothing beside them."""
-        _check_places(self.runs, out)
+        check_places(self.runs, out)
         wanted = distinct(variants, self.mosaics)
         results = self._trained(wanted)
         self.say("Measuring what the networks cost, one at a time.")
@@ -166,7 +166,12 @@ def write_picture(path: Path, picture: RGBImage) -> None:
         Image.fromarray(picture).save(temporary, format="PNG", optimize=True)
 
 
-def _check_places(runs: Path, out: Path) -> None:
+def check_places(runs: Path, out: Path) -> None:
+    """Whether both can be written to.
+
+    Raises:
+        RunError: one cannot.
+    """
     for folder in (runs, out.parent):
         _check_writable(folder)
     if out.is_dir():

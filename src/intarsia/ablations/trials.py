@@ -43,7 +43,12 @@ class Trial:
     @property
     def name(self) -> str:
         """Of its files."""
-        return f"{self.variant.key(self.mosaics)}-seed{self.seed}"
+        return f"{self.kind}-seed{self.seed}"
+
+    @property
+    def kind(self) -> str:
+        """What the names of other seeds begin with, too."""
+        return self.variant.key(self.mosaics)
 
     @property
     def before(self) -> "Trial | None":
@@ -67,10 +72,7 @@ class Trial:
 
     def kept(self) -> Result | None:
         """What is kept, if it is whole."""
-        try:
-            return TypeAdapter(Result).validate_json(self.path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
+        return kept_at(self.path)
 
     def result(self) -> Result | None:
         """What is kept, if it holds all scores that the variant asks for."""
@@ -80,6 +82,23 @@ class Trial:
     def missing(self, result: Result) -> list[str]:
         """Scores that the variant asks for and the result has not."""
         return [name for name in self.variant.scores if name not in result.scores]
+
+    def perform(self) -> Result:
+        """As :func:`perform`."""
+        return perform(self)
+
+    def told(self, result: Result) -> str:
+        """What was trained, and what came out."""
+        what = f"{self.variant.settings['model']}, {self.variant.label}, seed {self.seed}"
+        return f"{what}: mean IoU {result.scores['mean_iou']:.3f}"
+
+
+def kept_at(path: Path) -> Result | None:
+    """A result, if it is there and whole."""
+    try:
+        return TypeAdapter(Result).validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def prepare_data(mosaics: Mosaics, runs: Path) -> None:

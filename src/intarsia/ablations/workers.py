@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Protocol, runtime_checkable
 
-from intarsia.ablations.trials import Result, Trial, perform
+from intarsia.ablations.trials import Result
 from intarsia.errors import Interrupted, RunError
 
 Say = Callable[[str], None]
@@ -17,7 +18,38 @@ Say = Callable[[str], None]
 STOPPED = "Stopped; what is finished is kept, and the same command goes on from there."
 
 
-def perform_all(trials: Sequence[Trial], processes: int, say: Say) -> None:
+@runtime_checkable  # for the checks of types in tests
+class Work(Protocol):
+    """A trial: done once, and kept."""
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What names of the same training with other seeds begin with."""
+        ...
+
+    def kept(self) -> Result | None:
+        """What is kept, if it is whole."""
+        ...
+
+    def result(self) -> Result | None:
+        """What is kept, if nothing is missing."""
+        ...
+
+    def perform(self) -> Result:
+        """Do what is missing, and keep it."""
+        ...
+
+    def told(self, result: Result) -> str:
+        """What was done, and what came out."""
+        ...
+
+
+def perform_all(trials: Sequence[Work], processes: int, say: Say) -> None:
     """Do what is not done yet, in turn; ``processes=1`` works in this process.
 
     Raises:
@@ -33,11 +65,9 @@ def perform_all(trials: Sequence[Trial], processes: int, say: Say) -> None:
         for done, (trial, result) in enumerate(_performed(waiting, processes), start=1):
             seconds[trial.name] = result.seconds
             left = sum(_expected(other, seconds) for other in untrained if other.name not in seconds) / processes
-            what = f"{trial.variant.settings['model']}, {trial.variant.label}, seed {trial.seed}"
             say(
-                f"[{done}/{len(waiting)}] {what}: mean IoU "
-                f"{result.scores['mean_iou']:.3f}, {result.seconds:.0f} s; {(time.monotonic() - begun) / 60:.0f} min "
-                f"gone, about {left / 60:.0f} left."
+                f"[{done}/{len(waiting)}] {trial.told(result)}, {result.seconds:.0f} s; "
+                f"{(time.monotonic() - begun) / 60:.0f} min gone, about {left / 60:.0f} left."
             )
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(STOPPED) from None
@@ -48,25 +78,24 @@ def perform_all(trials: Sequence[Trial], processes: int, say: Say) -> None:
         ) from error
 
 
-def _expected(trial: Trial, seconds: dict[str, float]) -> float:
+def _expected(trial: Work, seconds: dict[str, float]) -> float:
     """As long as another seed of it took, or the mean of all."""
-    key = trial.variant.key(trial.mosaics)
-    same = [value for name, value in seconds.items() if name.startswith(key)]
+    same = [value for name, value in seconds.items() if name.startswith(trial.kind)]
     known = same or list(seconds.values())
     return sum(known) / len(known)
 
 
-def _performed(trials: Sequence[Trial], processes: int) -> Iterator[tuple[Trial, Result]]:
+def _performed(trials: Sequence[Work], processes: int) -> Iterator[tuple[Work, Result]]:
     """Each trial with its result, as they end."""
     if processes == 1:
         for trial in trials:
-            yield trial, perform(trial)
+            yield trial, trial.perform()
         return
     context = multiprocessing.get_context("spawn")  # a forked child of a process with threads may hang
     pool = ProcessPoolExecutor(processes, context, initializer=_begin)
-    running: dict[Future[Result], Trial] = {}
+    running: dict[Future[Result], Work] = {}
     try:
-        running |= {pool.submit(perform, trial): trial for trial in trials}
+        running |= {pool.submit(trial.perform): trial for trial in trials}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 
 def bench(
-    what: Literal["claims", "models", "affinity"],
+    what: Literal["claims", "models", "affinity", "depth"],
     /,
     *,
     out: Path | None = None,
@@ -19,27 +19,34 @@ def bench(
 
     claims: output_stride, fcn_skips, fcn_deconvolution, unet_skip, unet_upsampling, checkerboard, auxiliary, aspp,
     decoder, hybrid_rates, dual_attention, gates, attention_blocks. models: every model that `intarsia models` lists.
-    affinity: one network with SPN, CSPN, a dense CRF and affinity fields behind it, beside it, and without.
+    affinity: one network with SPN, CSPN, a dense CRF and affinity fields behind it, beside it, and without. depth: a
+    network that completes depths with and without CSPN, from 100, 500 and 1000 measured ones, and filling without
+    learning.
     What is finished is kept in the folder of runs and not repeated, so that the same command goes on where it was
     stopped.
 
     Args:
         what: claims compares variants of networks; models trains every model on the same backbone; affinity refines
-            the borders of one.
+            the borders of one; depth completes depths
+            with and without CSPN.
         out: The page; charts go to pictures/claims beside it. By default claims.md and so on in the folder of runs.
         runs: Where trainings and results are kept.
-        only: Names of claims or models; by default all. An affinity is compared with all others.
+        only: Names of claims or models; by default all. Affinities and depths are compared whole.
         processes: Trainings at a time, each with one thread.
     """
     from intarsia.ablations.affinity import MOSAICS
     from intarsia.ablations.bench import Bench
+    from intarsia.ablations.depth_bench import DepthBench
     from intarsia.errors import ArgumentError
 
     page = out or runs / f"{what}.md"
-    if what == "affinity":
+    if what in ("affinity", "depth"):
         if only:
-            raise ArgumentError(f"`only` (={' '.join(only)}) names claims or models; leave it out for bench affinity.")
-        Bench(runs, processes, mosaics=MOSAICS).affinity(page)
+            raise ArgumentError(f"`only` (={' '.join(only)}) names claims or models; leave it out for bench {what}.")
+        write = (
+            DepthBench(runs, processes).write if what == "depth" else Bench(runs, processes, mosaics=MOSAICS).affinity
+        )
+        write(page)
         return
     made = Bench(runs, processes)
     run = made.claims if what == "claims" else made.models

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from intarsia.affinity import convolutional_propagation
 from intarsia.backbones import Backbone, BackboneSpec
 from intarsia.errors import ArgumentError
+from intarsia.layers.filling import pull_push
 from intarsia.layers.up_projection import UpConvolution, UpProjection
 from intarsia.models.options import Form
 from intarsia.models.segmentation_network import SegmentationNetwork
@@ -35,6 +36,11 @@ class CSPNDepthForm(Form):
     Form ``paper`` keeps measured depths (ECCV paper, section 3.3), reads affinities at the pixel itself (equation 1)
     and lets the pixel's own weight multiply the first map, as the journal paper and the code do. Form ``xinjcheng`` is
     the authors' code.
+
+    ``first`` is the map that is propagated. "learned": the head's, as in the paper. "filled", ours: the measurements,
+    filled by :func:`intarsia.layers.filling.pull_push`, plus the head's map, which is zero at first. The network then
+    sees the filled map instead of the measurements, and both its maps count in mean measurements, so that a scene of k
+    times the depth comes out k times as deep. Form ``filled`` has this, and weights that are positive ("8sum_abs").
     """
 
     steps: NonNegativeInt = 24
@@ -43,6 +49,7 @@ class CSPNDepthForm(Form):
     centre: Literal["initial", "current"] = "initial"
     layout: Literal["shifted", "centred"] = "centred"
     measured: Literal["kept", "replaced", "blended"] = "replaced"
+    first: Literal["learned", "filled"] = "learned"
     stem_skip: Literal["activated", "convolved"] = "activated"
     unused: bool = False
 
@@ -50,6 +57,7 @@ class CSPNDepthForm(Form):
 FORMS = MappingProxyType(
     {
         "paper": CSPNDepthForm(),
+        "filled": CSPNDepthForm(first="filled", norm="8sum_abs"),
         "xinjcheng": CSPNDepthForm(layout="shifted", measured="kept", stem_skip="convolved", unused=True),
     }
 )
@@ -84,6 +92,13 @@ class CSPNDepthDecoder(nn.Module):
         return x
 
 
+class Beginning(NamedTuple):
+    """What a filled first map takes from all of an image: the filled measurements, and their mean."""
+
+    start: Float[Tensor, "B 1 H W"]
+    unit: Float[Tensor, "B 1 1 1"]
+
+
 class DepthNetwork(SegmentationNetwork):
     """Normalised images with a last channel of measured depths (B, C + 1, H, W) → depths (B, 1, H, W), for any H and W.
 
@@ -94,20 +109,36 @@ class DepthNetwork(SegmentationNetwork):
 
     def __init__(self, backbone: Backbone, form: CSPNDepthForm) -> None:
         decoder = CSPNDepthDecoder(backbone.spec)
-        super().__init__(backbone, decoder, UpConvolution(decoder.out_channels, 1, kernel=3))
+        head = UpConvolution(decoder.out_channels, 1, kernel=3)
+        if form.first == "filled":
+            nn.init.zeros_(head.transposed.weight)  # what is not learned yet does not spoil a sensible map
+        super().__init__(backbone, decoder, head)
         neighbours = form.kernel_size**2 - 1
         self.guide = UpConvolution(decoder.out_channels, neighbours, kernel=3) if form.steps else None
         self.form = form
         self.reach = form.steps * (form.kernel_size // 2)
         self.floats = 3 * form.kernel_size**2 + 2 if form.steps else 0
 
-    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 1 H W"]:
-        """Depths, propagated."""
-        decoded, size = self.decoder(self.features(images)), images.shape[-2:]
+    def beginning(self, measured: Float[Tensor, "B 1 H W"]) -> Beginning | None:
+        """What a part of the image cannot know by itself; None where the first map is learned."""
+        measured = _exact(measured)
+        return Beginning(pull_push(measured), _mean_measured(measured)) if self.form.first == "filled" else None
+
+    def forward(self, images: Float[Tensor, "B C H W"], beginning: Beginning | None = None) -> Float[Tensor, "B 1 H W"]:
+        """Depths, propagated.
+
+        If the images are parts of larger ones, ``beginning`` is that of these, its ``start`` cut like them.
+        """
+        form, size, measured = self.form, images.shape[-2:], _exact(images[:, -1:])
+        begun = self.beginning(measured) if beginning is None else beginning
+        if begun is not None:
+            images = torch.cat([images[:, :-1], (begun.start / begun.unit - 1).to(images.dtype)], dim=1)
+        decoded = self.decoder(self.features(images))
         depth = _exact(self.head(decoded, size))
+        if begun is not None:
+            depth = begun.start + begun.unit * depth
         if self.guide is None:
             return depth
-        form = self.form
         return convolutional_propagation(
             depth,
             _exact(self.guide(decoded, size)),
@@ -116,9 +147,15 @@ class DepthNetwork(SegmentationNetwork):
             norm=form.norm,
             centre=form.centre,
             layout=form.layout,
-            sparse=images[:, -1:].to(depth.dtype),
+            sparse=measured.to(depth.dtype),
             measured=form.measured,
         )
+
+
+def _mean_measured(measured: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 1 1"]:
+    """Of each image; 1 where nothing was measured."""
+    count = (measured != 0).sum((2, 3), keepdim=True)
+    return torch.where(count > 0, measured.sum((2, 3), keepdim=True) / count.clamp_min(1), 1)
 
 
 def _exact(maps: Tensor) -> Tensor:

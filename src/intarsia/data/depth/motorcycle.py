@@ -53,11 +53,11 @@ class Cutting:
 
     def image(self, window: Window | None = None) -> RGBImage:
         """The left camera's picture."""
-        return windowed(_scene()[0][self._part], window).copy()
+        return windowed(scene()[0][self._part], window).copy()
 
     def depth(self, window: Window | None = None) -> Depth:
         """Metres; 0 for the pixels, 7 % of the scene, whose disparity is not known."""
-        return windowed(_scene()[1][self._part], window).copy()
+        return windowed(scene()[1][self._part], window).copy()
 
     def measured(self, window: Window | None = None) -> Depth | None:
         """Nothing: the set is measured by sampling its depths."""
@@ -84,7 +84,7 @@ def motorcycle(train: int = 64) -> DepthDataset:
     """
     if train < 1:
         raise ArgumentError(f"`train` (={train}) must be at least 1.")
-    rows = _scene()[1].shape[0]
+    rows = scene()[1].shape[0]
     (first, last), (start, stop) = COLUMNS["train"], COLUMNS["val"]
     places = [generator_for(index).integers((rows - SIZE[0] + 1, last - first - SIZE[1] + 1)) for index in range(train)]
     middle = start + (stop - start - SIZE[1]) // 2
@@ -99,7 +99,7 @@ def motorcycle(train: int = 64) -> DepthDataset:
 
 
 @lru_cache(maxsize=1)
-def _scene() -> tuple[RGBImage, Depth]:
+def scene() -> tuple[RGBImage, Depth]:
     """Picture and depths at half the size; the picture is averaged, depths are not: nothing lies between an edge's."""
     folder = files("skimage") / "data"
     with as_file(folder / "motorcycle_left.png") as path:
