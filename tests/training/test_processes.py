@@ -291,6 +291,8 @@ def test_a_process_that_is_killed_leaves_a_run_that_resumes(failed: list[dict[st
     assert saved_step(folder / "killed") in (4, 5), "as far as the other one came"
     assert together(resumed, folder) == [None, None]
     assert same_runs(folder / "whole", folder / "killed")
+    with pytest.raises(RunError, match="was saved by a training in 2 processes, and now there are 1: its steps"):
+        run_tiny(folder / "photos", folder / "killed", **SHORT, resume=True)
 
 
 def test_before_processes_found_each_other_the_first_on_a_machine_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
