@@ -31,6 +31,14 @@ HEADS: dict[str, Any] = {
     "refiner": "cspn",
     "refiner_options": {"steps": 4},
 }
+OPTIONS: dict[str, Any] = {
+    "accumulate": 2,
+    "clip": 1.0,
+    "ema": 0.9,
+    "precise_batch_norm": 2,
+    "class_weights": "inverse",
+    "stages": [{"epochs": 2}, {"epochs": 1, "freeze_batch_norm": True, "optimiser": "continue"}],
+}
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe, and what one process does instead
     "20 steps": ("photos", {"epochs": 10}, {"batch_size": 4}),
     "each alone": ("photos", {"epochs": 2, "norm_statistics": "process"}, {"batch_size": 4}),
@@ -38,7 +46,10 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe
     "uneven": ("few", {"epochs": 3, "batch_size": 4}, {"batch_size": 8}),
     "heads": ("photos", {"epochs": 2, **HEADS}, {"batch_size": 4}),
     "pairs": ("few", {"epochs": 2, "loss": "cross_entropy+aaf"}, {"batch_size": 4}),
+    "options": ("photos", {**OPTIONS, "batch_size": 1, "loss": "focal"}, {"batch_size": 2}),
 }
+
+SHORT = {**COMMON, **OPTIONS, "batch_size": 1, "loss": "ohem+aaf"}  # all options at once: two stages of 4 and 2 steps
 
 
 class Record:
@@ -105,7 +116,7 @@ def alone(folder: Path) -> Callable[[str], Record]:
     return find
 
 
-@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads"])
+@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads", "options"])
 def test_two_processes_learn_what_one_does_with_twice_the_batch(
     name: str, both: list[Any], alone: Callable[[str], Record]
 ) -> None:
@@ -137,7 +148,7 @@ def test_processes_do_not_drift_apart(name: str, both: list[Any]) -> None:
 def spoiled(rank: int, folder: Path) -> dict[str, Any]:
     """What each process says and raises where one of them fails, and the run that goes on."""
     found: dict[str, Any] = {}
-    data, short = folder / "photos", {**COMMON, "epochs": 3}
+    data, short = folder / "photos", SHORT
 
     def attempt(name: str, act: Callable[[pytest.MonkeyPatch], Any]) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -181,7 +192,7 @@ def spoiled(rank: int, folder: Path) -> dict[str, Any]:
     attempt("refused image", refused_image)
     attempt("validation", validation)
     attempt("other data", other_data)
-    attempt("too few", lambda _: run_tiny(folder / "few", folder / "too few", **{**short, "accumulate": 4}))
+    attempt("too few", lambda _: run_tiny(folder / "few", folder / "too few", **{**short, "accumulate": 8}))
     attempt("unwritable", lambda _: processes.everywhere(lambda: rank and unpicklable()))
     attempt("whole", lambda _: run_tiny(data, folder / "whole", **short) and None)
     attempt("interrupted", interrupted)
@@ -225,7 +236,7 @@ def test_an_image_that_one_process_cannot_read_ends_all_with_one_sentence(failed
             DataError,
             r"is not the same for all processes \(0 images for process 0, 1 images for process 1\)",
         ),
-        ("too few", ArgumentError, "4 passes a step in each of 2 processes need 8 training images; `few` has fewer"),
+        ("too few", ArgumentError, "8 passes a step in each of 2 processes need 16 training images; `few` has fewer"),
         ("interrupted", Interrupted, "Stopped at step 3 of 6; everything is saved"),
     ],
 )
@@ -261,13 +272,13 @@ def test_each_process_draws_its_own_numbers(failed: list[dict[str, Any]]) -> Non
 
 def killed(rank: int, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        at_step(patch, 4 if rank == 1 else 99, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        run_tiny(folder / "photos", folder / "killed", **COMMON, epochs=3, checkpoint_minutes=0)
+        at_step(patch, 5 if rank == 1 else 99, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        run_tiny(folder / "photos", folder / "killed", **SHORT, checkpoint_minutes=0)
 
 
 def resumed(rank: int, folder: Path) -> None:
     del rank
-    run_tiny(folder / "photos", folder / "killed", **COMMON, epochs=3, resume=True)
+    run_tiny(folder / "photos", folder / "killed", **SHORT, resume=True)
 
 
 def test_a_process_that_is_killed_leaves_a_run_that_resumes(failed: list[dict[str, Any]], folder: Path) -> None:
@@ -276,6 +287,6 @@ def test_a_process_that_is_killed_leaves_a_run_that_resumes(failed: list[dict[st
     assert isinstance(dead, Killed)
     with pytest.raises(RunError, match=r"Another of the 2 processes was killed, .* keeps the last saved state for"):
         raise survivor
-    assert saved_step(folder / "killed") in (3, 4), "as far as the other one came"
+    assert saved_step(folder / "killed") in (4, 5), "as far as the other one came"
     assert together(resumed, folder) == [None, None]
     assert same_runs(folder / "whole", folder / "killed")
