@@ -4,7 +4,6 @@ import copy
 import math
 from dataclasses import dataclass, replace
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -37,11 +36,9 @@ from intarsia.training.networks import (
     Network,
     body_of,
     check_stage,
-    create_network,
     fewest_images,
     network_record,
     preprocessing_of,
-    rebuild_network,
     start_from,
 )
 from intarsia.training.optimiser import create_optimiser
