@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from tiny import TINY, at_step, run_tiny, same_runs, same_tensors, saved_step
 from torch import Tensor, nn
 
+from intarsia.data import open_dataset
+from intarsia.data.depth import open_depth
 from intarsia.errors import ArgumentError, DataError, Interrupted
 from intarsia.inference import load
 from intarsia.layers.freezing import batch_norms
@@ -203,3 +205,13 @@ def test_a_mistake_in_a_later_stage_is_found_before_the_first(
     with pytest.raises(error, match=sentence):
         run_tiny(discs, tmp_path / "run", stages=stages, options={})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("source", ["sample:materials", "sample:motorcycle"])
+def test_trainval_is_both_where_it_is_not_listed(source: str) -> None:
+    """And the listed one where it is: VOC's holds images that are in neither."""
+    dataset = open_depth(source) if source == "sample:motorcycle" else open_dataset(source)
+    both = (*dataset.split("train"), *dataset.split("val"))
+    assert dataset.split("trainval") == both
+    listed = replace(dataset, splits={**dataset.splits, "trainval": both[:1]})  # pyright: ignore[reportArgumentType]
+    assert listed.split("trainval") == both[:1]
