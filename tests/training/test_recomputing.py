@@ -1,15 +1,16 @@
 """Gradient checkpointing changes neither outputs nor gradients nor statistics."""
 
 import copy
+import signal
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import run_tiny
+from tiny import at_step, run_tiny, same_runs
 from torch import Tensor, nn
 
 from intarsia.backbones import create_backbone
-from intarsia.errors import ArgumentError
+from intarsia.errors import ArgumentError, Interrupted
 from intarsia.training.recomputing import recompute, stages_of
 
 BACKBONES = [("test_resnet", 4), ("tf_efficientnet_lite0", 7), ("xception39", 3), ("convnext_atto", 4)]
@@ -66,3 +67,12 @@ def test_less_is_held() -> None:
 def test_a_backbone_without_stages_is_refused(discs: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"`checkpointing` .=True. finds no stages in backbone `vgg16`"):
         run_tiny(discs, tmp_path / "run", model="fcn32s", backbone="vgg16", options={}, checkpointing=True)
+
+
+def test_a_run_may_go_on_with_it(discs: Path, disc_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes no bit, and memory may have become scarce."""
+    at_step(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted):
+        run_tiny(discs, tmp_path / "run")
+    run_tiny(discs, tmp_path / "run", resume=True, checkpointing=True)
+    assert same_runs(tmp_path / "run", disc_run)

@@ -1,5 +1,6 @@
 """Several stages: each begins where the one before it ended, and is in force as its recipe says."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,9 @@ from safetensors.torch import load_file
 from tiny import TINY, at_step, run_tiny, same_runs, same_tensors, saved_step
 from torch import Tensor, nn
 
-from intarsia.errors import ArgumentError, DataError
+from intarsia.data import open_dataset
+from intarsia.data.depth import open_depth
+from intarsia.errors import ArgumentError, DataError, Interrupted
 from intarsia.inference import load
 from intarsia.layers.freezing import batch_norms
 from intarsia.runs import Run
@@ -147,11 +150,15 @@ def test_killed_anywhere_it_ends_with_the_same_bits(
     how = {"stages": CHAIN, "options": {}, "checkpoint_minutes": 0, **EVERYTHING}
     run_tiny(discs, tmp_path / "whole", **how)
     out, real = tmp_path / "run", TrainingState.save
-    for kill in (2, 1, 2, 3):  # steps that are taken before: 2 and lost, 2 and 3, 3, …
+    for kill in (2, 1, 2, 4, 2):  # steps of each session, of which the last is lost: 1 is saved, 1, 2, 5, 6
         with monkeypatch.context() as patch:
             at_step(patch, kill, stop)
             with pytest.raises(KeyboardInterrupt):
                 run_tiny(discs, out, resume=saved_step(out) > 0, **how)
+    with monkeypatch.context() as patch:
+        at_step(patch, 1, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted, match="Stopped at step 7 of 9"):  # the second stage's last
+            run_tiny(discs, out, resume=True, **how)
     with monkeypatch.context() as patch:  # the last stage's network stands in the folder, its checkpoint not yet
 
         def save(self: TrainingState, path: Path) -> None:
@@ -198,3 +205,13 @@ def test_a_mistake_in_a_later_stage_is_found_before_the_first(
     with pytest.raises(error, match=sentence):
         run_tiny(discs, tmp_path / "run", stages=stages, options={})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("source", ["sample:materials", "sample:motorcycle"])
+def test_trainval_is_both_where_it_is_not_listed(source: str) -> None:
+    """And the listed one where it is: VOC's holds images that are in neither."""
+    dataset = open_depth(source) if source == "sample:motorcycle" else open_dataset(source)
+    both = (*dataset.split("train"), *dataset.split("val"))
+    assert dataset.split("trainval") == both
+    listed = replace(dataset, splits={**dataset.splits, "trainval": both[:1]})  # pyright: ignore[reportArgumentType]
+    assert listed.split("trainval") == both[:1]

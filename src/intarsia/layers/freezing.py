@@ -73,6 +73,7 @@ def freeze_parts(net: nn.Module, parts: Sequence[str], norms: bool | str) -> tup
 def statistics_kept(net: nn.Module) -> Iterator[None]:
     """Batch norms normalise by each batch as in training, and their statistics stay what they are, bit by bit.
 
+    >>> import torch
     >>> norm = nn.BatchNorm2d(1)
     >>> with statistics_kept(norm):
     ...     _ = norm(torch.ones(1, 1, 2, 2))

@@ -11,7 +11,7 @@ from intarsia.files import clear_partial_files
 from intarsia.runs import Recipe, Run
 
 LOCK = ".lock"
-CHANGES_NO_BIT = ("workers",)  # may differ when a run is resumed
+CHANGES_NO_BIT = ("workers", "checkpointing")  # may differ when a run is resumed
 
 
 def folder_for(recipe: Recipe, out: str | Path | None) -> Path:

@@ -4,7 +4,6 @@ import copy
 import math
 from dataclasses import dataclass, replace
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -20,7 +19,7 @@ from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.averaging import begin_average
-from intarsia.training.balancing import check_hard_classes, find_balance
+from intarsia.training.balancing import find_balance
 from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
     Task,
@@ -37,11 +36,9 @@ from intarsia.training.networks import (
     Network,
     body_of,
     check_stage,
-    create_network,
     fewest_images,
     network_record,
     preprocessing_of,
-    rebuild_network,
     start_from,
 )
 from intarsia.training.optimiser import create_optimiser
@@ -49,11 +46,17 @@ from intarsia.training.precision import choose_execution
 from intarsia.training.processes import first_before_others, from_first
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.recomputing import recompute
-from intarsia.training.stages import carry_over, course_of, freeze_for_stage, go_on_from, network_of_stage
+from intarsia.training.stages import (
+    carry_over,
+    check_later,
+    course_of,
+    first_network,
+    freeze_for_stage,
+    go_on_from,
+    network_of_stage,
+)
 from intarsia.training.state import TrainingState, saved_stage
 from intarsia.training.tasks import check_trainable
-
-UNTRAINED = {"pretrained": False, "backbone_weights": None}
 
 
 @dataclass(frozen=True)
@@ -203,13 +206,13 @@ def prepare(
         check_trainable(dataset, accelerator.num_processes, stage.accumulate, stage.split)
     reporter.say(describe(dataset))
     number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
-    net = _network(recipe, number, dataset, resumed[1] if resumed else None)
+    net = first_network(recipe, number, dataset, resumed[1] if resumed else None)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
     freeze_for_stage(stages[number], net)
     check_stage(stages[number], dataset, net, accelerator.num_processes)
     for stage in stages[number + 1 :]:
-        _check_later(stage, dataset, accelerator.num_processes)
+        check_later(stage, dataset, accelerator.num_processes)
     if resumed:
         balances = read_balances(resumed[0].balance_path, number + 1)
     else:
@@ -218,25 +221,6 @@ def prepare(
         reporter.say(said)
     objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)
     return Preparation(recipe, number, conduct, dataset, net, balances, objective, accelerator, reporter)
-
-
-def _network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
-    """The first network of a training, or that of the stage in which it is resumed, whose weights are read later."""
-    if record is None:
-        return create_network(recipe.at_stage(number), dataset)
-    if recipe.stages:  # the record may be that of the next stage, if it was stopped before that was saved
-        return network_of_stage(record, recipe.at_stage(number))[0]
-    return rebuild_network(record)
-
-
-def _check_later(stage: Recipe, dataset: Data, processes: int) -> None:
-    """Refuse a later stage now: a network without numbers shows what is wrong with it."""
-    with torch.device("meta"):
-        net = create_network(stage.model_copy(update=UNTRAINED), dataset)
-    freeze_for_stage(stage, net)
-    check_stage(stage, dataset, net, processes)
-    check_hard_classes(stage, dataset)
-    create_objective(stage, dataset)
 
 
 def _check_halving(recipe: Recipe, conduct: Conduct) -> None:

@@ -48,6 +48,11 @@ class Rehearsal:
         """One epoch, its validation and picture included."""
         return self.steps_per_epoch * self.step_seconds + self.validation_seconds
 
+    @property
+    def seconds(self) -> float:
+        """The whole training, as if all its stages were like the first."""
+        return self.steps * self.step_seconds + self.epochs * self.validation_seconds
+
     def text(self) -> str:
         """Six lines for a person."""
         parts = f", in {self.parts} parts" if self.parts > 1 else ""
@@ -59,7 +64,7 @@ class Rehearsal:
                 f"{self.epochs} epochs of {self.steps_per_epoch} steps, {self.steps} in all; a "
                 f"step takes {self.images_per_step} images of {self.crop_size} × {self.crop_size} pixels{parts}.",
                 f"Time: {duration(self.step_seconds)} a step, {duration(self.validation_seconds)} a validation, "
-                f"{duration(self.epoch_seconds)} an epoch, {duration(self.epochs * self.epoch_seconds)} in all.",
+                f"{duration(self.epoch_seconds)} an epoch, {duration(self.seconds)} in all.",
                 f"Memory: {self.peak_bytes / 2**30:.2f} GiB at most on {self.device}{beside}.",
                 "This was a dry run: nothing was written.",
             ]

@@ -12,8 +12,9 @@ from intarsia.models import SegmentationNetwork, warm_start
 from intarsia.models.catalog import entry
 from intarsia.runs import NetworkRecord, Recipe
 from intarsia.training.admission import Data
-from intarsia.training.building import step_batches
-from intarsia.training.networks import NAMED, Network, freeze, rebuild_network, spec_of
+from intarsia.training.balancing import check_hard_classes
+from intarsia.training.building import create_objective, step_batches
+from intarsia.training.networks import NAMED, Network, check_stage, create_network, freeze, rebuild_network, spec_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,25 @@ def network_of_stage(record: NetworkRecord, recipe: Recipe) -> tuple[Network, Ne
         record = replace(record, model=recipe.model, form=recipe.form, output_stride=stride)
     net = rebuild_network(record)
     return net, replace(record, output_stride=spec_of(net).output_stride)
+
+
+def first_network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
+    """The network of a training that begins, or of the stage in which it is resumed, whose weights are read later."""
+    if record is None:
+        return create_network(recipe.at_stage(number), dataset)
+    if recipe.stages:  # the record may be that of the next stage, if it was stopped before that was saved
+        return network_of_stage(record, recipe.at_stage(number))[0]
+    return rebuild_network(record)
+
+
+def check_later(stage: Recipe, dataset: Data, processes: int) -> None:
+    """Refuse a later stage before the first begins: a network without numbers shows what is wrong with it."""
+    with torch.device("meta"):
+        net = create_network(stage.model_copy(update={"pretrained": False, "backbone_weights": None}), dataset)
+    freeze_for_stage(stage, net)
+    check_stage(stage, dataset, net, processes)
+    check_hard_classes(stage, dataset)
+    create_objective(stage, dataset)
 
 
 def go_on_from(net: Network, before: Network) -> str:
