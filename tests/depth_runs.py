@@ -10,7 +10,7 @@ from PIL import Image
 
 from intarsia.data.depth import Camera, Depth, write_depth
 from intarsia.models import DepthNetwork, create_model
-from intarsia.runs import NetworkRecord, Run
+from intarsia.runs import NetworkRecord, Recipe, Run
 from intarsia.runs.weights import save_tensors
 from intarsia.shapes import Picture, Window
 
@@ -46,6 +46,7 @@ def write_depth_run(folder: Path, measuring: str | None = "500", **changes: Any)
         "measuring": measuring,
     }
     folder.mkdir(parents=True, exist_ok=True)
+    Recipe(data="sample:motorcycle").write(run.recipe_path)
     run.write_network(NetworkRecord(**{**record, **changes}))
     save_tensors(run.weights_path, net.state_dict())
     return run

@@ -32,13 +32,15 @@ def complaint(capsys: Capture, *arguments: str | Path) -> str:
     return line
 
 
-def test_the_network_stands_beside_the_fills(run: Path, scenes: Path, capsys: Capture) -> None:
+def test_the_network_stands_beside_the_fills(run: Path, scenes: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["evaluate", str(run), str(scenes)]) == 0
     said = capsys.readouterr().out
     assert said.splitlines()[0].split() == ["network", "nearest", "linear", "bilateral"]
     assert "Measured: 40 pixels anywhere, drawn with seed 0. Measured pixels count, too" in said
     assert "Means over all valid pixels of the whole set together" in said
-    assert main(["evaluate", str(run), str(scenes), "--json", "--measuring", "grid:8", "--seed", "3"]) == 0
+    page, how = str(tmp_path / "page.html"), ["--measuring", "grid:8", "--seed", "3"]
+    assert main(["evaluate", str(run), str(scenes), "--json", "--report", page, *how]) == 0
+    assert "every 8th row and column" in (tmp_path / "page.html").read_text()
     scores = json.loads(capsys.readouterr().out)
     assert scores["rmse"] > scores["fills"]["linear"]["rmse"]
     assert (scores["measuring"], scores["seed"], scores["images"]) == ("grid:8", 3, 2)

@@ -47,8 +47,8 @@ def test_defaults_follow_the_optimiser(optimiser: str, rate: float, decay: float
 
 def test_the_task_is_told_from_the_data_and_brings_defaults() -> None:
     recipe = make_recipe(data="sample:motorcycle", crop_size=64)
-    told = (recipe.task, recipe.model, recipe.loss, recipe.crop_size, recipe.scale)
-    assert told == ("depth", "cspn_depth", "l1", 64, (1.0, 1.5))
+    told = (recipe.task, recipe.model, recipe.form, recipe.loss, recipe.crop_size, recipe.scale)
+    assert told == ("depth", "cspn_depth", "filled", "l1", 64, (1.0, 1.5))
     assert recipe.model_fields_set == {"data", "crop_size"}, "defaults were not asked for: a resumed run has its own"
     for task in ("auto", "segmentation"):
         assert make_recipe(data="sample:materials", task=task).task == "segmentation"
@@ -71,9 +71,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"blur": -1.0}, "`blur` .=-1.0.: input should be greater than or equal to 0"),
     ({"elastic": 17.0}, "`elastic` .=17.0.: must be at most a 16th of `crop_size`"),
     ({"elastic": float("nan")}, "`elastic` .=nan.: input should be greater than or equal to 0"),
-    ({"crop": 3}, "`crop` .=3.: extra inputs are not permitted"),
+    ({"crop": 3}, "`crop` .=3.: there is no such field; the nearest is `crop_size`."),
     ({"measuring": "500px"}, "`measuring` .='500px'.: `500px` is no way to measure; write a number of pixels, grid:16"),
-    ({"measuring": "0"}, "`measuring` .='0'.: `amount` .=0. must be at least 1"),
+    (
+        {"measuring": "0"},
+        "`measuring` .='0'.: `amount` .=0. must be at least 1: without any depth there is no scale\\.$",
+    ),
     ({"measuring": True}, "`measuring` .=True.: input should be a valid string"),
     (
         {"loss": "l1"},

@@ -41,7 +41,7 @@ def test_epochs_of_a_stage_replace_the_steps_of_the_recipe() -> None:
     ("stages", "sentence"),
     [
         ([{}, {"output_stride": 12}], r"`stages\[1\].output_stride` .=12.: input should be 8, 16 or 32"),
-        ([{"lr": 1}], r"`stages\[0\].lr` .=1.: extra inputs are not permitted"),
+        ([{"lr": 1}], r"`stages\[0\].lr` .=1.: there is no such field; the nearest is `learning_rate`"),
         ([{"epochs": 1, "steps": 2}], r"`stages\[0\].steps` .=2.: .*so does `epochs`; give one of them"),
         ([{"loss": "ce"}], r"`stages\[0\].loss` .='ce'.: there is no loss `ce`"),
         ([{"optimiser": "continue"}], r"no optimiser to continue; leave `optimiser` out of stages\[0\]"),

@@ -222,6 +222,11 @@ def test_settings_without_effect_are_refused(tmp_path: Path, given: dict[str, An
     assert not (tmp_path / "run").exists()
 
 
+def test_built_in_scenes_are_among_the_names_that_are_meant(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="There is no built-in set `motorcycl`; did you mean motorcycle"):
+        train(data="sample:motorcycl", out=tmp_path / "run", quiet=True)
+
+
 def test_a_model_of_depths_segments_nothing(discs: Path, tmp_path: Path) -> None:
     sentence = "`model` .='cspn_depth'. is no model for `task` .='segmentation'.; take fcn32s"
     with pytest.raises(ArgumentError, match=sentence):
@@ -237,7 +242,7 @@ def spoil_bits(room: Path) -> None:
 
 
 def spoil_all(room: Path) -> None:
-    Image.fromarray(np.zeros(SIZE, np.uint16)).save(room / "val" / "depth" / "1.png")
+    Image.fromarray(np.zeros(SIZE, np.uint16)).save(room / "train" / "depth" / "1.png")
 
 
 def spoil_sign(room: Path) -> None:
@@ -276,6 +281,15 @@ def test_bad_depths_are_one_sentence(tmp_path: Path, spoil: Any, words: str, cap
     assert said.startswith("intarsia: ")
     assert words in said
     assert "Traceback" not in said
+
+
+def test_files_that_are_skipped_do_no_harm(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    room = write_room(tmp_path / "room", train=3)
+    spoil_all(room)
+    (tmp_path / "skip.txt").write_text("# holds no depth\ntrain/depth/1.png\n")
+    command = ["train", str(room), "--out", str(tmp_path / "run"), "--skip", str(tmp_path / "skip.txt"), *ARGUMENTS]
+    assert main(command) == 0
+    assert "images: 2 train, 2 val, with depths." in capsys.readouterr().err
 
 
 def test_the_command_line_tells_the_task_itself(

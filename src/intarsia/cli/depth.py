@@ -49,19 +49,26 @@ def evaluate_depths(
     measuring: str | None,
     seed: int,
 ) -> None:
-    """Scores of the run and of the fills, side by side."""
+    """Scores of the run and of the fills, side by side, and a page about them if one is asked for."""
     from intarsia.data.depth import open_depth, parse_measuring
     from intarsia.data.depth.measured import chosen_measuring, measured_words
     from intarsia.data.skipping import read_skip_list
+    from intarsia.diagnostics.report.depth_report import report_on_depth
     from intarsia.inference.depth import comparison, evaluate_depth, load_depth
 
     wanted = None if measuring is None else parse_measuring(measuring)
     left_out = read_skip_list(skip, data) if skip else ()
     estimator = load_depth(run, tile=tile, max_pixels=max_pixels)
     dataset = open_depth(data, estimator.pixels, skip=left_out, max_pixels=max_pixels)
-    samples = dataset.split(split or dataset.default_split)
+    name = split or dataset.default_split
+    samples = dataset.split(name)
     chosen = chosen_measuring(samples, wanted or estimator.measuring)
-    scores = evaluate_depth(estimator, samples, wanted, seed)
+    if report is None:
+        scores = evaluate_depth(estimator, samples, wanted, seed)
+    else:
+        scores = report_on_depth(
+            run, data, report, split=split, estimator=estimator, skip=left_out, measuring=wanted, seed=seed
+        )
     counted = "Measured pixels count, too, if they have a truth."
     protocol = f"{measured_words(chosen, seed)} {counted} {estimator.protocol}"
     if as_json:

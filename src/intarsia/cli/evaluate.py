@@ -36,7 +36,7 @@ def evaluate(
         data: The dataset, as for train.
         split: train, val or test; by default val.
         boundary: Also score borders, at these distances in pixels, such as 1,2,3,5.
-        report: Also write a page with scores, confusion matrix and the worst images first.
+        report: Also write a page with all scores and the worst images first.
         as_json: Print JSON instead of a table.
         skip: A list of files to leave out.
         max_pixels: The largest image that is read.
@@ -51,7 +51,7 @@ def evaluate(
 
     if completes_depths(run):
         masks = {"--boundary": boundary is not None, "--tta": tta, "--tta-scales": tta_scales is not None}
-        refuse(run, {**masks, "--no-refine": not refine, "--report": report is not None}, depth=True)
+        refuse(run, {**masks, "--no-refine": not refine}, depth=True)
         evaluate_depths(run, data, split, report, as_json, skip, max_pixels, tile, measuring, seed or 0)
         return
     refuse(run, {"--measuring": measuring is not None, "--seed": seed is not None}, depth=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownOptionError
 
 import intarsia
 from intarsia.errors import EndedElsewhere, IntarsiaError, IntarsiaWarning, Interrupted
@@ -109,14 +109,22 @@ def _usage(error: CycloptsError) -> str:
     """The first mistake in the arguments, without boxes."""
     from pydantic import ValidationError
 
-    from intarsia.validation import first_mistake
+    from intarsia.runs.conduct import Conduct
+    from intarsia.runs.settings import Settings
+    from intarsia.validation import first_mistake, nearest
 
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ValidationError):
-        before, *rest = first_mistake(cause).split(
+        model = {model.__name__: model for model in (Settings, Conduct)}.get(cause.title)
+        before, *rest = first_mistake(cause, model).split(
             "`", 2
         )  # what stands between is the argument; values stay as they are
         return "`".join([before, *(f"--{name.replace('_', '-')}" for name in rest[:1]), *rest[1:]])
+    if isinstance(error, UnknownOptionError) and error.argument_collection is not None:
+        names = {name.strip("-").replace("-", "_") for argument in error.argument_collection for name in argument.names}
+        near = nearest(error.token.keyword.strip("-"), names) if error.token.keyword else None
+        offer = f"; the nearest is --{near.replace('_', '-')}" if near else ""
+        return f"There is no option `{error.token.keyword}`{offer}. See `intarsia --help`."
     return " ".join(str(error).split()) + " See `intarsia --help`."
 
 

@@ -1,4 +1,7 @@
-"""Pictures of one class each, in folders as ImageNet's: CLASS/*.jpg, with or without train/ and val/ above."""
+"""Pictures of one class each, in folders as ImageNet's: CLASS/*.jpg, with or without train/ and val/ above.
+
+ImageNet: Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, arXiv:1409.0575.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from intarsia.data.dataset import Dataset
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.images import IMAGE_EXTENSIONS, RGB, PixelFormat, image_shape, read_image
 from intarsia.data.listing import Ledger, pictures_in, split_folders
-from intarsia.data.open import existing_folder, is_sample, name_of, pixel_format
+from intarsia.data.open import WNID, existing_folder, is_sample, name_of, pixel_format
 from intarsia.data.split import completed
 from intarsia.errors import DataError
 from intarsia.shapes import Mask, Picture, Window
@@ -68,13 +71,14 @@ def open_classified(
 
     Raises:
         DataError: the path is no folder, there are fewer than two classes, one of them has no picture in train/, or
-            val/ has another; or a picture cannot be read.
+            val/ has another or none at all; or a picture cannot be read.
     """
     if is_sample(source):
         raise DataError(f"`{source}` is a built-in set of pictures with masks; give a folder with one folder a class.")
     folder = existing_folder(source)
     ledger = Ledger(skip=frozenset(path.absolute() for path in skip))
-    places = split_folders(folder) or {"train": folder}
+    places = {split: place for split, place in split_folders(folder).items() if not _unlabelled(split, place)}
+    places = places or {"train": folder}
     if "train" not in places:
         raise DataError(
             f"`{folder}` has no train/ beside `{next(iter(places.values())).name}/`: add one folder a class."
@@ -102,9 +106,25 @@ def open_classified(
             split: tuple(LabelledSample(*picture, known, pixels, max_pixels) for picture in pictures)
             for split, pictures in found.items()
         },
-        "one folder a class" + (f" within {' and '.join(f'{split}/' for split in places)}" if len(places) > 1 else ""),
+        ("ImageNet's folders, one a class" if all(map(WNID.fullmatch, names)) else "one folder a class")
+        + (f" within {' and '.join(f'{split}/' for split in places)}" if len(places) > 1 else ""),
     )
     return Dataset(name_of(source), layout, known, splits, pixels)
+
+
+def _unlabelled(split: str, place: Path) -> bool:
+    """Whether a split holds bare pictures, as ImageNet's archives of test images do.
+
+    Raises:
+        DataError: so does another split than test/.
+    """
+    bare = not _class_folders(place) and any(path.suffix.lower() in IMAGE_EXTENSIONS for path in place.iterdir())
+    if bare and split != "test":
+        raise DataError(
+            f"`{place}` holds pictures without a folder a class, as ImageNet's archive of validation images does: move "
+            f"each into the folder of its class, which ILSVRC2012_validation_ground_truth.txt tells."
+        )
+    return bare
 
 
 def _class_folders(place: Path) -> list[Path]:

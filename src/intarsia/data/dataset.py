@@ -11,6 +11,7 @@ from intarsia.data.classes import Classes
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.images import RGB, PixelFormat, image_shape, read_image
 from intarsia.data.masks import read_mask
+from intarsia.data.spelling import Spelling
 from intarsia.errors import DataError
 from intarsia.shapes import Mask, Picture, Window
 
@@ -39,7 +40,7 @@ class Sample(Protocol):
 
 @dataclass(frozen=True)
 class FileSample:
-    """A sample in two files."""
+    """A sample in two files; `spelling` is that of a published set's masks."""
 
     name: str
     image_path: Path
@@ -47,6 +48,7 @@ class FileSample:
     classes: Classes
     pixels: PixelFormat = RGB
     max_pixels: int = MAX_PIXELS
+    spelling: Spelling | None = None
 
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image.
@@ -73,7 +75,7 @@ class FileSample:
         complaint = unequal(self.image_path, self.shape(), self.mask_path, image_shape(self.mask_path, self.max_pixels))
         if complaint:
             raise DataError(complaint)
-        return read_mask(self.mask_path, self.classes, window, self.max_pixels)
+        return read_mask(self.mask_path, self.classes, window, self.max_pixels, self.spelling)
 
 
 def unequal(

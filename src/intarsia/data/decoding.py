@@ -1,4 +1,4 @@
-"""Picture files become arrays as they are stored: Pillow's formats, TIFF with any bands, NPY; whole or in windows."""
+"""Picture files become arrays as they are stored: Pillow's formats, TIFF, NPY, MATLAB; whole or in windows."""
 
 import threading
 import warnings
@@ -13,13 +13,14 @@ from jaxtyping import Shaped
 from PIL import Image, UnidentifiedImageError
 
 from intarsia.data import tiff
+from intarsia.data.matlab import read_matlab
 from intarsia.errors import DataError, IntarsiaError
 from intarsia.shapes import Window
 
 MAX_PIXELS = 500_000_000
 MOST_BANDS = 1024
 
-Kind = Literal["pillow", "tiff", "npy"]
+Kind = Literal["pillow", "tiff", "npy", "matlab"]
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")  # Pillow knows more, some of which run programs
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -82,7 +83,11 @@ def read_pixels(
             return pillow_pixels(picture)
     with _complaints(path):
         header = _admitted(_header(Path(path)), path, max_pixels)
-        pixels = np.array(_npy(Path(path))[window or ...]) if header.kind == "npy" else _tiff_pixels(Path(path), window)
+        if header.kind in ("npy", "matlab"):
+            array = _npy(Path(path)) if header.kind == "npy" else read_matlab(Path(path))
+            pixels = np.array(array[window or ...])
+        else:
+            pixels = _tiff_pixels(Path(path), window)
     rows, columns = window or (slice(0, header.shape[0]), slice(0, header.shape[1]))
     if pixels.shape[:2] != (rows.stop - rows.start, columns.stop - columns.start) or 0 in pixels.shape:
         raise DataError(f"`{path}` is truncated or not an image (its header lies): replace it or leave it out.")
@@ -99,7 +104,7 @@ def plain_picture(
         DataError: the file is missing, truncated, no image, or has more than `max_pixels` pixels.
     """
     with _complaints(path):
-        if Path(path).suffix.lower() in (".npy", ".tif", ".tiff"):
+        if Path(path).suffix.lower() in (".npy", ".mat", ".tif", ".tiff"):
             header = _admitted(_header(Path(path)), path, max_pixels)
             if header.kind != "pillow" or (header.tiled and window is not None):
                 yield None
@@ -163,6 +168,8 @@ def _header(path: Path) -> Header:
         array = _npy(path)
         bands = array.shape[2] if array.ndim == 3 else 1
         return Header(array.shape[:2], bands, array.dtype != np.uint8, "npy", tiled=True)
+    if path.suffix.lower() == ".mat":
+        return Header(read_matlab(path).shape, 1, False, "matlab")
     with _alone():
         try:
             picture = Image.open(path, formats=_FORMATS)

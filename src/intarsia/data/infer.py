@@ -14,6 +14,7 @@ from intarsia.data.classes import Classes
 from intarsia.data.colours import Colour, default_colour
 from intarsia.data.decoding import MAX_PIXELS, opened, read_header
 from intarsia.data.masks import decode_mask
+from intarsia.data.spelling import Spelling
 from intarsia.errors import DataError
 from intarsia.shapes import IGNORE, IGNORE_UINT16
 
@@ -50,14 +51,14 @@ class Scan:
         return next(content.path for content in self.contents if item in content.values or item in content.colours)
 
 
-def scan_masks(paths: Sequence[Path], max_pixels: int = MAX_PIXELS) -> Scan:
+def scan_masks(paths: Sequence[Path], max_pixels: int = MAX_PIXELS, spelling: Spelling | None = None) -> Scan:
     """The values or colours in all masks; each file is decoded once, by several threads.
 
     Raises:
         DataError: a mask cannot be read or holds more than 256 colours, or the masks do not go together.
     """
     with ThreadPoolExecutor() as pool:
-        contents = tuple(pool.map(lambda path: _content(path, max_pixels), paths))
+        contents = tuple(pool.map(lambda path: _content(path, max_pixels, spelling), paths))
     return joined(contents)
 
 
@@ -161,8 +162,8 @@ def class_indices(values: Iterable[int]) -> set[int]:
     return indices - {IGNORE} if max(indices, default=0) <= IGNORE else indices
 
 
-def _content(path: Path, max_pixels: int) -> Content:
-    return content_of(path, decode_mask(path, max_pixels=max_pixels))
+def _content(path: Path, max_pixels: int, spelling: Spelling | None) -> Content:
+    return content_of(path, decode_mask(path, max_pixels=max_pixels, spelling=spelling))
 
 
 def content_of(path: Path, pixels: Shaped[np.ndarray, "..."]) -> Content:

@@ -9,6 +9,7 @@ from unicodedata import normalize
 from intarsia.data.classes import Classes
 from intarsia.data.images import IMAGE_EXTENSIONS
 from intarsia.data.masks import MASK_EXTENSIONS
+from intarsia.data.spelling import Spelling
 from intarsia.errors import DataError
 
 _ALIASES = {
@@ -65,12 +66,23 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout's reader recognised: `root` is where a `classes.json` would lie, `classes` are those it names."""
+    """What a layout's reader recognised.
+
+    Attributes:
+        root: where a `classes.json` would lie.
+        layout: a few words for the user.
+        splits: the pairs of each.
+        classes: those that the layout names.
+        spelling: how its masks write them, if not as indices.
+        apart: the splits that may share no image, where some are unions of others; all of them by default.
+    """
 
     root: Path
     layout: str
     splits: dict[str, tuple[Pair, ...]]
     classes: Classes | None = None
+    spelling: Spelling | None = None
+    apart: tuple[str, ...] | None = None
 
     @property
     def pairs(self) -> list[Pair]:
@@ -150,17 +162,49 @@ def paired(images: Path, masks: Path, ledger: Ledger, skip_unmasked: bool = Fals
     if not labels and not skip_unmasked:
         raise no_masks(masks)
     _refuse_other_names(pictures, labels, masks)
+    return matched(pictures, labels, (images, ".jpg"), (masks, ".png"), ledger, skip_unmasked)
+
+
+def matched(
+    pictures: Mapping[str, Path],
+    labels: Mapping[str, Path],
+    image_place: tuple[Path, str],
+    mask_place: tuple[Path, str],
+    ledger: Ledger,
+    skip_unmasked: bool = False,
+) -> tuple[Pair, ...]:
+    """The images and masks of the same name; what has no partner becomes a problem.
+
+    Args:
+        pictures: the images by name.
+        labels: the masks by name.
+        image_place: the folder of images, and what a file there is called behind its name; for the sentences.
+        mask_place: the same of masks.
+        ledger: where problems are noted.
+        skip_unmasked: leave out images without a mask silently.
+    """
+    (images, image_ending), (masks, mask_ending) = image_place, mask_place
     for name, path in pictures.items():
         if name not in labels and not skip_unmasked and not ledger.skips(path):
-            ledger.note(path, f"`{path}` has no mask: draw `{masks / name}.png`, or leave the image out.")
+            ledger.note(path, f"`{path}` has no mask: draw `{masks / name}{mask_ending}`, or leave the image out.")
     for name, path in labels.items():
         if name not in pictures and not ledger.skips(path):
-            ledger.note(path, f"`{path}` has no image: add `{images / name}.jpg` or the like, or leave the mask out.")
+            remedy = f"add `{images / name}{image_ending}` or the like, or leave the mask out"
+            ledger.note(path, f"`{path}` has no image: {remedy}.")
     return tuple(
         Pair(name, path, labels[name])
         for name, path in pictures.items()
         if name in labels and not ledger.skips(path, labels[name])
     )
+
+
+def ending_with(files: Mapping[str, Path], ending: str) -> dict[str, Path]:
+    """The files whose name has that ending, by the name without it.
+
+    >>> ending_with({"ulm/7_color": Path("7_color.png"), "ulm/7_ids": Path("7_ids.png")}, "_ids")
+    {'ulm/7': PosixPath('7_ids.png')}
+    """
+    return {name.removesuffix(ending): path for name, path in files.items() if name.endswith(ending)}
 
 
 def _refuse_other_names(pictures: Mapping[str, Path], labels: Mapping[str, Path], masks: Path) -> None:

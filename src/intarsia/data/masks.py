@@ -8,6 +8,7 @@ from PIL import Image
 
 from intarsia.data.classes import Classes
 from intarsia.data.decoding import MAX_PIXELS, plain_picture, read_pixels
+from intarsia.data.spelling import Spelling
 from intarsia.errors import ArgumentError, DataError
 from intarsia.files import atomic
 from intarsia.shapes import IGNORE, IGNORE_UINT16, Mask, Window
@@ -17,8 +18,16 @@ MASK_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".npy"})
 _INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA")
 
 
-def read_mask(path: Path | str, classes: Classes, window: Window | None = None, max_pixels: int = MAX_PIXELS) -> Mask:
+def read_mask(
+    path: Path | str,
+    classes: Classes,
+    window: Window | None = None,
+    max_pixels: int = MAX_PIXELS,
+    spelling: Spelling | None = None,
+) -> Mask:
     """The class indices in a mask file or a window of it, spelled as `classes.encoding` says.
+
+    The `spelling` of a published set is undone first.
 
     Where no class is stands `classes.ignore`.
 
@@ -27,7 +36,7 @@ def read_mask(path: Path | str, classes: Classes, window: Window | None = None, 
     Raises:
         DataError: the file cannot be read, or a value or colour is none of the classes'.
     """
-    pixels = decode_mask(path, window, max_pixels)
+    pixels = decode_mask(path, window, max_pixels, spelling)
     if classes.encoding == "colour":
         return _from_colours(pixels, classes, path)
     if pixels.ndim == 3:
@@ -41,15 +50,22 @@ def read_mask(path: Path | str, classes: Classes, window: Window | None = None, 
 
 
 def decode_mask(
-    path: Path | str, window: Window | None = None, max_pixels: int = MAX_PIXELS
+    path: Path | str, window: Window | None = None, max_pixels: int = MAX_PIXELS, spelling: Spelling | None = None
 ) -> Shaped[np.ndarray, "..."]:
     """The pixels of a mask file or a window of it.
 
-    They are (H, W) indices (a palette's, too) or (H, W, 3) uint8 colours; one-bit files are bool.
+    They are (H, W) indices (a palette's, too) or (H, W, 3) uint8 colours; one-bit files are bool. With a `spelling`
+    they are class indices.
 
     Raises:
-        DataError: the file cannot be read, is too large, or holds fractions or other than one or three bands.
+        DataError: the file cannot be read, is too large, holds fractions or other than one or three bands, or breaks
+            the spelling.
     """
+    pixels = _stored(path, window, max_pixels)
+    return pixels if spelling is None else spelling.indices(pixels, path)
+
+
+def _stored(path: Path | str, window: Window | None, max_pixels: int) -> Shaped[np.ndarray, "..."]:
     with plain_picture(path, window, max_pixels) as picture:
         if picture is None:
             pixels = None

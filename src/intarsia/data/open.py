@@ -16,14 +16,28 @@ from intarsia.data.folder import find_folder
 from intarsia.data.images import PixelFormat, channels_of, value_range
 from intarsia.data.infer import Scan, fitted, infer_classes, scan_masks
 from intarsia.data.listing import Found, Ledger, read_text
+from intarsia.data.published.ade20k import find_ade20k
+from intarsia.data.published.camvid import find_camvid
+from intarsia.data.published.cityscapes import find_cityscapes
+from intarsia.data.published.sbd import find_sbd
+from intarsia.data.published.voc import find_voc
 from intarsia.data.samples.brain import brain
 from intarsia.data.samples.materials import materials
-from intarsia.data.voc import find_voc
 from intarsia.errors import DataError, IntarsiaWarning, UnknownNameError
 
 SAMPLES: dict[str, Callable[[], Dataset]] = {"materials": materials, "brain": brain}
 
+LAYOUTS: tuple[Callable[[Path, Ledger], Found | None], ...] = (  # the first that recognises a folder reads it
+    find_cityscapes,
+    find_ade20k,
+    find_camvid,
+    find_sbd,  # before VOC alone
+    find_folder,
+    find_voc,
+)
+
 _PREFIX = "sample:"
+WNID = re.compile(r"n\d{8}")  # ImageNet's names of classes
 
 
 def open_dataset(
@@ -36,10 +50,11 @@ def open_dataset(
 ) -> Dataset:
     """The dataset at a path, or a built-in one (``"sample:materials"``, ``"sample:brain"``).
 
-    A folder is recognised as plain (`images/` + `masks/`) or VOC. Names and colours of the classes come from `classes`,
-    else from the folder's classes.json, else from what its layout knows, else from the masks. The encoding comes from
-    classes.json where it states one, else from the masks, all of which are then scanned once. What the numbers in the
-    picture files mean comes from `pixels`, else from the files. Files in `skip` are left out with their partners.
+    A folder is recognised as plain (`images/` + `masks/`), VOC, VOC with SBD, Cityscapes, ADE20K or CamVid. Names and
+    colours of the classes come from `classes`, else from the folder's classes.json, else from what its layout knows,
+    else from the masks. The encoding comes from classes.json where it states one, else from the masks, all of which
+    are then scanned once. What the numbers in the picture files mean comes from `pixels`, else from the files. Files
+    in `skip` are left out with their partners.
 
     Raises:
         UnknownNameError: there is no such built-in sample.
@@ -51,13 +66,13 @@ def open_dataset(
     {'train': 320, 'val': 64}
     """
     if is_sample(source):
-        return _open_sample(str(source).removeprefix(_PREFIX), classes)
+        return _open_sample(name_of_sample(source), classes)
     ledger = Ledger(skip=frozenset(path.absolute() for path in skip))
     found = find_layout(source, ledger)
     if ledger.problems:
         raise first_problem(ledger, source)
     masks = [pair.mask for pair in found.pairs]
-    known = classes_of(found, classes, lambda: scan_masks(masks, max_pixels))
+    known = classes_of(found, classes, lambda: scan_masks(masks, max_pixels, found.spelling))
     pixels = pixels or pixel_format([pair.image for pair in found.pairs], max_pixels)
     return assemble(name_of(source), found, known, pixels, max_pixels)
 
@@ -65,6 +80,15 @@ def open_dataset(
 def is_sample(source: str | Path) -> bool:
     """Whether the source names a built-in set."""
     return str(source).startswith(_PREFIX)
+
+
+def name_of_sample(source: str | Path) -> str:
+    """The name of a built-in set without what says that it is one.
+
+    >>> name_of_sample("sample:brain")
+    'brain'
+    """
+    return str(source).removeprefix(_PREFIX)
 
 
 def name_of(source: str | Path) -> str:
@@ -79,12 +103,9 @@ def find_layout(source: str | Path, ledger: Ledger) -> Found:
         DataError: the path is no folder, or no layout is recognised.
     """
     folder = existing_folder(source)
-    found = find_folder(folder, ledger) or find_voc(folder, ledger)
+    found = next((found for find in LAYOUTS if (found := find(folder, ledger)) is not None), None)
     if found is None:
-        raise DataError(
-            f"`{folder}` holds no layout that is known: put photographs into `images/` and masks of the same name into "
-            f"`masks/` (with or without train/, val/, test/), or use VOC's JPEGImages/ and SegmentationClass/."
-        )
+        raise _unrecognised(folder)
     check_skipped(ledger, folder, found.pairs, "image or mask")
     return found
 
@@ -112,6 +133,20 @@ def first_problem(ledger: Ledger, source: str | Path) -> DataError:
     return DataError(ledger.problems[0].sentence + others)
 
 
+def _unrecognised(folder: Path) -> DataError:
+    """ImageNet's folders are known, but for another task."""
+    if any(WNID.fullmatch(path.name) for path in (*folder.glob("*/"), *folder.glob("train/*/"))):
+        return DataError(
+            f"`{folder}` holds ImageNet's folders, pictures of one class each without masks: train a backbone on them "
+            f"with `--task classification`."
+        )
+    return DataError(
+        f"`{folder}` holds no layout that is known: put photographs into `images/` and masks of the same name into "
+        f"`masks/` (with or without train/, val/, test/), or use VOC's JPEGImages/ and SegmentationClass/, or the "
+        f"folders of SBD, Cityscapes, ADE20K or CamVid as they are published."
+    )
+
+
 def existing_folder(source: str | Path) -> Path:
     """The folder at a path, with ~ replaced.
 
@@ -131,7 +166,9 @@ def existing_folder(source: str | Path) -> Path:
 def assemble(name: str, found: Found, classes: Classes, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> Dataset:
     """The dataset of what a layout's reader found."""
     splits = {
-        split: tuple(FileSample(pair.name, pair.image, pair.mask, classes, pixels, max_pixels) for pair in pairs)
+        split: tuple(
+            FileSample(pair.name, pair.image, pair.mask, classes, pixels, max_pixels, found.spelling) for pair in pairs
+        )
         for split, pairs in found.splits.items()
     }
     return Dataset(name, found.layout, classes, splits, pixels)

@@ -123,7 +123,7 @@ def bar_groups(
     names = list(next(iter(groups.values())))
     values = [value for bars in groups.values() for value in bars.values() if math.isfinite(value)]
     marks = ticks(0.0, max(values, default=1.0) or 1.0, about=5)
-    bar = 22
+    bar = max(16, min(36, 420 // (len(groups) * (len(names) + 1))))  # wide where there are few
     wide = bar * len(names) + 26
     width, foot = LEFT + wide * len(groups) + RIGHT, BOTTOM + 14
 
@@ -148,7 +148,7 @@ def bar_groups(
                 parts.append(_bar(left + index * bar, y(value), y(0), bar - 3, index, title))
         first = next(iter(bars.values()), math.nan)
         if math.isfinite(first):
-            place_of = f'x="{left + 9.5:g}" y="{y(first) - 6:.1f}" text-anchor="middle"'
+            place_of = f'x="{left + (bar - 3) / 2:g}" y="{y(first) - 6:.1f}" text-anchor="middle"'
             parts.append(f'<text class="last halo" {place_of}>{first:.3g}</text>')
     return _svg(width, HEIGHT, label, parts, natural=True)
 

@@ -29,8 +29,8 @@ def part_of(net: nn.Module, name: str) -> nn.Module:
     Traceback (most recent call last):
     intarsia.errors.ArgumentError: `freeze` (='body') names no part of Sequential; it has 0.
     """
-    parts = dict(net.named_modules())
-    if name not in parts or not name:
+    parts = {own: part for own, part in net.named_modules() if own}
+    if name not in parts:
         near = get_close_matches(name, parts, n=3, cutoff=0.6)
         known = f"the nearest is {near[0]}" if near else f"it has {', '.join(name for name, _ in net.named_children())}"
         raise ArgumentError(f"`freeze` (={name!r}) names no part of {type(net).__name__}; {known}.")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -92,6 +92,13 @@ class CSPNDepthDecoder(nn.Module):
         return x
 
 
+class Beginning(NamedTuple):
+    """What a filled first map takes from all of an image: the filled measurements, and their mean."""
+
+    start: Float[Tensor, "B 1 H W"]
+    unit: Float[Tensor, "B 1 1 1"]
+
+
 class DepthNetwork(SegmentationNetwork):
     """Normalised images with a last channel of measured depths (B, C + 1, H, W) → depths (B, 1, H, W), for any H and W.
 
@@ -112,16 +119,24 @@ class DepthNetwork(SegmentationNetwork):
         self.reach = form.steps * (form.kernel_size // 2)
         self.floats = 3 * form.kernel_size**2 + 2 if form.steps else 0
 
-    def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 1 H W"]:
-        """Depths, propagated."""
+    def beginning(self, measured: Float[Tensor, "B 1 H W"]) -> Beginning | None:
+        """What a part of the image cannot know by itself; None where the first map is learned."""
+        measured = _exact(measured)
+        return Beginning(pull_push(measured), _mean_measured(measured)) if self.form.first == "filled" else None
+
+    def forward(self, images: Float[Tensor, "B C H W"], beginning: Beginning | None = None) -> Float[Tensor, "B 1 H W"]:
+        """Depths, propagated.
+
+        If the images are parts of larger ones, ``beginning`` is that of these, its ``start`` cut like them.
+        """
         form, size, measured = self.form, images.shape[-2:], _exact(images[:, -1:])
-        start, unit = (pull_push(measured) if form.first == "filled" else None), _mean_measured(measured)
-        if start is not None:
-            images = torch.cat([images[:, :-1], (start / unit - 1).to(images.dtype)], dim=1)
+        begun = self.beginning(measured) if beginning is None else beginning
+        if begun is not None:
+            images = torch.cat([images[:, :-1], (begun.start / begun.unit - 1).to(images.dtype)], dim=1)
         decoded = self.decoder(self.features(images))
         depth = _exact(self.head(decoded, size))
-        if start is not None:
-            depth = start + unit * depth
+        if begun is not None:
+            depth = begun.start + begun.unit * depth
         if self.guide is None:
             return depth
         return convolutional_propagation(

@@ -1,6 +1,5 @@
 """The recipe of a run: everything that was decided before training, frozen, validated and dumped with the run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
+from intarsia.runs.recipe_file import RECIPE_VERSION, read_recipe_file
 from intarsia.runs.settings import Settings
 from intarsia.runs.settings.task import left_open
-from intarsia.validation import first_mistake
+from intarsia.validation import all_mistakes
 
 
 class Recipe(Settings):
@@ -22,6 +22,9 @@ class Recipe(Settings):
     'depth'
     """
 
+    version: int = Field(
+        default=RECIPE_VERSION, ge=1, le=RECIPE_VERSION, description="Of what the fields mean; newer ones are refused."
+    )
     data: str = Field(description="Folder of pictures and masks, or a built-in set such as sample:materials.")
 
     @model_validator(mode="wrap")
@@ -65,23 +68,26 @@ class Recipe(Settings):
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":
-        """Read back what :meth:`write` wrote."""
+        """Read back what :meth:`write` wrote, or the table [recipe] of a TOML file.
+
+        Raises:
+            RunError: it is no recipe; the sentences name each wrong field, its value, its rule and the nearest choice.
+        """
+        file = read_recipe_file(path)
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise RunError(f"There is no recipe `{path}`; give the path of a recipe.json.") from None
-        except (ValueError, ValidationError) as error:
-            raise RunError(f"`{path}` is not a recipe: {first_mistake(error)}") from error
+            return cls.model_validate(file.values)
+        except ValidationError as error:
+            raise RunError(f"`{path}` is not a recipe: {all_mistakes(error, cls, file.within)}") from error
 
 
 def make_recipe(**values: Any) -> Recipe:
-    """A recipe, or one clear sentence about the first value that breaks a rule.
+    """A recipe, or one clear sentence about each value that breaks a rule.
 
     >>> make_recipe(data="photos/", epochs=0)
     Traceback (most recent call last):
-    intarsia.errors.ArgumentError: `epochs` (=0): input should be greater than or equal to 1.
+    intarsia.errors.ArgumentError: `epochs` (=0): input should be greater than or equal to 1; the nearest is 1.
     """
     try:
         return Recipe(**values)
     except ValidationError as error:
-        raise ArgumentError(first_mistake(error)) from error
+        raise ArgumentError(all_mistakes(error, Recipe)) from error

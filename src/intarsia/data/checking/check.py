@@ -1,6 +1,7 @@
 """`check`: from a folder to a report."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -58,11 +59,12 @@ def check(
     findings = listing_findings(ledger)
     facts = measured_by_content(
         found.pairs,
-        lambda pair: pair_facts(pair.image, pair.mask, max_pixels),
+        lambda pair: pair_facts(pair.image, pair.mask, max_pixels, found.spelling),
         PairFacts,
         found.root,
         max_pixels,
         watch,
+        found.spelling.name if found.spelling else "",
     )
     for pair, fact in facts.items():
         findings += file_findings(pair, fact)
@@ -78,9 +80,9 @@ def check(
     if classes is None and not (found.root / "classes.json").is_file() and found.classes is None:
         findings += inference_findings(facts, known)
     splits = {split: tuple(pair for pair in pairs if pair in facts) for split, pairs in found.splits.items()}
-    found = Found(found.root, found.layout, {split: pairs for split, pairs in splits.items() if pairs}, found.classes)
+    found = replace(found, splits={split: pairs for split, pairs in splits.items() if pairs})
     dataset = assemble(name_of(source), found, known, pixels or pixel_format_of(_images(facts).values()), max_pixels)
-    return report_of(str(source), dataset, findings, facts, found.splits)
+    return report_of(str(source), dataset, findings, facts, found.splits, found.apart)
 
 
 def _images(facts: Mapping[Pair, PairFacts]) -> dict[Pair, ImageFacts]:

@@ -1,6 +1,7 @@
 """What one image and its mask are, measured in one pass: the material of all checks of a folder."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from intarsia.data.decoding import MAX_PIXELS, read_pixels
 from intarsia.data.images import ValueRange, value_range
 from intarsia.data.infer import Content
 from intarsia.data.masks import decode_mask
+from intarsia.data.spelling import Spelling
 
 MOST_VALUES = 4096  # more different values or colours are not worth counting: they are no classes
 THUMBNAIL = 16  # rows and columns
@@ -85,11 +87,11 @@ class PairFacts:
         return self.image, self.mask
 
 
-def pair_facts(image: Path, mask: Path, max_pixels: int = MAX_PIXELS) -> PairFacts:
-    """The facts of two files, each decoded once."""
+def pair_facts(image: Path, mask: Path, max_pixels: int = MAX_PIXELS, spelling: Spelling | None = None) -> PairFacts:
+    """The facts of two files, each decoded once; those of the mask are about its indices where it has a spelling."""
     with turn((image, mask), max_pixels):
         picture, of_image = examine(image, max_pixels, read_pixels, image_facts)
-        pixels, of_mask = examine(mask, max_pixels, decode_mask, mask_facts)
+        pixels, of_mask = examine(mask, max_pixels, partial(decode_mask, spelling=spelling), mask_facts)
         shift = None
         if picture is not None and pixels is not None and picture.shape[:2] == pixels.shape[:2]:
             shift = find_shift(grey_of(picture), pixels)

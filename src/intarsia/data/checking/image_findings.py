@@ -17,6 +17,7 @@ from intarsia.data.images import PixelFormat, channels_of
 # Copies saved again as JPEG at two thirds of the size: more than 0.997 and less than 1.4. Neighbouring slices of
 # ``sample:brain``, 3 mm apart: up to 0.998, but at least 4.0.
 _ALIKE_CORRELATION, _ALIKE_GREY = 0.99, 2.5  # of small grey copies; mean absolute difference of values 0 … 255
+TRAINING = ("train", "trainaug")  # the splits that are learned from
 _FLAT = 4.0  # thumbnails of less contrast look all alike
 
 
@@ -82,7 +83,7 @@ def copy_findings(splits: Mapping[str, Sequence[Item]], images: Mapping[Item, Im
 
 def _same(places: Sequence[tuple[str, Item]]) -> Finding:
     """One content under several names; the copies in the training split come first, so that they can be left out."""
-    ordered = sorted(places, key=lambda place: (place[0] != "train", place[1].name))
+    ordered = sorted(places, key=lambda place: (place[0] not in TRAINING, place[1].name))
     files = tuple(dict.fromkeys(sample.image for _, sample in ordered))
     splits = list(dict.fromkeys(split for split, _ in ordered))
     if len(files) == 1:
@@ -90,9 +91,9 @@ def _same(places: Sequence[tuple[str, Item]]) -> Finding:
         return Finding("leak", "warning", files, sentence)
     if len(splits) > 1:
         sentence = f"`{files[0]}` and `{files[-1]}` are the same image in {' and '.join(splits)}: keep one of them."
-        elsewhere = {sample.image for split, sample in ordered if split != "train"}
+        elsewhere = {sample.image for split, sample in ordered if split not in TRAINING}
         leave_out = tuple(
-            sample.image for split, sample in ordered if split == "train" and sample.image not in elsewhere
+            sample.image for split, sample in ordered if split in TRAINING and sample.image not in elsewhere
         )
         return Finding("leak", "warning", files, sentence, leave_out)
     return Finding(

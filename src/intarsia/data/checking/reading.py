@@ -107,6 +107,7 @@ def measured_by_content(
     root: Path,
     max_pixels: int,
     watch: Watcher | None,
+    spelling: str = "",
 ) -> dict[Item, Known]:
     """The facts of all samples, by threads, and from the cache where the contents of their files are known.
 
@@ -117,6 +118,7 @@ def measured_by_content(
         root: of the set: its cache is found by it.
         max_pixels: the largest file whose facts are taken from the cache.
         watch: called with the number of samples that are done and of all.
+        spelling: how files are understood, of which the same bytes have other facts in another.
     """
     kept: dict[str, Known] = read_facts(root, kind)
     fresh: dict[str, Known] = {}
@@ -124,7 +126,7 @@ def measured_by_content(
 
     def one(item: Item) -> tuple[str | None, Known]:
         try:
-            key = " ".join(digest(path) for path in item.paths)
+            key = " ".join((*map(digest, item.paths), spelling)).strip()
         except OSError:
             return None, measure(item)
         known = kept.get(key)

@@ -105,8 +105,12 @@ def report_of(
     findings: Iterable[Finding],
     facts: Mapping[Pair, PairFacts],
     splits: Mapping[str, tuple[Pair, ...]] | None = None,
+    apart: tuple[str, ...] | None = None,
 ) -> Report:
-    """The report on facts and findings; `splits` are those of the dataset, for what concerns whole splits."""
+    """The report on facts and findings; `splits` are those of the dataset, for what concerns whole splits.
+
+    Those in `apart`, by default all, shall share no image.
+    """
     findings = list(findings)
     shapes = [fact.image.shape for fact in facts.values() if isinstance(fact.image, ImageFacts)] or [(0, 0)]
     rows, columns = zip(*shapes, strict=True)
@@ -122,7 +126,10 @@ def report_of(
         split: 1 - sum(pixels[split].values()) / max(1, sum(_size(facts[pair]) for pair in pairs))
         for split, pairs in splits.items()
     }
-    findings += split_findings(splits, facts, pixels)
+    compared = [split for split in splits if apart is None or split in apart]
+    findings += split_findings(
+        {split: splits[split] for split in compared}, facts, {split: pixels[split] for split in compared}
+    )
     for pair, count in counts.items():
         if not any(count):
             sentence = f"`{pair.mask}` holds no pixel of any class, only ignored ones: leave it out."

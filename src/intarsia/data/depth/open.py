@@ -11,7 +11,16 @@ from intarsia.data.depth.motorcycle import motorcycle
 from intarsia.data.depth.nyu import LABELLED, open_nyu
 from intarsia.data.images import PixelFormat
 from intarsia.data.listing import Ledger
-from intarsia.data.open import check_skipped, existing_folder, expanded, first_problem, is_sample, name_of, pixel_format
+from intarsia.data.open import (
+    check_skipped,
+    existing_folder,
+    expanded,
+    first_problem,
+    is_sample,
+    name_of,
+    name_of_sample,
+    pixel_format,
+)
 from intarsia.errors import DataError, UnknownNameError
 
 DEPTH_SAMPLES: dict[str, Callable[[], DepthDataset]] = {"motorcycle": motorcycle}
@@ -61,7 +70,7 @@ def open_whole(source: str | Path, ledger: Ledger) -> DepthDataset | None:
     if ledger.skip and (is_sample(source) or labelled):
         raise DataError(f"`{source}` has no file for each picture, so that none can be left out: go without the list.")
     if is_sample(source):
-        name = str(source).partition(":")[2]
+        name = name_of_sample(source)
         if name not in DEPTH_SAMPLES:
             raise UnknownNameError("built-in scene", name, DEPTH_SAMPLES, "`intarsia.data.depth.DEPTH_SAMPLES`")
         return DEPTH_SAMPLES[name]()
@@ -96,7 +105,7 @@ def is_depth_source(source: str | Path) -> bool:
     (True, False)
     """
     if is_sample(source):
-        return str(source).partition(":")[2] in DEPTH_SAMPLES
+        return name_of_sample(source) in DEPTH_SAMPLES
     path = expanded(Path(source))
     if not path.is_dir():
         return path.suffix == ".mat"

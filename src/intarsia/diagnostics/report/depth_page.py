@@ -59,13 +59,13 @@ def write_depth_report(path: str | Path, page: DepthPage) -> None:
 
 def render_depth(page: DepthPage) -> str:
     """The page as HTML text."""
-    network, *others = page.scores.items()
-    best = min(((f"{name} fill", own.rmse) for name, own in others), key=lambda other: other[1], default=None)
+    best = depth_sections.best_fill(page.scores)
+    reference = None if best is None else (f"{best} fill", page.scores[best].rmse)
     worst_first = sorted(page.examples, key=lambda e: -math.inf if math.isnan(e.rmse) else e.rmse, reverse=True)
-    limit = _LIMIT * network[1].rmse
+    limit = _LIMIT * next(iter(page.scores.values())).rmse
     body = [
         depth_sections.headline(page.scores),
-        depth_sections.learning_curve(page.history, best),
+        depth_sections.learning_curve(page.history, reference),
         depth_sections.methods(page.scores),
         depth_sections.by_distance(page.scores),
         depth_sections.examples(worst_first, limit if 0 < limit < math.inf else 1.0),

@@ -43,6 +43,8 @@ def report_on_depth(
     name = split or dataset.default_split
     samples, examples = dataset.split(name), _Worst()
     scores = evaluate_depth(estimator, samples, measuring, seed, watch=examples.watch)
+    options = [*(["--split", split] if split else []), *(["--measuring", str(measuring)] if measuring else [])]
+    options += ["--seed", str(seed)] if seed else []
     told = measured_words(chosen_measuring(samples, measuring or estimator.measuring), seed)
     write_depth_report(
         page,
@@ -53,7 +55,7 @@ def report_on_depth(
             history=[{k: v for k, v in epoch.items() if isinstance(v, (int, float))} for epoch in run.history()],
             scores=scores,
             examples=examples.kept,
-            commands=commands_of(run, data),
+            commands=commands_of(run, data, *options),
         ),
     )
     return scores

@@ -15,19 +15,23 @@ _STEPS = 16  # colours in a bar's gradient
 
 def headline(scores: Mapping[str, DepthScores]) -> str:
     """The network's RMSE large, the best of the others beside it, the rule under it, and smaller numbers."""
-    (_, network), *others = scores.items()
-    best = min(others, key=lambda other: other[1].rmse, default=None)
+    network, best = next(iter(scores.values())), best_fill(scores)
     beside = verdict = ""
     if best is not None:
-        name, gain = best[0], best[1].rmse - network.rmse
+        name, gain = best, scores[best].rmse - network.rmse
         sign = "−" if gain >= 0 else "+"
         beside = (
-            f'<p class="beside"><b>{_digits(best[1].rmse)} m</b> {escape(name)} fill, the best without learning<br>'
+            f'<p class="beside"><b>{_digits(scores[name].rmse)} m</b> {escape(name)} fill, the best without learning'
+            "<br>"
             f"<b>{sign}{_digits(abs(gain))} m</b> difference</p>"
         )
         if gain < 0:
             verdict = f'<p class="note"><b>The network does not beat the {escape(name)} fill here.</b></p>'
-    figures = [("MAE", _metres(network.mae)), ("REL", _digits(network.rel)), ("iRMSE", f"{network.irmse:.2f} /km")]
+    figures = [
+        ("MAE", _metres(network.mae)),
+        ("REL", _digits(network.rel)),
+        ("iRMSE", f"{_digits(network.irmse, 1)} /km"),
+    ]
     figures += [(f"δ < {threshold}", _digits(network.delta[threshold])) for threshold in ("1.02", "1.25")]
     smaller = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
     return (
@@ -35,6 +39,12 @@ def headline(scores: Mapping[str, DepthScores]) -> str:
         f'<p class="beside main">m RMSE</p>{beside}</div>{verdict}'
         f'<p class="note">{escape(network.protocol)}</p><dl class="figures">{smaller}</dl></section>'
     )
+
+
+def best_fill(scores: Mapping[str, DepthScores]) -> str | None:
+    """The name of the best of those behind the network; None if none has a score."""
+    others = {name: own.rmse for name, own in list(scores.items())[1:] if math.isfinite(own.rmse)}
+    return min(others, key=others.__getitem__, default=None)
 
 
 def learning_curve(history: Sequence[Mapping[str, float]], best: tuple[str, float] | None) -> str:
@@ -65,8 +75,10 @@ def methods(scores: Mapping[str, DepthScores]) -> str:
 
 
 def _method_row(name: str, scores: DepthScores) -> str:
-    values = (scores.rmse, scores.mae, scores.rel, scores.irmse, scores.imae, *scores.delta.values())
-    cells = "".join(f'<td class="n">{_digits(value)}</td>' for value in values)
+    shown = [_digits(value) for value in (scores.rmse, scores.mae, scores.rel)]
+    shown += [_digits(value, 1) for value in (scores.irmse, scores.imae)]
+    shown += [_digits(value) for value in scores.delta.values()]
+    cells = "".join(f'<td class="n">{value}</td>' for value in shown)
     return f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
 
 
@@ -120,7 +132,7 @@ def _example(example: DepthExample, limit: float) -> str:
 def _scale(kind: str, low: float, high: float, label: str) -> str:
     """A bar of colours with metres below it."""
     colours = colours_of(kind)
-    stops = ", ".join(rgb(colours[round(255 * i / (_STEPS - 1))]) for i in range(_STEPS))
+    stops = ", ".join(rgb(colours[round(255 * i / (_STEPS - 1))].tolist()) for i in range(_STEPS))
     marks = "".join(
         f'<span style="left:{100 * (value - low) / (high - low):.1f}%">{metres(value, kind).replace("-", "−")}</span>'
         for value in ticks(low, high, 5)
@@ -139,5 +151,5 @@ def _metres(value: float) -> str:
     return f"{_digits(value)} m"
 
 
-def _digits(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+def _digits(value: float, decimals: int = 3) -> str:
+    return "–" if math.isnan(value) else f"{value:.{decimals}f}"

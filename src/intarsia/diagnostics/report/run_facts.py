@@ -39,8 +39,8 @@ def trained_sentence(run: Run, data: str | Path, split: str, images: int, refine
     )
 
 
-def commands_of(run: Run, data: str | Path) -> list[str]:
-    """What repeats the training and the evaluation, a line each."""
+def commands_of(run: Run, data: str | Path, *options: str) -> list[str]:
+    """What repeats the training and the evaluation with these options, a line each."""
     recipe = Recipe.read(run.recipe_path)
     default = Recipe(data="", task="depth" if recipe.task == "depth" else "segmentation")
     changed = [
@@ -51,7 +51,7 @@ def commands_of(run: Run, data: str | Path) -> list[str]:
     changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
     return [
         " ".join(["intarsia train", quote(recipe.data), *changed, "--out", quote(str(run.folder))]),
-        join(["intarsia", "evaluate", str(run.folder), str(data)]),
+        join(["intarsia", "evaluate", str(run.folder), str(data), *options]),
     ]
 
 

@@ -18,6 +18,7 @@ from intarsia.inference.source import Source, picture_of
 from intarsia.inference.tiling import stitch
 from intarsia.metrics.depth import LEAST
 from intarsia.models import DepthNetwork
+from intarsia.models.depth_completion import Beginning
 from intarsia.shapes import Picture, Window
 
 
@@ -86,7 +87,7 @@ class DepthEstimator:
         picture = self.picture(source)
         _check(measured, picture.shape[:2])
         image, told = (torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in (picture, measured))
-        depth = self._whole(image, told).numpy()
+        depth = self._whole(_Told(image, told, self.net.beginning(told[None, None]))).numpy()
         if not np.isfinite(depth).all():
             raise ArgumentError(
                 f"The network's depths are not finite at {int((~np.isfinite(depth)).sum())} of {depth.size} pixels: "
@@ -94,28 +95,44 @@ class DepthEstimator:
             )
         return DepthResult(picture, np.maximum(depth, np.float32(LEAST)), measured)
 
-    def _whole(self, image: UInt8[Tensor, "H W C"], told: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-        size = image.shape[0], image.shape[1]
+    def _whole(self, told: "_Told") -> Float[Tensor, "H W"]:
+        size = told.size
         grid = self.limits.grid(*size)
         if grid is None:
-            return self._spared(image, told)[0]
+            return self._spared(told)[0]
         depth = torch.empty(size)
-        for window, part in stitch(lambda window: self._spared(image[window], told[window]), size, grid):
+        for window, part in stitch(lambda window: self._spared(told.cut(window)), size, grid):
             depth[window] = part[0]
         return depth
 
-    def _spared(self, image: UInt8[Tensor, "h w C"], told: Float[Tensor, "h w"]) -> Float[Tensor, "1 h w"]:
-        def one_pass(window: Window) -> Tensor:
-            return self._one_pass(image[window], told[window])
-
-        return spared(one_pass, (image.shape[0], image.shape[1]), self.limits, self.execution.device)
+    def _spared(self, told: "_Told") -> Float[Tensor, "1 h w"]:
+        return spared(lambda window: self._one_pass(told.cut(window)), told.size, self.limits, self.execution.device)
 
     @torch.inference_mode()
-    def _one_pass(self, image: UInt8[Tensor, "h w C"], told: Float[Tensor, "h w"]) -> Float[Tensor, "1 h w"]:
-        pictures = self.preprocessing(image[None].to(self.execution.device))
-        batch = torch.cat([pictures, told[None, None].to(pictures.device)], dim=1)
+    def _one_pass(self, told: "_Told") -> Float[Tensor, "1 h w"]:
+        device = self.execution.device
+        pictures = self.preprocessing(told.image[None].to(device))
+        batch = torch.cat([pictures, told.measured[None, None].to(device)], dim=1)
+        begun = told.beginning and Beginning(*(part.to(device) for part in told.beginning))
         with self.execution.autocast():
-            return self.net(self.execution.place_images(batch))[0].float().cpu()
+            return self.net(self.execution.place_images(batch), begun)[0].float().cpu()
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the network is told of an image or a part of it; the ``beginning`` stays that of the whole."""
+
+    image: UInt8[Tensor, "H W C"]
+    measured: Float[Tensor, "H W"]
+    beginning: Beginning | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.measured.shape[0], self.measured.shape[1]
+
+    def cut(self, window: Window) -> "_Told":
+        begun = self.beginning and self.beginning._replace(start=self.beginning.start[:, :, *window])
+        return _Told(self.image[window], self.measured[window], begun)
 
 
 def _check(measured: Depth, size: tuple[int, ...]) -> None:

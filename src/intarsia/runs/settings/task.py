@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from intarsia.data.depth.measuring import parse_measuring
 from intarsia.data.depth.open import is_depth_source
+from intarsia.errors import ArgumentError
 from intarsia.runs.settings.section import SELDOM, Section
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -49,7 +50,10 @@ class TaskSettings(Section):
     @field_validator("measuring")
     @classmethod
     def _check_measuring(cls, measuring: str | None) -> str | None:
-        return None if measuring is None else str(parse_measuring(measuring))
+        try:
+            return None if measuring is None else str(parse_measuring(measuring))
+        except ArgumentError as error:
+            raise ValueError(str(error).removesuffix(".")) from error
 
 
 def left_open(given: Mapping[str, Any]) -> dict[str, Any]:

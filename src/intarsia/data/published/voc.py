@@ -4,6 +4,8 @@ Everingham et al., The PASCAL Visual Object Classes (VOC) challenge, IJCV 88 (20
 """
 
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
@@ -27,15 +29,16 @@ def find_voc(folder: Path, ledger: Ledger) -> Found | None:
     Raises:
         DataError: several such folders, no mask, or a list is empty.
     """
-    roots = [root for root in (folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))) if _is_voc(root)]
+    roots = [root for root in (folder, *sorted(folder.glob("*/")), *sorted(folder.glob("*/*/"))) if is_voc(root)]
     if not roots:
         return None
     if len(roots) > 1 and folder not in roots:
         raise DataError(f"`{folder}` holds `{roots[0]}` and `{roots[1]}`, both in VOC's layout: name one of them.")
     root = roots[0]
-    lists = _read_lists(root)
+    lists = read_lists(root)
     if lists:
-        pairs = {name: _listed_pairs(root, name, ids, ledger) for name, ids in lists.items()}
+        files = VocFiles.of(root, ledger)
+        pairs = {name: files.pairs(name, ids, ledger) for name, ids in lists.items()}
         pairs = {name: found for name, found in pairs.items() if found}
         if not pairs and not ledger.problems:
             raise DataError(
@@ -44,10 +47,10 @@ def find_voc(folder: Path, ledger: Ledger) -> Found | None:
         splits, layout = completed(pairs, f"VOC with the lists {' and '.join(lists)}")
         return Found(root, layout, splits, _classes(root))
     labelled = paired(
-        root / "JPEGImages", _masks(root), ledger, skip_unmasked=True
+        root / "JPEGImages", voc_masks(root), ledger, skip_unmasked=True
     )  # VOC labels a quarter of its images only
     if not labelled and not ledger.problems:
-        raise no_masks(_masks(root))
+        raise no_masks(voc_masks(root))
     splits, words = split_by_hash(labelled)
     return Found(root, f"VOC without lists; {words}", splits, _classes(root))
 
@@ -63,58 +66,90 @@ def _classes(root: Path) -> Classes | None:
         except ArgumentError as error:
             raise DataError(f"`{listing}` holds a mistake: {error}") from None
     if re.fullmatch(r"VOC20\d\d", root.resolve().name):
-        return Classes(_NAMES, tuple(voc_colour(i) for i in range(len(_NAMES))))
+        return voc_classes()
     return None
 
 
-def _is_voc(folder: Path) -> bool:
-    return (folder / "JPEGImages").is_dir() and _masks(folder).is_dir()
+def voc_classes() -> Classes:
+    """VOC's 21 classes with its colours."""
+    return Classes(_NAMES, tuple(voc_colour(i) for i in range(len(_NAMES))))
 
 
-def _masks(root: Path) -> Path:
+def is_voc(folder: Path) -> bool:
+    """Whether a folder holds VOC's two."""
+    return (folder / "JPEGImages").is_dir() and voc_masks(folder).is_dir()
+
+
+def voc_masks(root: Path) -> Path:
     """SegmentationClass/, or labelme's SegmentationClassPNG/, beside which SegmentationClass/ holds NumPy files."""
     png = root / "SegmentationClassPNG"
     return png if png.is_dir() else root / "SegmentationClass"
 
 
-def _read_lists(root: Path) -> dict[str, tuple[str, ...]]:
+def lists_folder(root: Path) -> Path:
+    """Where VOC's lists lie."""
+    return root / "ImageSets" / "Segmentation"
+
+
+def read_lists(root: Path) -> dict[str, tuple[str, ...]]:
     """The ids in train.txt, val.txt and test.txt; trainval.txt stands for train where both others are missing."""
-    folder = root / "ImageSets" / "Segmentation"
+    folder = lists_folder(root)
     files = {name: folder / f"{name}.txt" for name in ("train", "val", "test") if (folder / f"{name}.txt").is_file()}
     if "train" not in files and "val" not in files and (folder / "trainval.txt").is_file():
         files = {"train": folder / "trainval.txt", **files}
-    lists = {}
-    for name, path in files.items():
-        lines = (line.strip() for line in read_text(path).splitlines())
-        lists[name] = tuple(dict.fromkeys(line for line in lines if line))
-        if not lists[name]:
-            raise DataError(
-                f"`{path}` lists no image: fill it, or delete it to have the split made by hash of the names."
-            )
-    return lists
+    return {name: read_list(path) for name, path in files.items()}
 
 
-def _listed_pairs(root: Path, split: str, ids: tuple[str, ...], ledger: Ledger) -> tuple[Pair, ...]:
-    """The pairs of the listed ids; images of the test split may lack a mask, and are left out."""
-    images = pictures_in(root / "JPEGImages", IMAGE_EXTENSIONS, ledger)
-    masks = pictures_in(_masks(root), MASK_EXTENSIONS, ledger)
-    pairs = []
-    for name in ids:
-        image, mask = images.get(normalize("NFC", name)), masks.get(normalize("NFC", name))
-        if ledger.skips(image or root / "JPEGImages" / name, mask or _masks(root) / name):
-            continue
-        if image is None:
-            _note_missing(root, split, name, "image", root / "JPEGImages", ledger)
-        elif mask is not None:
-            pairs.append(Pair(name, image, mask))
-        elif split != "test":
-            _note_missing(root, split, name, "mask", _masks(root), ledger)
-    return tuple(pairs)
+def read_list(path: Path) -> tuple[str, ...]:
+    """The ids in a list, one a line, each once.
+
+    Raises:
+        DataError: it is empty.
+    """
+    lines = (line.strip() for line in read_text(path).splitlines())
+    ids = tuple(dict.fromkeys(line for line in lines if line))
+    if not ids:
+        raise DataError(f"`{path}` lists no image: fill it, or delete it to have the split made by hash of the names.")
+    return ids
 
 
-def _note_missing(root: Path, split: str, name: str, kind: str, folder: Path, ledger: Ledger) -> None:
-    ledger.note(
-        folder / name,
-        f"The {split} list in `{root / 'ImageSets' / 'Segmentation'}` names `{name}`, but `{folder}` holds no {kind} "
-        f"of that name: add the {kind} or strike the line.",
-    )
+@dataclass(frozen=True)
+class VocFiles:
+    """The images and masks of a VOC folder by id, and the folder of the lists that name them."""
+
+    lists: Path
+    images: Mapping[str, Path]
+    masks: Mapping[str, Path]
+    places: tuple[Path, Path]  # where images and masks belong
+
+    @classmethod
+    def of(cls, root: Path, ledger: Ledger) -> "VocFiles":
+        """The files of a folder."""
+        places = root / "JPEGImages", voc_masks(root)
+        images, masks = (
+            pictures_in(places[0], IMAGE_EXTENSIONS, ledger),
+            pictures_in(places[1], MASK_EXTENSIONS, ledger),
+        )
+        return cls(lists_folder(root), images, masks, places)
+
+    def pairs(self, split: str, ids: Iterable[str], ledger: Ledger) -> tuple[Pair, ...]:
+        """The pairs of the listed ids; images of the test split may lack a mask, and are left out."""
+        pairs = []
+        for name in ids:
+            image, mask = (files.get(normalize("NFC", name)) for files in (self.images, self.masks))
+            if ledger.skips(image or self.places[0] / name, mask or self.places[1] / name):
+                continue
+            if image is None:
+                self._note(split, name, "image", self.places[0], ledger)
+            elif mask is not None:
+                pairs.append(Pair(name, image, mask))
+            elif split != "test":
+                self._note(split, name, "mask", self.places[1], ledger)
+        return tuple(pairs)
+
+    def _note(self, split: str, name: str, kind: str, folder: Path, ledger: Ledger) -> None:
+        ledger.note(
+            folder / name,
+            f"The {split} list in `{self.lists}` names `{name}`, but `{folder}` holds no {kind} of that name: add the "
+            f"{kind} or strike the line.",
+        )

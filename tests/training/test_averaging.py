@@ -1,0 +1,66 @@
+"""Running means of weights: their formula, and that they are what is validated and kept."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import run_tiny
+from torch import nn
+
+from intarsia.training import loop
+from intarsia.training.averaging import begin_average, follow, in_place
+from intarsia.training.state import TrainingState
+
+
+def test_it_is_the_exponential_mean_with_a_quick_beginning() -> None:
+    net, decay = nn.Linear(1, 1, bias=False), 0.5
+    values = [1.0, 5.0, -3.0, 2.0, 8.0, 0.5, 4.0, 3.0, 9.0, 7.0, 2.0]
+    expected, kept = values[0], 0.0
+    nn.init.constant_(net.weight, values[0])
+    average = begin_average(net)
+    for step, value in enumerate(values[1:], start=1):
+        nn.init.constant_(net.weight, value)
+        follow(average, net, step, decay)
+        kept = min(decay, (1 + step) / (10 + step))
+        expected = kept * expected + (1 - kept) * value
+        assert float(average["weight"]) == pytest.approx(expected)
+    assert kept == decay, "the last of the steps have the recipe's decay"
+
+
+def test_numbers_change_places_and_return_bit_by_bit() -> None:
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    own = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    average = begin_average(net)
+    mean = {name: tensor.copy_(torch.randn_like(tensor)).clone() for name, tensor in average.items()}
+    with in_place(average, net):
+        assert all(torch.equal(net.state_dict()[name], tensor) for name, tensor in mean.items())
+    assert all(torch.equal(net.state_dict()[name], tensor) for name, tensor in own.items())
+    assert all(torch.equal(average[name], tensor) for name, tensor in mean.items())
+
+
+def test_a_finer_network_begins_with_what_fits() -> None:
+    before = begin_average(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3)))
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 4))
+    average = begin_average(net, before)
+    assert torch.equal(average["0.weight"], before["0.weight"])
+    assert torch.equal(average["1.weight"], net.state_dict()["1.weight"])
+
+
+def test_the_average_is_validated_and_kept(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, real = [], loop.Loop._validate
+
+    def validate(self: loop.Loop, state: TrainingState) -> None:
+        seen.append({name: tensor.clone() for name, tensor in state.net.state_dict().items()})
+        real(self, state)
+
+    monkeypatch.setattr(loop.Loop, "_validate", validate)
+    run = run_tiny(discs, tmp_path / "run", epochs=1, ema=0.5)
+    saved, last, state = (load_file(path) for path in (run.weights_path, run.last_weights_path, run.checkpoint_path))
+    assert saved.keys() == last.keys()
+    for name, tensor in saved.items():
+        assert torch.equal(tensor, seen[0][name])
+        assert torch.equal(tensor, last[name])
+        assert torch.equal(tensor, state.get(f"average.{name}", tensor))
+    name = "head.weight"
+    assert not torch.equal(saved[name], state[f"net.{name}"]), "training goes on from the weights themselves"

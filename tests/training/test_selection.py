@@ -1,0 +1,105 @@
+"""Which weights are best by which score, and when a stage has waited long enough for better ones."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from tiny import run_tiny, same_runs, same_tensors
+
+from intarsia.errors import ArgumentError
+from intarsia.runs import make_recipe
+from intarsia.training import loop
+from intarsia.training.selection import judged, note, told_best
+from intarsia.training.state import TrainingState
+from intarsia.training.tasks import SegmentationTask
+
+
+class Task:
+    """Scores that are said."""
+
+    def score(self, scores: float) -> float:
+        return scores
+
+    def figures(self, scores: float) -> dict[str, float]:
+        return {"mean_iou": scores, "pixel_accuracy": scores / 2}
+
+    def told(self, score: float) -> str:
+        return f"mean IoU {score}"
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize(
+    ("best_by", "value", "sentence"),
+    [
+        (None, 0.8, "mean IoU 0.8"),
+        ("mean_iou", 0.8, "mean_iou 0.8000"),
+        ("pixel_accuracy", 0.4, "pixel_accuracy 0.4000"),
+        ("loss", -3.0, "loss 3.0000"),
+    ],
+)
+def test_larger_is_better(best_by: str | None, value: float, sentence: str) -> None:
+    recipe, task = make_recipe(data="x", best_by=best_by), Task()
+    assert judged(recipe, task, 0.8, loss=3.0) == value  # pyright: ignore[reportArgumentType]
+    assert told_best(recipe, task, value) == sentence  # pyright: ignore[reportArgumentType]
+
+
+def test_the_first_is_best_and_what_is_no_number_never_hides_a_better_one() -> None:
+    import torch
+
+    net = torch.nn.Linear(1, 1)
+    state = TrainingState(net, torch.optim.SGD(net.parameters(), lr=1))
+    outcomes = [(note(state, score), state.waited) for score in (math.nan, -3.0, -4.0, math.nan, -3.0, -2.0)]
+    assert outcomes == [(True, 0), (True, 0), (False, 1), (False, 2), (False, 3), (True, 0)]
+    assert state.best_score == -2.0
+
+
+def test_patience_ends_a_stage_and_the_next_goes_on(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.5, 0.6, 0.6, 0.1, 0.2])
+    monkeypatch.setattr(SegmentationTask, "score", lambda *_: next(scores))
+    how: dict[str, Any] = {"patience": 1, "stages": [{"epochs": 9}, {"epochs": 2}]}
+    run = run_tiny(discs, tmp_path / "run", **how)
+    assert [(line["stage"], line["epoch"]) for line in run.history()] == [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
+    best, last = load_file(run.weights_path), run.last_weights_path
+    assert same_tensors(run.weights_path, last), "the last epoch was the last stage's best"
+    before = run.checkpoint_path.read_bytes()
+    run_tiny(discs, tmp_path / "run", resume=True, **how)
+    assert run.checkpoint_path.read_bytes() == before, "it is over"
+    assert best
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"best_by": "mean_iuo"}, "`best_by` .='mean_iuo'.: must be one of mean_iou, .*; the nearest is mean_iou"),
+        ({"best_by": "rmse"}, "`best_by` .='rmse'.: must be one of mean_iou, pixel_accuracy, loss"),
+        ({"patience": 0}, "`patience` .=0.: input should be greater than or equal to 1"),
+        ({"ema": 1.0}, "`ema` .=1.0.: input should be less than 1"),
+        ({"drops": (0.8, 0.4)}, "`drops` .=.0.8, 0.4..: must be shares between 0 and 1 that rise"),
+        ({"compile": True, "checkpointing": True}, "`checkpointing` .=True.: cannot go with `compile`"),
+    ],
+)
+def test_mistakes(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ArgumentError, match=sentence):
+        make_recipe(data="photos", **values)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_compiled_it_trains_the_same_network_under_the_same_names(
+    discs: Path, disc_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    compiled, real = [], torch.compile
+
+    def compile_without_code(net: torch.nn.Module) -> Any:
+        compiled.append(net)
+        return real(net, backend="eager")  # traced and wrapped like any; machine code takes half a minute
+
+    monkeypatch.setattr(loop.torch, "compile", compile_without_code)
+    run = run_tiny(discs, tmp_path / "run", compile=True)
+    assert len(compiled) == 1
+    assert same_runs(run.folder, disc_run)
