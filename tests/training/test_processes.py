@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from tiny import at_step, run_tiny, same_runs, saved_step, write_discs
 from together import Killed, together
 from torch import nn
@@ -22,7 +23,7 @@ from intarsia.training import identity, processes, tasks
 from intarsia.training.loading import AugmentedSamples
 from intarsia.training.loop import Loop
 
-IMAGES = {"photos": 13, "few": 6}  # 11 and 5 of which are to learn from
+IMAGES = {"photos": 42, "few": 6}  # a ninth of them to validate
 COMMON: dict[str, Any] = {"crop_size": 64, "batch_size": 2, "optimiser": "sgd", "learning_rate": 0.001}
 HEADS: dict[str, Any] = {
     "model": "bisenet",
@@ -31,14 +32,25 @@ HEADS: dict[str, Any] = {
     "refiner": "cspn",
     "refiner_options": {"steps": 4},
 }
-CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe, and what one process does instead
-    "20 steps": ("photos", {"epochs": 10}, {"batch_size": 4}),
-    "each alone": ("photos", {"epochs": 2, "norm_statistics": "process"}, {"batch_size": 4}),
-    "two passes": ("photos", {"epochs": 4, "batch_size": 1, "accumulate": 2}, {"batch_size": 2}),
-    "uneven": ("few", {"epochs": 3, "batch_size": 4}, {"batch_size": 8}),
-    "heads": ("photos", {"epochs": 2, **HEADS}, {"batch_size": 4}),
-    "pairs": ("few", {"epochs": 2, "loss": "cross_entropy+aaf"}, {"batch_size": 4}),
+OPTIONS: dict[str, Any] = {
+    "accumulate": 2,
+    "clip": 1.0,
+    "ema": 0.9,
+    "precise_batch_norm": 2,
+    "class_weights": "inverse",
+    "stages": [{"steps": 4}, {"steps": 2, "freeze_batch_norm": True, "optimiser": "continue"}],
 }
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe, and what one process does instead
+    "20 steps": ("photos", {"steps": 20}, {"batch_size": 4}),
+    "each alone": ("photos", {"steps": 2, "norm_statistics": "process"}, {"batch_size": 4}),
+    "two passes": ("photos", {"steps": 4, "batch_size": 1, "accumulate": 2}, {"batch_size": 2}),
+    "uneven": ("few", {"epochs": 2, "batch_size": 4}, {"batch_size": 8}),
+    "heads": ("photos", {"steps": 2, **HEADS}, {"batch_size": 4}),
+    "pairs": ("few", {"epochs": 2, "loss": "cross_entropy+aaf"}, {"batch_size": 4}),
+    "options": ("photos", {**OPTIONS, "batch_size": 1, "loss": "focal"}, {"batch_size": 2}),
+}
+
+SHORT = {**COMMON, **OPTIONS, "batch_size": 1, "loss": "ohem+aaf"}  # all options at once: two stages of 4 and 2 steps
 
 
 class Record:
@@ -105,7 +117,7 @@ def alone(folder: Path) -> Callable[[str], Record]:
     return find
 
 
-@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads"])
+@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads", "options"])
 def test_two_processes_learn_what_one_does_with_twice_the_batch(
     name: str, both: list[Any], alone: Callable[[str], Record]
 ) -> None:
@@ -137,7 +149,7 @@ def test_processes_do_not_drift_apart(name: str, both: list[Any]) -> None:
 def spoiled(rank: int, folder: Path) -> dict[str, Any]:
     """What each process says and raises where one of them fails, and the run that goes on."""
     found: dict[str, Any] = {}
-    data, short = folder / "photos", {**COMMON, "epochs": 3}
+    data, short = folder / "photos", SHORT
 
     def attempt(name: str, act: Callable[[pytest.MonkeyPatch], Any]) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -181,7 +193,7 @@ def spoiled(rank: int, folder: Path) -> dict[str, Any]:
     attempt("refused image", refused_image)
     attempt("validation", validation)
     attempt("other data", other_data)
-    attempt("too few", lambda _: run_tiny(folder / "few", folder / "too few", **{**short, "accumulate": 4}))
+    attempt("too few", lambda _: run_tiny(folder / "few", folder / "too few", **{**short, "accumulate": 8}))
     attempt("unwritable", lambda _: processes.everywhere(lambda: rank and unpicklable()))
     attempt("whole", lambda _: run_tiny(data, folder / "whole", **short) and None)
     attempt("interrupted", interrupted)
@@ -225,7 +237,7 @@ def test_an_image_that_one_process_cannot_read_ends_all_with_one_sentence(failed
             DataError,
             r"is not the same for all processes \(0 images for process 0, 1 images for process 1\)",
         ),
-        ("too few", ArgumentError, "4 passes a step in each of 2 processes need 8 training images; `few` has fewer"),
+        ("too few", ArgumentError, "8 passes a step in each of 2 processes need 16 training images; `few` has fewer"),
         ("interrupted", Interrupted, "Stopped at step 3 of 6; everything is saved"),
     ],
 )
@@ -261,13 +273,13 @@ def test_each_process_draws_its_own_numbers(failed: list[dict[str, Any]]) -> Non
 
 def killed(rank: int, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        at_step(patch, 4 if rank == 1 else 99, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        run_tiny(folder / "photos", folder / "killed", **COMMON, epochs=3, checkpoint_minutes=0)
+        at_step(patch, 5 if rank == 1 else 99, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        run_tiny(folder / "photos", folder / "killed", **SHORT, checkpoint_minutes=0)
 
 
 def resumed(rank: int, folder: Path) -> None:
     del rank
-    run_tiny(folder / "photos", folder / "killed", **COMMON, epochs=3, resume=True)
+    run_tiny(folder / "photos", folder / "killed", **SHORT, resume=True)
 
 
 def test_a_process_that_is_killed_leaves_a_run_that_resumes(failed: list[dict[str, Any]], folder: Path) -> None:
@@ -276,6 +288,38 @@ def test_a_process_that_is_killed_leaves_a_run_that_resumes(failed: list[dict[st
     assert isinstance(dead, Killed)
     with pytest.raises(RunError, match=r"Another of the 2 processes was killed, .* keeps the last saved state for"):
         raise survivor
-    assert saved_step(folder / "killed") in (3, 4), "as far as the other one came"
+    assert saved_step(folder / "killed") in (4, 5), "as far as the other one came"
     assert together(resumed, folder) == [None, None]
     assert same_runs(folder / "whole", folder / "killed")
+    with pytest.raises(RunError, match="was saved by a training in 2 processes, and now there are 1: its steps"):
+        run_tiny(folder / "photos", folder / "killed", **SHORT, resume=True)
+
+
+def test_before_processes_found_each_other_the_first_on_a_machine_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for rank, kind in (("0", RunError), ("1", EndedElsewhere)):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        with pytest.raises(kind), processes.one_voice():
+            raise RunError("the same in all")
+
+
+def test_where_the_store_is_gone_everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> None:
+        raise dist.DistNetworkError("Connection refused")
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", gone)
+    with pytest.raises(RunError, match="the first process was killed"), processes.one_voice():
+        raise RunError("the first process was killed")
+
+
+def test_a_mistake_in_the_words_of_a_command_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "intarsia.training")
+    said = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert main(["train"]) == 1
+        said.append(capsys.readouterr().err)
+    assert "Say what to train on" in said[0]
+    assert said[1] == ""

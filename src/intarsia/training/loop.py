@@ -153,8 +153,11 @@ class Loop:
         last = state.step_in_stage
         first = max(0, last - self.recipe.precise_batch_norm)
         loader = batch_loader(self.task.training_samples(), replace(self.batches, start=first, limit=last), workers=0)
-        batches = ((part.to(self.accelerator.device) for part in batch) for batch in in_step(delivered(loader)))
-        images = (self.execution.place_images(self.task.inputs(*batch)) for batch in batches)
+        images = (
+            self.execution.place_images(self.task.inputs(*(part.to(self.accelerator.device) for part in pass_)))
+            for batch in in_step(delivered(loader))
+            for pass_ in zip(*(part.tensor_split(state.parts) for part in batch), strict=True)
+        )
         with self.execution.autocast():
             measure_statistics(state.net, images, lambda sums: cast(Tensor, self.accelerator.reduce(sums, "sum")))
 

@@ -46,7 +46,7 @@ from intarsia.training.networks import (
 )
 from intarsia.training.optimiser import create_optimiser
 from intarsia.training.precision import choose_execution
-from intarsia.training.processes import first_before_others
+from intarsia.training.processes import first_before_others, from_first
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.recomputing import recompute
 from intarsia.training.stages import carry_over, course_of, freeze_for_stage, go_on_from, network_of_stage
@@ -109,6 +109,7 @@ class Preparation:
             self.net,
             optimiser,
             data,
+            processes=self.accelerator.num_processes,
             parts=self.recipe.accumulate,
             objective=self.objective,
             stage=self.number,
@@ -128,7 +129,7 @@ class Preparation:
         net, record = network_of_stage(record, recipe)
         self.reporter.say(f"Stage {number + 1} of {self.whole.stage_count}: {go_on_from(net, self.net)}")
         freeze_for_stage(recipe, net)
-        balance = find_balance(recipe, self.dataset, run)
+        balance = from_first(lambda: find_balance(recipe, self.dataset, run))
         is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
         objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
         objective = objective.to(self.accelerator.device)
@@ -209,7 +210,10 @@ def prepare(
     check_stage(stages[number], dataset, net, accelerator.num_processes)
     for stage in stages[number + 1 :]:
         _check_later(stage, dataset, accelerator.num_processes)
-    balances = read_balances(resumed[0].balance_path, number + 1) if resumed else (find_balance(stages[0], dataset),)
+    if resumed:
+        balances = read_balances(resumed[0].balance_path, number + 1)
+    else:
+        balances = (from_first(lambda: find_balance(stages[0], dataset)),)
     if said := balances[number].text():
         reporter.say(said)
     objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)

@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -67,6 +67,12 @@ def everywhere(work: Callable[[], T]) -> list[T]:
         if error is not None:
             raise error
     return [given for given, _ in outcomes]
+
+
+def from_first(work: Callable[[], T]) -> T:
+    """What ``work`` gives in the first process, which alone does it; an error there is raised in all."""
+    given = everywhere(lambda: work() if process_rank() == 0 else None)[0]
+    return cast(T, given)
 
 
 def first_before_others(work: Callable[[], T]) -> T:
