@@ -88,6 +88,7 @@ class Loop:
                     saved = time.perf_counter()
                 over = self.is_over(state)
                 if stop and not (over and self.course.is_last):
+                    self.accelerator.wait_for_everyone()  # until the first process has saved
                     raise Interrupted(
                         f"Stopped at step {state.step} of {self.course.steps}; everything is saved. The same command "
                         "with --resume goes on from here."
