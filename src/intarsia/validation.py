@@ -80,21 +80,25 @@ def _sentence(name: str, mistakes: Sequence[Mapping[str, Any]], known: Sequence[
         return f"{value}there is no such field{_offer(nearest(str(mistake['loc'][-1]), known), '`')}."
     choices = [choice for each in mistakes for choice in _choices(each)]
     rule = mistake["msg"].removeprefix("Value error, ")
-    if len(mistakes) > 1 and choices:
-        rule = f"input should be {', '.join(choices[:-1])} or {choices[-1]}"
+    if len(mistakes) > 1:
+        *most, last = (way for each in mistakes for way in _choices(each) or (_rule(each),))
+        rule = f"input should be {', '.join(most)} or {last}"
     rule = f"{rule[0].lower()}{rule[1:]}" if name else rule
     return f"{value}{rule.removesuffix('.')}{_offer(_nearest_value(mistake, choices))}."
+
+
+def _rule(mistake: Mapping[str, Any]) -> str:
+    """What one alternative of several asks for."""
+    return mistake["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _choices(mistake: Mapping[str, Any]) -> Sequence[str]:
     """What a value may be, as it is written; nothing where that cannot be listed."""
     if mistake["type"] in _SPELT_AS_TEXT:
         return _SPELT_AS_TEXT[mistake["type"]]
-    return re.findall(r"'[^']*'|[^\s,']+", mistake["ctx"]["expected"].replace(" or ", ", ")) if _listed(mistake) else ()
-
-
-def _listed(mistake: Mapping[str, Any]) -> bool:
-    return mistake["type"] == "literal_error"
+    if mistake["type"] != "literal_error":
+        return ()
+    return re.findall(r"'[^']*'|[^\s,']+", mistake["ctx"]["expected"].replace(" or ", ", "))
 
 
 def _nearest_value(mistake: Mapping[str, Any], choices: Sequence[str]) -> str | None:

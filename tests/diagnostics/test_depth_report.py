@@ -148,6 +148,21 @@ def test_a_shrunk_example_gives_the_same_page_and_keeps_each_measured_region() -
     assert (small.measured[rows * 348 // 700, columns * 448 // 900] > 0).all()
 
 
+def test_sparse_truth_stays_to_be_seen_with_the_errors_of_its_own_pixels() -> None:
+    """One known pixel in each ten: nearly every new pixel of a large image holds one, and shows that pixel's error."""
+    draw = np.random.default_rng(0)
+    size = (600, 1792)  # four old pixels a side
+    truth = np.where(draw.random(size) < 0.1, draw.uniform(2, 60, size), 0).astype(np.float32)
+    prediction = (truth * 1.5 + 1).astype(np.float32)
+    small = DepthExample("road", np.zeros((*size, 3), np.uint8), truth, truth, prediction, 1.0).shrunk()
+    assert small.truth.shape == (150, 448)
+    assert (small.truth > 0).mean() == pytest.approx(1 - 0.9**16, abs=0.01)
+    np.testing.assert_array_equal(small.prediction, (small.truth * 1.5 + 1).astype(np.float32))
+    np.testing.assert_array_equal(small.truth > 0, small.measured > 0)
+    dense = DepthExample("dense", np.zeros((*size, 3), np.uint8), truth, prediction, prediction, 1.0).shrunk()
+    np.testing.assert_array_equal(dense.truth, prediction[2::4, 2::4])
+
+
 HOSTILE = "<script>alert('1')</script>\" & $body"
 
 

@@ -174,9 +174,10 @@ def test_without_a_word_the_sensor_measures_if_there_is_one(tmp_path: Path) -> N
         assert (None if task.measuring is None else str(task.measuring)) == expected
 
 
-def test_a_training_on_a_sensors_measurements(tmp_path: Path) -> None:
+def test_a_training_on_a_sensors_measurements(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     room = write_room(tmp_path / "room", train=2, sensor=True)
-    run = train(data=str(room), out=tmp_path / "run", quiet=True, **{**TINY, "measuring": None, "epochs": 1})
+    run = train(data=str(room), out=tmp_path / "run", **{**TINY, "measuring": None, "epochs": 1})
+    assert "Measured by the data's own sensor." in capfd.readouterr().err
     assert run.network().measuring is None
     assert load_depth(run.folder).measuring is None
 
@@ -302,7 +303,7 @@ def test_the_command_line_tells_the_task_itself(
         "motorcycle: parts of one scene",
         "images: 64 train, 2 val, with depths.",
         "cspn_depth on test_resnet at output stride 32",
-        "Depths are measured by grid:8.",
+        "Measured of each image: every 8th row and column, drawn anew in each epoch.",
         "a step takes 2 images of 48 × 48 pixels.",
     ):
         assert part in said.out

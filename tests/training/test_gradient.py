@@ -26,10 +26,13 @@ IMAGES = 5
 @pytest.fixture
 def make(discs: Path) -> Callable[..., Gradient]:
     recipe = make_recipe(data="x")
-    task = SegmentationTask(
-        recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.25,) * 3), Objective({"cross_entropy": 1.0})
-    )
-    return lambda fewest=None: Gradient(task, Execution(), create_accelerator(), fewest)
+
+    def gradient(fewest: int | None = None, weights: Tensor | None = None) -> Gradient:
+        objective = Objective({"cross_entropy": 1.0}, class_weights=weights)
+        task = SegmentationTask(recipe, open_dataset(discs), Preprocessing((0.5,) * 3, (0.25,) * 3), objective)
+        return Gradient(task, Execution(), create_accelerator(), fewest)
+
+    return gradient
 
 
 def batch() -> Batch:
@@ -45,15 +48,19 @@ def state_of(net: nn.Module, parts: int = 1) -> TrainingState:
     return TrainingState(net, torch.optim.SGD(net.parameters(), lr=0.1), parts=parts)
 
 
+@pytest.mark.parametrize("weights", [None, torch.tensor([1e-4, 5e-4])])
 @pytest.mark.parametrize("parts", [1, 2, 3, IMAGES])
-def test_in_any_number_of_parts_it_is_the_mean_over_the_batch(make: Callable[..., Gradient], parts: int) -> None:
+def test_in_any_number_of_parts_it_is_the_mean_over_the_batch(
+    make: Callable[..., Gradient], parts: int, weights: Tensor | None
+) -> None:
+    """The weighted mean where classes have weights, however small their sum."""
     torch.manual_seed(0)
     net = nn.Conv2d(3, 2, 3, padding=1)
     pictures, masks = batch()
     images = (pictures.permute(0, 3, 1, 2) / 255 - 0.5) / 0.25
-    expected = F.cross_entropy(net(images), masks, ignore_index=255)
+    expected = F.cross_entropy(net(images), masks, weights, ignore_index=255)
     gradients = torch.autograd.grad(expected, list(net.parameters()))
-    loss = make()(state_of(net, parts), net, (pictures, masks))
+    loss = make(weights=weights)(state_of(net, parts), net, (pictures, masks))
     torch.testing.assert_close(loss, expected.detach())
     for parameter, gradient in zip(net.parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)

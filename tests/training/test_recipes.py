@@ -11,6 +11,7 @@ from miniatures import MINIATURES
 from tiny import write_discs
 
 from intarsia.backbones.own import OWN
+from intarsia.cli.main import main
 from intarsia.models import CATALOG
 from intarsia.models.catalog import entry
 from intarsia.runs import Recipe, make_recipe
@@ -23,6 +24,7 @@ SETS: Mapping[str, Callable[[Path], Path]] = {**MINIATURES, "PhC-U373": partial(
 SMALL: dict[str, Any] = {
     "crop_size": 65,
     "batch_size": 2,
+    "accumulate": 1,
     "epochs": 1,
     "steps": 2,
     "pretrained": False,
@@ -73,6 +75,16 @@ def test_a_recipe_takes_two_steps_on_the_miniature_of_its_set(
     assert run.history()[-1]["step"] == max(2, recipe.stage_count)
     assert all(0 <= epoch["loss"] < 1000 for epoch in run.history())
     assert Recipe.read(run.recipe_path) == recipe
+
+
+def test_the_command_line_takes_a_recipe_and_replaces_what_is_given_with_it(
+    sets: dict[str, Path], tmp_path: Path
+) -> None:
+    given = "--crop-size 64 --elastic 0 --steps 2 --backbone test_unet_contracting --precision float32"
+    arguments = ["--recipe", str(FOLDER / "unet_phc_u373.toml"), "--out", str(tmp_path), *given.split()]
+    assert main(["train", str(sets["PhC-U373"]), *arguments, "--memory-format", "contiguous"]) == 0
+    recipe = Recipe.read(tmp_path / "recipe.json")
+    assert (recipe.crop_size, recipe.loss, recipe.momentum) == (64, "border_weighted", 0.99)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -60,8 +60,7 @@ def evaluate_depths(
     left_out = read_skip_list(skip, data) if skip else ()
     estimator = load_depth(run, tile=tile, max_pixels=max_pixels)
     dataset = open_depth(data, estimator.pixels, skip=left_out, max_pixels=max_pixels)
-    name = split or dataset.default_split
-    samples = dataset.split(name)
+    samples = dataset.split(split or dataset.default_split)
     chosen = chosen_measuring(samples, wanted or estimator.measuring)
     if report is None:
         scores = evaluate_depth(estimator, samples, wanted, seed)

@@ -30,7 +30,7 @@ def train(
         out: The run folder; by default runs/ and the name of the data.
         resume: Go on with the interrupted run in the run folder, from its last checkpoint.
         dry_run: Take ten steps to say how long all would take and how much memory; write nothing.
-        recipe: Take the settings from a recipe.json; what is given here overrides it.
+        recipe: Take the settings from a recipe.json or a .toml file; what is given here overrides it.
         conduct: What the recipe does not hold.
         settings: The rest.
     """

@@ -149,7 +149,7 @@ def bar_groups(
         first = next(iter(bars.values()), math.nan)
         if math.isfinite(first):
             place_of = f'x="{left + (bar - 3) / 2:g}" y="{y(first) - 6:.1f}" text-anchor="middle"'
-            parts.append(f'<text class="last halo" {place_of}>{first:.3g}</text>')
+            parts.append(f'<text class="last halo" {place_of}>{first:.{3 if bar > 24 else 2}g}</text>')
     return _svg(width, HEIGHT, label, parts, natural=True)
 
 

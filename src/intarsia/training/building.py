@@ -7,7 +7,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
-from intarsia.data.depth import DepthDataset
+from intarsia.data.depth import DepthDataset, parse_measuring
+from intarsia.data.depth.measured import how_many
 from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Preprocessing
 from intarsia.losses import AdaptiveAffinityField, Objective
@@ -111,10 +112,16 @@ def describe_training(record: NetworkRecord, net: Network) -> str:
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
     refined = f", refined by {REFINERS[record.refiner]} that learns" if record.refiner else ""
     frozen = ", frozen but for that," if isinstance(net, SegmentationNetwork) and net.frozen else ","
-    told = f" Depths are measured by {record.measuring or 'their own sensor'}." if record.task == "depth" else ""
+    told = f" {_measured(record.measuring)}" if record.task == "depth" else ""
     return (
         f"{record.model} on {record.backbone} at output stride {record.output_stride}"
         f"{refined}{frozen} {parameters:.1f} M parameters, "
         f"backbone weights: {record.weights_source}; {record.precision}, {record.memory_format} on {record.device}."
         f"{told}"
     )
+
+
+def _measured(measuring: str | None) -> str:
+    if measuring is None:
+        return "Measured by the data's own sensor."
+    return f"Measured of each image: {how_many(parse_measuring(measuring))}, drawn anew in each epoch."

@@ -18,8 +18,6 @@ from intarsia.training.mishaps import StepOutOfMemory, ran_out_of_memory
 from intarsia.training.processes import process_count, total
 from intarsia.training.state import TrainingState
 
-TINY = torch.finfo(torch.float32).tiny  # by which the loss of no valid pixel, 0, is divided
-
 
 @dataclass(frozen=True)
 class Gradient:
@@ -55,7 +53,8 @@ class Gradient:
 
     def _in_parts(self, prepared: nn.Module, batch: Batch, parts: int) -> Tensor:
         pictures, masks = (part.to(self.accelerator.device, non_blocking=True) for part in batch)
-        valid = total(self.task.valid_targets(masks)).clamp_min(TINY) / process_count()  # the engine takes means
+        valid = total(self.task.valid_targets(masks))
+        valid = torch.where(valid > 0, valid, 1) / process_count()  # the engine takes means
         summed = torch.zeros((), device=masks.device)
         for left, some, truth in zip(
             reversed(range(parts)), pictures.tensor_split(parts), masks.tensor_split(parts), strict=True

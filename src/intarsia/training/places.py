@@ -31,12 +31,11 @@ class Places:
     def image(self, epoch: int, place: int) -> int:
         """The image that stands in a place."""
         shift = generator_for(self.seed, epoch, 0, STREAM).random()
-        return int(np.searchsorted(self._ends, place + shift, side="right"))
+        tooth = min(place + shift, np.nextafter(place + 1, 0))  # a sum of both may be rounded up into the next place
+        return int(np.searchsorted(self._ends, tooth, side="right"))
 
     @cached_property
-    def _ends(self) -> Float[np.ndarray, "N"]:
-        """Where each image's part of all places ends."""
+    def _ends(self) -> Float[np.ndarray, "M"]:
+        """Where each image's part of all places ends, but for the last that has any: nothing lies behind that."""
         summed = np.cumsum(self.weights)
-        ends = summed * (len(summed) / summed[-1])
-        ends[np.flatnonzero(self.weights)[-1] :] = len(summed)  # no rounding may leave the last place without an image
-        return ends
+        return (summed * (len(summed) / summed[-1]))[: np.flatnonzero(self.weights)[-1]]

@@ -86,6 +86,14 @@ def test_a_large_image_is_answered_in_tiles_with_what_was_measured_in_each() -> 
     np.testing.assert_allclose(depth[measured > 0], measured[measured > 0], rtol=1e-6)
 
 
+def test_a_tile_without_measurements_goes_by_those_of_the_whole_image() -> None:
+    """By itself it would begin with nothing; by the whole it begins with depths that were measured elsewhere."""
+    own, (image, measured) = estimator(depth_network(form="filled"), tile=128), scene(400, 60)
+    measured[130:] = 0
+    depth = own.predict(image, measured).depth
+    assert 1 < depth[300:].min() <= depth.max() < 5
+
+
 @pytest.mark.parametrize(
     ("options", "overlap"),
     [({"steps": 24}, 256 + 64), ({"steps": 0}, 256), ({"kernel_size": 7, "steps": 24}, 256 + 192)],

@@ -60,11 +60,20 @@ def measured_words(measuring: Measuring | None, seed: int) -> str:
     """
     if measuring is None:
         return "Measured: by the set's own sensor."
+    begins = {"grid": " where the grid begins", "lines": " where they begin"}.get(measuring.kind, "")
+    return f"Measured: {how_many(measuring)},{begins} drawn with seed {seed}."
+
+
+def how_many(measuring: Measuring) -> str:
+    """What is measured of an image, in words.
+
+    >>> how_many(Measuring("lines", 32))
+    '32 scan lines'
+    """
     amount = measuring.amount
-    how = {
-        "count": f"{amount} pixels anywhere, drawn with seed {seed}",
-        "grid": f"every {amount}th row and column, where the grid begins drawn with seed {seed}",
-        "lines": f"{amount} scan lines, where they begin drawn with seed {seed}",
-        "confidence": f"{amount} pixels, more of them where there is texture, drawn with seed {seed}",
-    }
-    return f"Measured: {how[measuring.kind]}."
+    return {
+        "count": f"{amount} pixels anywhere",
+        "grid": f"every {amount}th row and column",
+        "lines": f"{amount} scan lines",
+        "confidence": f"{amount} pixels, more of them where there is texture",
+    }[measuring.kind]

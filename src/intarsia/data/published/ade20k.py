@@ -14,6 +14,7 @@ from intarsia.data.spelling import renumbered
 from intarsia.errors import DataError
 
 _COUNT = 150
+_TABLE = "objectInfo150.txt"
 ONE_BASED = renumbered("ADE20K's numbers", {value: value - 1 for value in range(1, _COUNT + 1)}, _COUNT)
 
 
@@ -37,13 +38,15 @@ def find_ade20k(folder: Path, ledger: Ledger) -> Found | None:
                 raise DataError(f"There is no `{root / name / word}`, which ADE20K has: unpack the whole archive.")
     splits = {split: paired(images[split], masks[split], ledger) for split in ("train", "val")}
     layout = f"ADE20K, scene parsing: {_COUNT} classes (0 in the files is ignored)"
-    return Found(root, layout, splits, _classes(root / "objectInfo150.txt"), ONE_BASED)
+    return Found(root, layout, splits, _classes(root / _TABLE), ONE_BASED)
 
 
 def _is_ade20k(root: Path) -> bool:
-    """Whether masks lie in annotations/SPLIT/; many sets have annotations/ of another kind."""
+    """Whether its masks lie in annotations/SPLIT/; others use these folders, too, without its table and its names."""
     masks = root / "annotations"
-    return (root / "images").is_dir() and masks.is_dir() and bool(split_folders(masks)) and not child(root, "masks")
+    if not (root / "images").is_dir() or not masks.is_dir() or child(root, "masks"):
+        return False
+    return (root / _TABLE).is_file() or next(masks.glob("*/ADE_*.png"), None) is not None
 
 
 def _classes(listing: Path) -> Classes:

@@ -30,6 +30,7 @@ _JOINED: dict[str, tuple[Colour, ...]] = {  # the first colour is the class's ow
     "bicyclist": ((0, 128, 192), (192, 0, 192)),  # motorcycle, scooter
 }
 _VOID: Colour = (0, 0, 0)
+_SEQUENCES = ("0001TP_", "0006R0_", "0016E5_", "Seq05VD_")  # with which all frames' names begin
 
 COLOURS = Spelling(
     "CamVid's colours",
@@ -42,7 +43,7 @@ NUMBERS = Spelling("SegNet's numbers of CamVid", values=(*range(len(_JOINED)), I
 
 
 def find_camvid(folder: Path, ledger: Ledger) -> Found | None:
-    """The pairs of a folder in CamVid's layout, or None if no split has its folder of masks beside it.
+    """The pairs of a folder in CamVid's layout, or None if no split has its masks beside it or the names are others.
 
     Masks may be called like their images, or so and `_L`; the first one tells whether they hold colours or numbers.
 
@@ -51,7 +52,7 @@ def find_camvid(folder: Path, ledger: Ledger) -> Found | None:
     """
     images = split_folders(folder)
     masks = {split: _masks_beside(path) for split, path in images.items()}
-    if not any(masks.values()):
+    if not any(masks.values()) or not any(map(_is_of_camvid, images.values())):
         return None
     splits: dict[str, tuple[Pair, ...]] = {}
     for split, place in masks.items():
@@ -66,6 +67,10 @@ def find_camvid(folder: Path, ledger: Ledger) -> Found | None:
 
 def _masks_beside(images: Path) -> Path | None:
     return child(images.parent, f"{images.name.lower()}annot") or child(images.parent, f"{images.name.lower()}_labels")
+
+
+def _is_of_camvid(images: Path) -> bool:
+    return any(path.name.startswith(_SEQUENCES) for path in images.iterdir())
 
 
 def _pairs(images: Path, masks: Path, ledger: Ledger) -> tuple[Pair, ...]:

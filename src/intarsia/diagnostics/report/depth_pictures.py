@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int, UInt8
 from PIL import Image
 from scipy import ndimage
 
@@ -46,12 +46,14 @@ class DepthExample:
     def shrunk(self) -> "DepthExample":
         """At the size of the report, where it gives the same pictures and takes little memory.
 
-        Depths are those under the centre of each new pixel; measured ones stay, wherever they lie in it.
+        A new pixel shows truth and prediction of one old pixel: of the one under its centre, or, where no depth is
+        known there, of any in it whose depth is; so the sparse truth of a LiDAR stays to be seen, as measurements do.
         """
         small = Image.fromarray(self.image)
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         shape = small.height, small.width
-        truth, prediction = (_centres(depth, shape) for depth in (self.truth, self.prediction))
+        shown = _shown(self.truth, shape)
+        truth, prediction = self.truth[shown], self.prediction[shown]
         return replace(
             self,
             image=np.asarray(small),
@@ -79,9 +81,15 @@ def depth_panels(example: DepthExample, limit: float) -> list[tuple[str, str]]:
     return [(caption, data_uri(_enlarged(picture))) for caption, picture in pictures]
 
 
-def _centres(depth: Depth, shape: tuple[int, int]) -> SmallDepth:
-    rows, columns = ((np.arange(new) * 2 + 1) * old // (2 * new) for new, old in zip(shape, depth.shape, strict=True))
-    return depth[rows[:, None], columns]
+def _shown(truth: Depth, shape: tuple[int, int]) -> tuple[Int[np.ndarray, "h w"], Int[np.ndarray, "h w"]]:
+    """Row and column of the old pixel that each new one shows."""
+    rows, columns = ((np.arange(new) * 2 + 1) * old // (2 * new) for new, old in zip(shape, truth.shape, strict=True))
+    chosen = np.array(np.broadcast_arrays(rows[:, None], columns))
+    known = np.array(np.nonzero(truth))
+    place = tuple(known[axis] * shape[axis] // truth.shape[axis] for axis in (0, 1))
+    instead = chosen.copy()
+    instead[0][place], instead[1][place] = known
+    return tuple(np.where(truth[tuple(chosen)] > 0, chosen, instead))
 
 
 def _gathered(measured: Depth, shape: tuple[int, int]) -> SmallDepth:
