@@ -11,7 +11,7 @@ from tiny import at_step, run_tiny, same_runs, saved_step
 
 from intarsia.errors import Interrupted
 from intarsia.inference.evaluate import evaluate_samples
-from intarsia.training import tasks
+from intarsia.training import interruption, tasks
 
 
 def ctrl_c() -> None:
@@ -88,6 +88,18 @@ def test_a_second_one_stops_at_once(
     assert saved_step(tmp_path / "run") == 3, "what was saved is kept"
     run_tiny(discs, tmp_path / "run", resume=True)
     assert same_runs(tmp_path / "run", disc_run)
+
+
+@pytest.mark.usefixtures("pythons_handler")
+def test_what_a_launcher_passes_on_is_the_same_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    with interruption.interruptible(launched=True) as interrupted:
+        ctrl_c()
+        assert interrupted.is_set()
+        ctrl_c()
+        monkeypatch.setattr(interruption, "ECHO", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # accelerate's, of threads

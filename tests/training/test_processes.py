@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from tiny import at_step, run_tiny, same_runs, saved_step, write_discs
 from together import Killed, together
 from torch import nn
@@ -22,7 +23,7 @@ from intarsia.training import identity, processes, tasks
 from intarsia.training.loading import AugmentedSamples
 from intarsia.training.loop import Loop
 
-IMAGES = {"photos": 13, "few": 6}  # 11 and 5 of which are to learn from
+IMAGES = {"photos": 42, "few": 6}  # a ninth of them to validate
 COMMON: dict[str, Any] = {"crop_size": 64, "batch_size": 2, "optimiser": "sgd", "learning_rate": 0.001}
 HEADS: dict[str, Any] = {
     "model": "bisenet",
@@ -37,14 +38,14 @@ OPTIONS: dict[str, Any] = {
     "ema": 0.9,
     "precise_batch_norm": 2,
     "class_weights": "inverse",
-    "stages": [{"epochs": 2}, {"epochs": 1, "freeze_batch_norm": True, "optimiser": "continue"}],
+    "stages": [{"steps": 4}, {"steps": 2, "freeze_batch_norm": True, "optimiser": "continue"}],
 }
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe, and what one process does instead
-    "20 steps": ("photos", {"epochs": 10}, {"batch_size": 4}),
-    "each alone": ("photos", {"epochs": 2, "norm_statistics": "process"}, {"batch_size": 4}),
-    "two passes": ("photos", {"epochs": 4, "batch_size": 1, "accumulate": 2}, {"batch_size": 2}),
-    "uneven": ("few", {"epochs": 3, "batch_size": 4}, {"batch_size": 8}),
-    "heads": ("photos", {"epochs": 2, **HEADS}, {"batch_size": 4}),
+    "20 steps": ("photos", {"steps": 20}, {"batch_size": 4}),
+    "each alone": ("photos", {"steps": 2, "norm_statistics": "process"}, {"batch_size": 4}),
+    "two passes": ("photos", {"steps": 4, "batch_size": 1, "accumulate": 2}, {"batch_size": 2}),
+    "uneven": ("few", {"epochs": 2, "batch_size": 4}, {"batch_size": 8}),
+    "heads": ("photos", {"steps": 2, **HEADS}, {"batch_size": 4}),
     "pairs": ("few", {"epochs": 2, "loss": "cross_entropy+aaf"}, {"batch_size": 4}),
     "options": ("photos", {**OPTIONS, "batch_size": 1, "loss": "focal"}, {"batch_size": 2}),
 }
@@ -290,3 +291,35 @@ def test_a_process_that_is_killed_leaves_a_run_that_resumes(failed: list[dict[st
     assert saved_step(folder / "killed") in (4, 5), "as far as the other one came"
     assert together(resumed, folder) == [None, None]
     assert same_runs(folder / "whole", folder / "killed")
+    with pytest.raises(RunError, match="was saved by a training in 2 processes, and now there are 1: its steps"):
+        run_tiny(folder / "photos", folder / "killed", **SHORT, resume=True)
+
+
+def test_before_processes_found_each_other_the_first_on_a_machine_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for rank, kind in (("0", RunError), ("1", EndedElsewhere)):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        with pytest.raises(kind), processes.one_voice():
+            raise RunError("the same in all")
+
+
+def test_where_the_store_is_gone_everybody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> None:
+        raise dist.DistNetworkError("Connection refused")
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", gone)
+    with pytest.raises(RunError, match="the first process was killed"), processes.one_voice():
+        raise RunError("the first process was killed")
+
+
+def test_a_mistake_in_the_words_of_a_command_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "intarsia.training")
+    said = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert main(["train"]) == 1
+        said.append(capsys.readouterr().err)
+    assert "Say what to train on" in said[0]
+    assert said[1] == ""

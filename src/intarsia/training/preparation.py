@@ -112,6 +112,7 @@ class Preparation:
             self.net,
             optimiser,
             data,
+            processes=self.accelerator.num_processes,
             parts=self.recipe.accumulate,
             objective=self.objective,
             stage=self.number,

@@ -31,7 +31,8 @@ class TrainingState:
 
     ``parts`` is into how many a batch is cut, one after the other, to fit into memory; ``loss_sum`` and ``loss_steps``
     accumulate over the current epoch; ``seconds`` is the time spent on the whole training, validation and earlier
-    sessions included; ``data`` is a fingerprint of the images; ``objective`` is the loss, which may learn as well.
+    sessions included; ``data`` is a fingerprint of the images; ``objective`` is the loss, which may learn as well;
+    ``processes`` train together.
 
     ``stage`` counts from 0 and began behind ``stage_step`` steps and ``stage_epoch`` epochs; ``best_score`` is of this
     stage, and ``waited`` epochs have not been better since. ``average`` is a running mean of the weights, if any.
@@ -54,6 +55,7 @@ class TrainingState:
     stage_epoch: int = 0
     waited: int = 0
     average: Average = field(default_factory=dict)
+    processes: int = 1
 
     @property
     def step_in_stage(self) -> int:
@@ -108,6 +110,12 @@ class TrainingState:
                 f"The data have changed since `{path}` was saved ({numbers['data']} then, {self.data} now): a run "
                 "resumes on the same images only, so restore them or start anew."
             )
+        processes = numbers.get("processes", self.processes)  # older checkpoints do not say it
+        if processes != self.processes:
+            raise RunError(
+                f"`{path}` was saved by a training in {processes} processes, and now there are {self.processes}: its "
+                "steps would take other images, so start as many processes, or start anew."
+            )
         self.net.load_state_dict(_part(tensors, "net."))
         self.objective.load_state_dict(_part(tensors, "objective."))
         for name, tensor in _part(tensors, "average.").items():
@@ -127,7 +135,7 @@ class TrainingState:
 
 
 _NUMBERS = (
-    *("data", "step", "parts", "best_score", "loss_sum", "loss_steps", "history"),
+    *("data", "processes", "step", "parts", "best_score", "loss_sum", "loss_steps", "history"),
     *("stage", "stage_step", "stage_epoch", "waited"),
 )
 
