@@ -8,7 +8,7 @@ import torch
 from depth_folders import kitti, needs_h5py, write_nyu
 
 from intarsia.models import DEPTH_CATALOG, create_model
-from intarsia.runs import Recipe, Run, make_recipe
+from intarsia.runs import Recipe, make_recipe
 from intarsia.training import train
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -45,7 +45,7 @@ def test_a_recipe_takes_two_steps_on_the_miniature_of_its_set(name: str, tmp_pat
     (epoch,) = run.history()
     assert epoch["step"] == 2
     assert 0 < epoch["rmse"] < 1000
-    assert Run.open(run.folder).recipe() == recipe
+    assert Recipe.read(run.recipe_path) == recipe
 
 
 @pytest.mark.parametrize("name", SETS)

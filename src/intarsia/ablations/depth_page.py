@@ -56,7 +56,7 @@ def depth_page(evidence: DepthEvidence, command: str) -> str:
     parts = [
         _introduction(evidence),
         f"![The scene and its depths, with the parts that are trained on and judged in frames]({SPLIT})",
-        "*Blue: all training pictures are cut from it. Red: the two pictures that are judged. Black: unknown.*",
+        "*Blue: all training pictures are cut from it. Green: the two pictures that are judged. Black: unknown.*",
         "## Scores",
         f"![Every network and every fill: every seed a dot, the mean a bar]({CHART})",
         *(_scores(evidence, count) for count in COUNTS),

@@ -17,11 +17,12 @@ CELL = 228  # pixels across which a picture of 152 is drawn
 MAGNIFIED = 2
 DOT = 3  # pixels as which a measured one is shown
 LIMIT = 0.5  # metres of error that have the strongest colour
-TRAIN, VAL = (38, 139, 210), (211, 54, 130)
+PAPER = 250  # grey, where there is nothing to show
+TRAIN, VAL = (38, 139, 210), (20, 170, 70)  # blue, green
 
 
 def split_picture() -> RGBImage:
-    """The scene and its depths; what is trained on lies in the blue frame, what is judged in the two red ones."""
+    """The scene and its depths; what is trained on lies in the blue frame, what is judged in the two green ones."""
     picture, depth = scene()
     near, far = depth_range(depth)
     halves = [
@@ -60,7 +61,7 @@ def answers_picture(runs: Mapping[str, Path], count: int) -> RGBImage:
         dots = ndimage.maximum_filter(measured, DOT)
         maps = [coloured_depth(depth, near, far) for depth in (truth, *answers.values())]
         errors = [coloured_error(truth, depth, LIMIT) for depth in answers.values()]
-        rows += [[image, *maps], [coloured_depth(dots, near, far), np.zeros_like(image), *errors]]
+        rows += [[image, *maps], [coloured_depth(dots, near, far), np.full_like(image, PAPER), *errors]]
         titles = ["image, measured", "truth", *answers]
     sheet = contact_sheet(rows, titles, CELL)
     return with_scale_bar(sheet, -LIMIT, LIMIT, "error")

@@ -39,8 +39,8 @@ class CSPNDepthForm(Form):
 
     ``first`` is the map that is propagated. "learned": the head's, as in the paper. "filled", ours: the measurements,
     filled by :func:`intarsia.layers.filling.pull_push`, plus the head's map, which is zero at first. The network then
-    sees the filled map instead of the measurements, and both its maps count in mean measurements, so that a scene of k
-    times the depth comes out k times as deep. Form ``filled`` has this, and weights that are positive ("8sum_abs").
+    sees the filled map instead of the measurements, and this and the head's map count in mean measurements, so that a
+    scene of k times the depth comes out k times as deep. Form ``filled`` has this and is the paper's otherwise.
     """
 
     steps: NonNegativeInt = 24
@@ -57,7 +57,7 @@ class CSPNDepthForm(Form):
 FORMS = MappingProxyType(
     {
         "paper": CSPNDepthForm(),
-        "filled": CSPNDepthForm(first="filled", norm="8sum_abs"),
+        "filled": CSPNDepthForm(first="filled"),
         "xinjcheng": CSPNDepthForm(layout="shifted", measured="kept", stem_skip="convolved", unused=True),
     }
 )
