@@ -148,9 +148,11 @@ def test_a_sensor_must_see_what_is_true(tmp_path: Path) -> None:
     assert [(finding.kind, [path.name for path in finding.files]) for finding in report.findings] == [
         ("size", ["3.png", "3.png"]),
         ("sensor", ["2.png"]),
+        ("unmeasured", ["4.png"]),
     ]
     assert "its measured depth `" in report.findings[0].sentence
     assert "measured depths are 2 times the true ones in the middle, and 100% are off" in report.findings[1].sentence
+    assert "images/4.png` has no measurements of its own, but 3 of 4 images have" in report.findings[2].sentence
     shares = [split.measured for split in report.splits.values() if split.measured is not None]
     assert shares
     assert set(shares) == {0.5}

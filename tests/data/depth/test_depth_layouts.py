@@ -199,20 +199,22 @@ def test_the_motorcycles_depth_is_that_of_its_calibration() -> None:
 
 
 def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
-    empty, alone, other, unpaired, twice = (
-        tmp_path / name for name in ("empty", "alone", "other", "unpaired", "twice")
+    empty, alone, other, unpaired, unseen, twice = (
+        tmp_path / name for name in ("empty", "alone", "other", "unpaired", "unseen", "twice")
     )
     empty.mkdir()
     depth(alone / "depth" / "a.png")
     depth(other / "depth" / "a.png")
     (other / "images").mkdir()
     depth(plain(unpaired) / "depth" / "more.png")
+    depth(plain(unseen) / "sparse" / "more.png")
     image(plain(twice) / "images" / "1.jpg")
     cases = [
         (empty, "empty` holds no depths of a layout that is known: put photographs into `images/` and depths"),
         (alone, "alone` has no images/: put a file for each picture there"),
         (other, "images` holds no image .* put some there"),
         (unpaired, "more.png` has no image of the same name: add it, or leave the file out"),
+        (unseen, r"sparse/more.png` has no image of the same name: add it, or leave the file out"),
         (twice, "have the same name but for the extension"),
         (tmp_path / "none", "There is no folder"),
     ]

@@ -5,7 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from intarsia.data.checking.depth_facts import DepthFacts, depth_facts, map_facts
-from intarsia.data.checking.depth_findings import sample_findings, scale_findings, unit_findings
+from intarsia.data.checking.depth_findings import (
+    sample_findings,
+    scale_findings,
+    unit_findings,
+    unmeasured_findings,
+)
 from intarsia.data.checking.depth_report import DepthReport, depth_report_of
 from intarsia.data.checking.facts import ImageFacts, image_facts
 from intarsia.data.checking.finding import errors_of, listing_findings, without
@@ -56,7 +61,7 @@ def check_depth(
     facts = without(facts, findings)
     findings += uniform_findings(_images(facts))
     facts = without(facts, findings)
-    findings += unit_findings(facts, found.unit)
+    findings += [*unit_findings(facts, found.unit), *unmeasured_findings(facts)]
     unusable = not facts or any(not error.files for error in errors_of(findings))
     left = {split: tuple(one for one in samples if one in facts) for split, samples in found.splits.items()}
     left = {split: samples for split, samples in left.items() if samples}

@@ -1,6 +1,6 @@
 """What is wrong with a set of images with depths: each rule is one function of facts, none of which reads a file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -100,6 +100,19 @@ def _sensor_findings(files: DepthFiles, fact: DepthFacts) -> Iterator[Finding]:
             "together and have one unit."
         )
         yield Finding("sensor", "warning", (files.measured,), sentence)
+
+
+def unmeasured_findings(samples: Collection[DepthFiles]) -> Iterator[Finding]:
+    """Images that no sensor measured in a set where it measured others."""
+    without = [files for files in samples if files.measured is None]
+    if len(without) == len(samples):
+        return
+    for files in without:
+        sentence = (
+            f"`{files.image}` has no measurements of its own, but {len(samples) - len(without)} of {len(samples)} "
+            "images have: add them, leave the image out, or train with --measuring 500 or the like."
+        )
+        yield Finding("unmeasured", "warning", (files.image,), sentence)
 
 
 def scale_findings(facts: Mapping[DepthFiles, DepthFacts], unit: float | None) -> Iterator[Finding]:
