@@ -8,7 +8,7 @@ import numpy as np
 
 from intarsia.data.checking.depth_facts import FAR_OFF, DepthFacts, MapFacts
 from intarsia.data.checking.facts import ImageFacts
-from intarsia.data.checking.finding import Finding
+from intarsia.data.checking.finding import Finding, errors_of
 from intarsia.data.checking.image_findings import image_findings, reading_findings
 from intarsia.data.dataset import unequal
 from intarsia.data.depth.files import UNIT, UNIT_FILE, kind_complaint, value_complaint
@@ -34,7 +34,12 @@ def unit_findings(facts: Mapping[DepthFiles, DepthFacts], unit: float | None) ->
 
 
 def sample_findings(files: DepthFiles, fact: DepthFacts, unit: float | None) -> Iterator[Finding]:
-    """What is wrong with a single sample, whatever the rest of the set."""
+    """What is wrong with a single sample, whatever the rest of the set; of one that cannot be used, errors alone."""
+    findings = tuple(_findings_of(files, fact, unit))
+    yield from errors_of(findings) or findings
+
+
+def _findings_of(files: DepthFiles, fact: DepthFacts, unit: float | None) -> Iterator[Finding]:
     yield from image_findings(files.image, fact.image)
     for path, part, kind in _maps(files, fact):
         yield from reading_findings(path, part if isinstance(part, str) else part.pages)

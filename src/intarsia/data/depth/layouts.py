@@ -100,7 +100,7 @@ def _note_unpaired(
     images: Mapping[str, Path], depths: Mapping[str, Path], measured: Mapping[str, Path], ledger: Ledger
 ) -> None:
     alone = {name: (path, "depth") for name, path in images.items() if name not in depths}
-    alone |= {name: (path, "image") for name, path in (measured | depths).items() if name not in images}
+    alone |= {name: (path, "image") for name, path in {**measured, **depths}.items() if name not in images}
     for _, (path, lacks) in sorted(alone.items()):
         if not ledger.skips(path):
             ledger.note(path, f"`{path}` has no {lacks} of the same name: add it, or leave the file out.")
