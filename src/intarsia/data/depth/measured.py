@@ -15,9 +15,23 @@ _CORNER = (slice(0, 1), slice(0, 1))
 
 
 def chosen_measuring(samples: Sequence[DepthSample], wanted: Measuring | None = None) -> Measuring | None:
-    """``wanted``; without it None, which means the samples' own measurements, if all have them, else 500 pixels."""
-    own = wanted is None and bool(samples) and all(_has_own(sample) for sample in samples)
-    return None if own else wanted or USUAL
+    """``wanted``; without it None, which means the samples' own measurements, if there are any, else 500 pixels.
+
+    Raises:
+        DataError: nothing is wanted, and some samples have measurements of their own, but not all.
+    """
+    if wanted is not None:
+        return wanted
+    without = [sample for sample in samples if not _has_own(sample)]
+    if len(without) == len(samples):
+        return USUAL
+    if without:
+        first = without[0].image_path if isinstance(without[0], FileDepthSample) else without[0].name
+        raise DataError(
+            f"`{first}` has no measurements of its own, but {len(samples) - len(without)} of {len(samples)} images "
+            "have: add them, leave the image out by --skip, or say what to measure, such as --measuring 500."
+        )
+    return None
 
 
 def _has_own(sample: DepthSample) -> bool:
