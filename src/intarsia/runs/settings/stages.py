@@ -3,8 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from intarsia.errors import ArgumentError
 from intarsia.runs.loss_names import check_loss
 from intarsia.runs.settings.balancing import HardClasses
 from intarsia.runs.settings.section import SELDOM, Section
@@ -47,13 +49,6 @@ class Stage(Section):
         default="restart", description="Whether momentum begins anew or goes on, for all weights that go on."
     )
 
-    @field_validator("loss")
-    @classmethod
-    def _check_loss(cls, loss: str | None) -> str | None:
-        if loss is not None:
-            check_loss(loss)
-        return loss
-
     @field_validator("steps")
     @classmethod
     def _one_length(cls, steps: int | None, fields: Any) -> int | None:
@@ -91,4 +86,20 @@ class StageSettings(Section):
     def _nothing_to_continue(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         if stages and stages[0].optimiser == "continue":
             raise ValueError("the first stage has no optimiser to continue; leave `optimiser` out of stages[0]")
+        return stages
+
+    @field_validator("stages")
+    @classmethod
+    def _losses_of_the_task(cls, stages: tuple[Stage, ...], fields: Any) -> tuple[Stage, ...]:
+        """A stage knows no task, and so cannot tell by itself."""
+        mistakes: list[InitErrorDetails] = []
+        for number, stage in enumerate(stages):
+            try:
+                if stage.loss is not None:
+                    check_loss(stage.loss, fields.data.get("task", "auto"))
+            except ArgumentError as error:
+                mistake = PydanticCustomError("loss", "{why}", {"why": str(error).removesuffix(".")})
+                mistakes.append(InitErrorDetails(type=mistake, loc=(number, "loss"), input=stage.loss))
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
         return stages
