@@ -87,6 +87,8 @@ def _statistics(images: Tensor) -> tuple[int, Tensor, Tensor]:
 
     Each process's variance is around its own mean, and the means' spread is added: no difference of large sums.
     """
+    if images.dtype in (torch.float16, torch.bfloat16):  # whose statistics would be as coarse as they are
+        images = images.float()
     count = images.numel() // images.shape[1]
     means, variances = torch.batch_norm_update_stats(images, None, None, 0.0)  # type: ignore[attr-defined]
     own = torch.cat([means.new_tensor([count], dtype=torch.float64), means.double(), variances.double()])
