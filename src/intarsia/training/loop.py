@@ -124,7 +124,7 @@ class Loop:
             raise self._diverged(f"The loss became {value} at step {state.step + 1}")
         state.step += 1
         if self.recipe.ema is not None:
-            follow(state.average, state.net, state.step_in_stage, self.recipe.ema)
+            follow(state.average, state.net, state.step, self.recipe.ema, state.average_begun)
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1
         return value, rate
 
