@@ -91,6 +91,19 @@ def test_statistics_of_bfloat16_are_as_exact_as_those_of_float32(both: list[Any]
         torch.testing.assert_close(both[0]["half"][name], expected, rtol=1e-5, atol=1e-6)
 
 
+def test_one_value_in_all_has_no_variance(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.ones(1, 3, 1, 1)
+    with pytest.raises(ValueError, match="more than 1 value per channel") as library:
+        nn.BatchNorm2d(3)(images)
+    found = 1, torch.ones(3).double(), torch.zeros(3).double()
+    monkeypatch.setattr("intarsia.layers.synchronised_norm._statistics", lambda _: found)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    with pytest.raises(ValueError, match="more than 1 value per channel") as ours:
+        SynchronisedBatchNorm(3)(images)
+    assert str(ours.value) == str(library.value)
+
+
 def test_alone_it_is_plain_batch_norm() -> None:
     images, plain = torch.randn(4, 3, 5, 5), nn.BatchNorm2d(3)
     ours = SynchronisedBatchNorm(3)

@@ -37,7 +37,7 @@ def test_a_mean_that_goes_on_keeps_what_it_learned_and_a_new_one_begins_quickly(
     before = {name: mean + 100 for name, mean in begin_average(old).items()}
     average, begun = begin_average(net, before), begun_anew(begin_average(net), before, step=500)
     assert begun == {"1.weight": 500, "1.bias": 500}
-    nn.init.ones_(net[1].weight)
+    nn.init.ones_(net.get_parameter("1.weight"))
     follow(average, net, 501, 0.999, begun)
     assert float(average["0.weight"]) == pytest.approx(100 * 502 / 511)
     assert float(average["1.weight"]) == pytest.approx(1 - 2 / 11)

@@ -243,7 +243,11 @@ SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"class_weights": 3}, ArgumentError, r"`class_weights` \(=3\): must be inverse, "),
     ({"class_weights": {"ground": "x"}}, ArgumentError, r"\(=\{'ground': 'x'\}\): must be inverse, "),
     ({"class_weights": (1, 2, 3)}, ArgumentError, "must be one number for each of the 2 classes, ground, white disc; "),
-    ({"class_weights": "disc=2"}, ArgumentError, r"There is no class `disc`; did you mean white disc\? "),
+    (
+        {"class_weights": "disc=2"},
+        ArgumentError,
+        r"There is no class `disc`; did you mean white disc\? `intarsia check photos`",
+    ),
     ({"hard_classes": "grond"}, ArgumentError, r"There is no class `grond`; did you mean ground\? "),
     ({"image_weights": ""}, ArgumentError, "must be rarity, or the path of a file"),
     (

@@ -52,6 +52,8 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     def _together(self, images: Tensor) -> Tensor:
         count, mean, variance = _statistics(images.detach())
+        if count == 1:  # as the library's
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {images.size()}")
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)

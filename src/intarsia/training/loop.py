@@ -188,14 +188,19 @@ class Loop:
         return reduce(operator.add, (scores for scores in found if scores is not None))
 
     def _leave_weights(self, net: nn.Module, is_best: bool, is_first: bool) -> None:
-        """The last weights and the best; with a stage's first ones, also what network they belong to."""
+        """The last weights and the best; with a stage's first ones, also what network they belong to.
+
+        Weights of another network go before that is written: a run that is killed in between says that it is not
+        finished, and never loads weights into a network that they do not fit.
+        """
         weights = self.task.weights(net)
+        if is_first and self.record != self.run.network():
+            self.run.weights_path.unlink(missing_ok=True)
+            self.run.write_network(self.record)
         save_tensors(self.run.last_weights_path, weights)
         if is_best:
             save_tensors(self.run.weights_path, weights)
             self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
-        if is_first:
-            self.run.write_network(self.record)
 
     def _line(self, state: TrainingState, epoch: int, loss: float, figures: dict[str, Any]) -> dict[str, Any]:
         """What metrics.jsonl says of an epoch."""
