@@ -23,6 +23,7 @@ from intarsia.shapes import Mask, Picture, Window
 from intarsia.training.balancing import find_balance, hardest_classes, read_image_weights
 from intarsia.training.loading import AugmentedSamples
 from intarsia.training.places import Places
+from intarsia.training.state import TrainingState
 
 BALANCED: dict[str, Any] = {
     "class_weights": "effective_number",
@@ -242,7 +243,11 @@ SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"class_weights": 3}, ArgumentError, r"`class_weights` \(=3\): must be inverse, "),
     ({"class_weights": {"ground": "x"}}, ArgumentError, r"\(=\{'ground': 'x'\}\): must be inverse, "),
     ({"class_weights": (1, 2, 3)}, ArgumentError, "must be one number for each of the 2 classes, ground, white disc; "),
-    ({"class_weights": "disc=2"}, ArgumentError, r"There is no class `disc`; did you mean white disc\? "),
+    (
+        {"class_weights": "disc=2"},
+        ArgumentError,
+        r"There is no class `disc`; did you mean white disc\? `intarsia check photos`",
+    ),
     ({"hard_classes": "grond"}, ArgumentError, r"There is no class `grond`; did you mean ground\? "),
     ({"image_weights": ""}, ArgumentError, "must be rarity, or the path of a file"),
     (
@@ -310,6 +315,29 @@ def test_a_stage_finds_hard_what_the_one_before_did_worst(
     monkeypatch.setattr("intarsia.training.preparation.find_balance", None)
     run_tiny(discs, tmp_path / "run", resume=True, **STAGED)
     assert same_runs(tmp_path / "run", whole.folder)
+
+
+def test_a_stage_that_is_begun_again_asks_the_checkpoint_not_the_lines_behind_it(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_tiny(discs, tmp_path / "whole", **STAGED)
+    real, out = TrainingState.save, tmp_path / "run"
+
+    def save(self: TrainingState, path: Path) -> None:
+        if self.stage == 1:
+            raise KeyboardInterrupt
+        real(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            run_tiny(discs, out, **STAGED)
+    first, lost = Run(out).history()
+    others = {name: 1 - iou for name, iou in first["per_class_iou"].items()}
+    Run(out).write_history([first, {**lost, "per_class_iou": others}])
+    run_tiny(discs, out, resume=True, **STAGED)
+    assert read_balances(out / "balance.json", 2) == read_balances(whole.balance_path, 2)
+    assert same_runs(out, whole.folder)
 
 
 def test_a_later_stages_classes_are_known_before_the_first(discs: Path, tmp_path: Path) -> None:
