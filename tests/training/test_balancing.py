@@ -1,6 +1,7 @@
 """Rare and hard classes: which image stands where, what a crop shows, what is told before the first step and kept."""
 
 import json
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -149,10 +150,35 @@ def test_what_is_said_of_classes_becomes_numbers(named: Dataset, tmp_path: Path)
     assert weights["ground"] < 1 < weights["white disc"]
     assert found(named) == Balance()
     hard = found(named, hard_classes="white disc")
-    assert hard == Balance(None, ("white disc",), (2.0,) * images)
+    assert hard == Balance(None, ("white disc",), (2.0,) * images, in_every_image=("white disc",))
     (tmp_path / "weights.txt").write_text(f"# seldom\n{named.split('train')[1].name} 0.5\n\n")
     both = found(named, hard_classes=("ground",), image_weights=str(tmp_path / "weights.txt"))
     assert both.image_weights == (2.0, 1.0, *(2.0,) * (images - 2))
+
+
+SAID = [
+    (Balance(hard_classes=("a", "b")), "Images with a, b are seen twice as often."),
+    (Balance({"a": 1, "b": 0.5}, ("a",)), "Class weights: a 1, b 0.5. Images with a are seen twice as often."),
+    (
+        Balance(None, ("a", "b"), in_every_image=("b",)),
+        "Hard classes are a, b, but every image holds b, so that none is seen more often.",
+    ),
+    (
+        Balance(None, ("a",), in_no_image=("a",)),
+        "Images with a are seen twice as often. No image holds a, which changes nothing.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("balance", "said"), SAID)
+def test_what_is_balanced_is_said(balance: Balance, said: str) -> None:
+    assert balance.text() == said
+
+
+def test_hard_classes_without_an_image_are_known(named: Dataset) -> None:
+    names, colours = (*named.classes.names, "moon"), (*named.classes.colours, (1, 2, 3))
+    more = replace(named, classes=replace(named.classes, names=names, colours=colours))
+    assert found(more, hard_classes="moon").in_no_image == ("moon",)
 
 
 def test_hard_classes_are_the_worst_quarter_of_the_run_one_starts_from(named: Dataset, tmp_path: Path) -> None:
@@ -163,7 +189,9 @@ def test_hard_classes_are_the_worst_quarter_of_the_run_one_starts_from(named: Da
     )
     balance = found(named, hard_classes="auto", weights=str(tmp_path))
     assert balance.hard_classes == ("white disc",)
-    assert balance.text() == "Images with white disc are seen twice as often."
+    assert balance.text() == (
+        "Hard classes are white disc, but every image holds white disc, so that none is seen more often."
+    )
     for weights in (None, str(tmp_path / "nowhere")):
         with pytest.raises(
             ArgumentError,
@@ -299,10 +327,15 @@ STAGED: dict[str, Any] = {"stages": [{"epochs": 1}, {"epochs": 1, "hard_classes"
 
 
 def test_a_stage_finds_hard_what_the_one_before_did_worst(
-    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also when it is interrupted in the second stage: then the evaluation is not asked again."""
-    whole = run_tiny(discs, tmp_path / "whole", **STAGED)
+    whole = run_tiny(discs, tmp_path / "whole", quiet=False, **STAGED)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Stage 2 of 2, whose best begins anew: " in said
+    assert re.search(
+        r"begins anew: .* Class weights: class 0 1, class 1 2\. (Images with|Hard classes are) class", said
+    )
     first, second = read_balances(whole.balance_path, 2)
     ious = whole.history()[0]["per_class_iou"]
     assert (first.hard_classes, second.hard_classes) == ((), (min(ious, key=lambda name: ious[name]),))

@@ -36,8 +36,14 @@ def find_balance(recipe: Recipe, dataset: Data, history: History | None = None) 
     hard = _hard_classes(recipe, classes, history)
     counted = isinstance(recipe.class_weights, str) or recipe.image_weights == RARITY or hard
     histogram = class_histogram(samples, classes) if counted else np.zeros((0, classes.count), int)
+    weights = _class_weights(recipe, classes, histogram)
+    holding = {name: histogram[:, classes.names.index(name)] > 0 for name in hard}
     return Balance(
-        _class_weights(recipe, classes, histogram), hard, _image_weights(recipe, classes, hard, samples, histogram)
+        weights,
+        hard,
+        _image_weights(recipe, classes, hard, samples, histogram),
+        in_every_image=tuple(name for name, held in holding.items() if held.all()),
+        in_no_image=tuple(name for name, held in holding.items() if not held.any()),
     )
 
 

@@ -130,9 +130,12 @@ class Preparation:
         recipe = self.whole.at_stage(number)
         set_seed((recipe.seed + number) % 2**32)  # what begins anew does so alike when a run is resumed here
         net, record = network_of_stage(record, recipe)
-        self.reporter.say(f"Stage {number + 1} of {self.whole.stage_count}: {go_on_from(net, self.net)}")
+        said = f"Stage {number + 1} of {self.whole.stage_count}, whose best begins anew"
+        self.reporter.say(f"{said}: {go_on_from(net, self.net)}")
         freeze_for_stage(recipe, net)
         balance = from_first(lambda: find_balance(recipe, self.dataset, state.history))
+        if told := balance.text():
+            self.reporter.say(told)
         is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
         objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
         objective = objective.to(self.accelerator.device)

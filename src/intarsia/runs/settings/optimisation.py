@@ -54,6 +54,13 @@ class OptimiserSettings(Section):
         default=0, ge=0, description="Steps in which the learning rate rises to the schedule's."
     )
 
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _check_linear(cls, schedule: object) -> object:
+        if schedule == "linear":
+            raise ValueError("is 'poly' with `power` 1; take these")
+        return schedule
+
     @field_validator("drops")
     @classmethod
     def _check_drops(cls, drops: tuple[float, ...]) -> tuple[float, ...]:
