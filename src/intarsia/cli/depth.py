@@ -99,7 +99,7 @@ def predict_depths(
     from intarsia.data.depth.files import read_unit
     from intarsia.data.depth.measured import measured_words
     from intarsia.inference.depth import load_depth, predict_depth_files
-    from intarsia.inference.depth.predict import COLOURED, POINTS
+    from intarsia.inference.depth.targets import COLOURED, POINTS
 
     estimator = load_depth(run, tile=tile, max_pixels=max_pixels)
     samples, measuring = _samples(estimator, sources, sparse, split, out)
