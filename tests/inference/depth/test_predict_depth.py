@@ -101,9 +101,9 @@ def spoil(path: Path, how: str) -> None:
 
 SPOILED = [
     ("8 bits", "has 8 bits, too few for depth"),
-    ("size", r"has 36 rows × 44 columns, but its depth .* has 36 × 43: they must be equal"),
+    ("size", r"has 36 rows × 44 columns, but its measured depth .* has 36 × 43: they must be equal"),
     ("missing", "holds no depth at all, only zeros for unknown ones"),
-    ("negative", "holds the depth -0.001 m, but depths are above 0"),
+    ("negative", "holds the depth -1 m, but depths are above 0"),
     ("broken", "plane_0"),
 ]
 

@@ -11,10 +11,11 @@ from PIL import Image
 from intarsia.data.depth import DepthSample, Measuring
 from intarsia.data.depth.files import MILLIMETRE, UNIT, UNIT_FILE, read_unit
 from intarsia.data.depth.measured import measured_depth
+from intarsia.data.depth.measuring import OWN
 from intarsia.data.depth.pictures import coloured_depth, depth_range, with_scale_bar
 from intarsia.data.depth.point_cloud import write_point_cloud
 from intarsia.data.listing import read_text
-from intarsia.errors import DataError, IntarsiaError
+from intarsia.errors import ArgumentError, DataError, IntarsiaError
 from intarsia.files import atomic, write_text
 from intarsia.inference.depth.estimator import DepthEstimator
 from intarsia.inference.depth.result import DepthResult
@@ -51,13 +52,16 @@ def predict_depth_files(
         estimator: the network.
         samples: images with what is measured of them.
         out: the folder.
-        measuring: what is drawn from the samples' depths, as in :func:`evaluate_depth`; None for their own
+        measuring: what is drawn from the samples' depths, as in :func:`evaluate_depth`; None or "own" for their own
             measurements.
         seed: of what is drawn.
 
     Raises:
+        ArgumentError: `seed` is negative.
         DataError: ``OUT/depth.json`` states no unit, or two samples would write one file; nothing is written then.
     """
+    if seed < 0:
+        raise ArgumentError(f"`seed` (={seed}) must be at least 0.")
     folder = Path(out)
     refuse_shared(samples, folder)
     own = own_files(samples)
@@ -92,7 +96,7 @@ def unit_for(farthest: float) -> float:
 def _farthest(sample: DepthSample, measuring: Measuring | None) -> float:
     """Of what is measured, or could be; what cannot be read is complained of later."""
     try:
-        depth = sample.measured() if measuring is None else sample.depth()
+        depth = sample.measured() if measuring is None or measuring == OWN else sample.depth()
     except IntarsiaError:
         return 0.0
     return 0.0 if depth is None else float(depth.max(initial=0))
