@@ -19,9 +19,12 @@ COMMANDS = {
         "Train a network on a folder of pictures and masks, or of pictures and depths.",
         "photos/ --model deeplabv3plus --epochs 20 --out runs/photos",
     ),
-    "check": ("Find what is wrong in a folder of pictures and masks.", "photos/ --fix-list skip.txt"),
+    "check": (
+        "Find what is wrong in a folder of pictures and masks, or of pictures and depths.",
+        "photos/ --fix-list skip.txt",
+    ),
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
-    "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
+    "predict": ("Write masks or depths for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
     "refine": (
         "Sharpen the borders of a run's masks, or of other tools' probabilities, by the image.",
         "runs/photos photos/ --fit",
@@ -45,7 +48,7 @@ def application() -> App:
     """The commands, none of them imported yet."""
     app = App(
         name="intarsia",
-        help="Semantic segmentation: a folder of pictures and masks in, masks out.",
+        help="Semantic segmentation and depth completion: pictures with masks or depths in, masks or depths out.",
         version=intarsia.__version__,
         suppress_keyboard_interrupt=False,
     )

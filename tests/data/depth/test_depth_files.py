@@ -36,7 +36,8 @@ CASES = [
     ("tif", np.rint(METRES * 1000).astype(np.uint16), 0.001, METRES),
     ("tif", METRES, None, METRES),
     ("npy", METRES, None, METRES),
-    ("npy", METRES.astype(np.float64) * 100, 0.01, METRES),
+    ("npy", METRES.astype(np.float64), 0.01, METRES),  # a unit is that of whole numbers alone
+    ("tif", METRES, 0.001, METRES),
     ("tiff", np.where(METRES == 0, np.nan, METRES), None, METRES),
     ("npy", np.where(METRES == 0, np.inf, METRES), None, METRES),
 ]
@@ -60,6 +61,12 @@ def test_what_is_written_is_read(unit: float, tmp_path: Path) -> None:
     found = read_depth(tmp_path / "d.png", unit)
     assert np.abs(found - depth).max() <= unit / 2 * 1.001
     assert ((found == 0) == (depth == 0)).all()
+
+
+def test_what_is_nearer_than_half_a_unit_stays_known(tmp_path: Path) -> None:
+    """A prediction of a millimetre was written as 0, which says that nothing is known."""
+    write_depth(tmp_path / "d.png", np.array([[0.001, 0.0, 1.0]], np.float32), 1 / 256)
+    assert read_depth(tmp_path / "d.png", 1 / 256).tolist() == [[1 / 256, 0.0, 1.0]]
 
 
 REFUSED = [

@@ -107,8 +107,18 @@ def test_a_large_image_is_answered_in_tiles_with_what_was_measured_in_each() -> 
     for window, part in stitch(lambda window: own._one_pass(told.cut(window)), (200, 150), grid):
         expected[:, *window] = part
     depth = own.predict(image, measured).depth
-    np.testing.assert_array_equal(depth, expected[0].clamp_min(0.001))
-    np.testing.assert_allclose(depth[measured > 0], measured[measured > 0], rtol=1e-6)
+    np.testing.assert_allclose(depth, expected[0].clamp_min(0.001), rtol=1e-6)
+    np.testing.assert_array_equal(depth[measured > 0], measured[measured > 0], "what is blended of two tiles rounds")
+
+
+@pytest.mark.parametrize(("options", "kept"), [({}, True), ({"measured": "kept"}, False), ({"steps": 0}, False)])
+def test_a_measured_depth_is_answered_as_it_is_if_the_form_says_so(options: dict[str, Any], kept: bool) -> None:
+    """One that is nearer than a millimetre was raised to it."""
+    own, (image, measured) = estimator(depth_network(**options)), scene(33, 50)
+    measured[measured > 0] = 0.0004
+    depth = own.predict(image, measured).depth
+    assert bool((depth[measured > 0] == np.float32(0.0004)).all()) == kept
+    assert (depth[measured == 0] >= np.float32(0.001)).all()
 
 
 def test_a_tile_without_measurements_goes_by_those_of_the_whole_image() -> None:
@@ -116,7 +126,7 @@ def test_a_tile_without_measurements_goes_by_those_of_the_whole_image() -> None:
     own, (image, measured) = estimator(depth_network(form="filled"), tile=128), scene(400, 60)
     measured[130:] = 0
     depth = own.predict(image, measured).depth
-    assert 1 < depth[300:].min() <= depth.max() < 5
+    assert 1 < depth[300:].min() <= depth[300:].max() < 5
 
 
 @pytest.mark.parametrize(
@@ -135,7 +145,7 @@ def scarce(images: Tensor, _: object) -> Tensor:
 
 
 def answering(forward: Callable[[Tensor, object], Tensor]) -> DepthNetwork:
-    net = depth_network()
+    net = depth_network(measured="kept")
     net.forward = forward
     return net
 

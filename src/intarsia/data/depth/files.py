@@ -28,8 +28,7 @@ def read_depth(
 ) -> Depth:
     """The depths in a file or a window of it, in metres; 0 where none is known, as are 0, NaN and ∞ in the file.
 
-    Whole numbers (16-bit PNG or TIFF, NPY) count `unit` metres each; fractions (NPY, TIFF) are metres unless there is
-    a unit.
+    Whole numbers (16-bit PNG or TIFF, NPY) count `unit` metres each; floats (NPY, TIFF) are metres, whatever it is.
 
     Raises:
         DataError: the file cannot be read, has 8 bits or several bands, holds whole numbers without a unit, a negative
@@ -39,12 +38,21 @@ def read_depth(
     complaint = kind_complaint(path, stored.dtype, stored.shape[2] if stored.ndim == 3 else 1, unit)
     if complaint:
         raise DataError(complaint)
-    depth = stored.astype(np.float32) * np.float32(1.0 if unit is None else unit)
+    depth = stored.astype(np.float32) * np.float32(metres_of(stored.dtype, unit))
     depth[~np.isfinite(depth)] = 0
     complaint = value_complaint(path, float(depth.min(initial=0)), window is not None or bool(depth.any()))
     if complaint:
         raise DataError(complaint)
     return depth
+
+
+def metres_of(dtype: np.dtype, unit: float | None) -> float:
+    """How many metres a stored number is: `unit` if it is whole, 1 if it is a float.
+
+    >>> metres_of(np.dtype("uint16"), 0.001), metres_of(np.dtype("float32"), 0.001)
+    (0.001, 1.0)
+    """
+    return 1.0 if unit is None or dtype.kind == "f" else unit
 
 
 def kind_complaint(path: Path | str, dtype: np.dtype, bands: int, unit: float | None) -> str | None:
@@ -129,14 +137,14 @@ def read_beside(path: Path, max_pixels: int = MAX_PIXELS) -> Depth:
 def write_depth(path: Path | str, depth: Depth, unit: float = MILLIMETRE) -> None:
     """Write depths in metres as a 16-bit PNG of `unit` metres a value, rounded; 0 where none is known.
 
-    The file appears whole or not at all.
+    A known depth is never rounded to 0: the nearest that is written is one unit. The file appears whole or not at all.
 
     Raises:
         ArgumentError: a depth is negative, not finite, or too far for 16 bits of this unit.
     """
     if not np.isfinite(depth).all() or (depth < 0).any():
         raise ArgumentError(f"The depths for `{path}` must be metres from 0 on, and finite: put 0 where none is known.")
-    values = np.rint(depth.astype(np.float64) / unit)
+    values = np.maximum(np.rint(depth.astype(np.float64) / unit), depth > 0)
     if values.max(initial=0) > _LARGEST:
         raise ArgumentError(
             f"The depth {depth.max():g} m for `{path}` is more than 16 bits hold at {unit:g} m a value: use a larger "

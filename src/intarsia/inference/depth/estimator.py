@@ -73,7 +73,8 @@ class DepthEstimator:
     def predict(self, source: Source, measured: Depth | str | Path) -> DepthResult:
         """A depth for each pixel of one image: a file, an (H, W, C) uint8 array or a PIL image.
 
-        What the network puts at less than a millimetre, behind the camera too, is a millimetre.
+        What the network puts at less than a millimetre, behind the camera too, is a millimetre. Where its form keeps
+        measured depths (``measured="replaced"``), they are the answer to the bit, in tiles too.
 
         Args:
             source: the image; three channels are RGB.
@@ -98,7 +99,12 @@ class DepthEstimator:
                 f"The network's depths are not finite at {int((~np.isfinite(depth)).sum())} of {depth.size} pixels: "
                 "its weights are spoiled, so train it again, with a smaller learning rate."
             )
-        return DepthResult(picture, np.maximum(depth, np.float32(LEAST)), measured)
+        return DepthResult(picture, self._kept(np.maximum(depth, np.float32(LEAST)), measured), measured)
+
+    def _kept(self, depth: Depth, measured: Depth) -> Depth:
+        """With the measurements again where the propagation holds on to them, since tiles that are blended round."""
+        form = self.net.form
+        return np.where(measured > 0, measured, depth) if form.steps and form.measured == "replaced" else depth
 
     def _whole(self, told: "_Told") -> Float[Tensor, "H W"]:
         size = told.size
