@@ -123,7 +123,8 @@ def test_the_page_says_what_shows() -> None:
     assert "does not show at this size" in depth_page(made_up(0.0), "command")
     assert "is reversed" in depth_page(made_up(-0.05), "command")
     assert "for 200 steps of 4 crops" in text
-    assert f"{3 * (3 + 3 + 1 + 1)} minutes of training" in text
+    count = 3 * (3 + 3 + 1 + 1)
+    assert f"{count} trainings with one thread each, whose clocks add up to {count} minutes." in text
     assert set(re.findall(r"\]\((pictures/.*?)\)", text)) == {
         "pictures/depth/split.png",
         "pictures/depth/scores.svg",

@@ -46,6 +46,11 @@ class DepthEvidence:
         return "; ".join(sorted({result.taken_with for results in self.results.values() for result in results}))
 
     @property
+    def trainings(self) -> int:
+        """How many."""
+        return sum(map(len, self.results.values()))
+
+    @property
     def minutes(self) -> float:
         """Of all trainings together, one after the other."""
         return sum(result.seconds for results in self.results.values() for result in results) / 60
@@ -63,10 +68,12 @@ def depth_page(evidence: DepthEvidence, command: str) -> str:
         "## Against each other",
         _rule(),
         _verdicts(evidence),
+        "[What came out, and why](depth.md#where-a-network-loses-and-why).",
         "## What they answer",
         f"![Image, measurements, truth, and what each fill and network answers]({ANSWERS})",
         f"*{JUDGED} measured, seed {SEEDS[0]}. Below each depth map its error: too near is warm, too far is cold.*",
-        f"Made by `{command}` ({evidence.taken_with}): {evidence.minutes:.0f} minutes of training, with one thread.",
+        f"Made by `{command}` ({evidence.taken_with}): {evidence.trainings} trainings with one thread each, "
+        f"whose clocks add up to {evidence.minutes:.0f} minutes.",
     ]
     return "\n\n".join(parts) + "\n"
 

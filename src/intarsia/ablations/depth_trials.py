@@ -74,6 +74,7 @@ class DepthTrial:
         recipe = self.variant.recipe(self.count, self.data, self.seed)
         run = train(recipe, out=self.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
         run.checkpoint_path.unlink()
+        run.last_weights_path.unlink()  # one epoch: they are the best as well
         last = run.history()[-1]
         result = Result(judged(self.folder, self.count), last["loss"], last["seconds"], machine())
         write_text(self.path, json.dumps(asdict(result), indent=2) + "\n")
