@@ -106,6 +106,33 @@ def test_each_odd_file_is_named(kind: str, severity: str, values: np.ndarray, se
             [sample.depth() for split in open_depth(root).splits.values() for sample in split]
 
 
+def test_a_file_that_cannot_be_used_gets_no_warning_besides(tmp_path: Path) -> None:
+    root = a_room(tmp_path / "room")
+    (root / "depth/0.png").unlink()
+    stored(root / "depth/0.npy", np.full(SIZE, -1000, np.int32))
+    assert [(finding.kind, finding.severity) for finding in check_depth(root).findings] == [("negative", "error")]
+
+
+def test_infinity_is_unknown_and_no_largest_number(tmp_path: Path) -> None:
+    root = a_room(tmp_path / "room", unit=None)
+    for i in range(5):
+        (root / f"depth/{i}.png").unlink()
+        depths = np.random.default_rng(i).uniform(1, 4, SIZE)
+        depths[0] = np.inf
+        stored(root / f"depth/{i}.npy", depths)
+    report = check_depth(root)
+    assert report.findings == ()
+    assert {round(split.known, 3) for split in report.splits.values()} == {round(5 / 6, 3)}
+
+
+def test_where_nothing_is_left_nothing_is_to_skip(tmp_path: Path) -> None:
+    root = a_room(tmp_path / "room", count=2)
+    for i in range(2):
+        stored(root / f"depth/{i}.png", MILLIMETRES * 0)
+    with pytest.raises(DataError, match=r"0.png` holds no depth at all.* 1 more errors: .* lists them all.$"):
+        check_depth(root).usable()
+
+
 def test_little_is_known(tmp_path: Path) -> None:
     root = a_room(tmp_path / "room")
     sparse = np.zeros((40, 40), np.uint16)
@@ -148,9 +175,11 @@ def test_a_sensor_must_see_what_is_true(tmp_path: Path) -> None:
     assert [(finding.kind, [path.name for path in finding.files]) for finding in report.findings] == [
         ("size", ["3.png", "3.png"]),
         ("sensor", ["2.png"]),
+        ("unmeasured", ["4.png"]),
     ]
     assert "its measured depth `" in report.findings[0].sentence
     assert "measured depths are 2 times the true ones in the middle, and 100% are off" in report.findings[1].sentence
+    assert "images/4.png` has no measurements of its own, but 3 of 4 images have" in report.findings[2].sentence
     shares = [split.measured for split in report.splits.values() if split.measured is not None]
     assert shares
     assert set(shares) == {0.5}

@@ -182,6 +182,14 @@ def test_a_training_on_a_sensors_measurements(tmp_path: Path, capfd: pytest.Capt
     assert load_depth(run.folder).measuring is None
 
 
+def test_a_sensor_that_misses_an_image_is_refused(tmp_path: Path) -> None:
+    room = write_room(tmp_path / "room", train=2, sensor=True)
+    (room / "val" / "sparse" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"val/images/1.png` has no measurements of its own, but 3 of 4 images have"):
+        train(data=str(room), out=tmp_path / "run", quiet=True, **{**TINY, "measuring": None})
+    assert not (tmp_path / "run").exists()
+
+
 def test_it_starts_from_another_run(room: Path, room_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     train(data=str(room), out=tmp_path / "run", weights=str(room_run.folder), **{**TINY, "epochs": 1})
     assert "tensors fit, none is left new" in capfd.readouterr().err
@@ -212,6 +220,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"loss": "berhu", "on_oom": "halve"},
         "`on_oom` .='halve'. cannot go with `loss` .='berhu'., where berhu measures",
     ),
+    ({"measuring": "grid:49"}, "`measuring` .='grid:49'. may miss a crop .* 48 rows .* take grid:48 at most"),
+    ({"measuring": "grid:48", "scale": (0.25, 1)}, "may miss a crop .* take grid:28 at most"),
+    ({"measuring": "grid:200", "crop_size": 256, "scale": (4, 4)}, "a validation image, .* take grid:114 at most"),
     ({"crop_size": 32, "batch_size": 1}, "leaves batch norm a single value"),
 ]
 

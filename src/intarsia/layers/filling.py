@@ -13,7 +13,8 @@ def pull_push(measured: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 H W"]:
     sample the mean of what is measured below it (pull); on the way back a sample without any takes what the coarser map
     gives by bilinear interpolation (push). Theirs blends where little was measured; here what is measured stays. On
     500 depths of `sample:motorcycle` it is about as good as linear interpolation between them, and any device computes
-    it in a few small steps. A map without measurements stays zero.
+    it in a few small steps. A map without measurements stays zero. How often it is halved depends on the
+    size, so that ``torch.export`` takes it for one height and width, not for dynamic ones.
 
     >>> pull_push(torch.tensor([[[[2.0, 0.0, 0.0, 4.0]]]]))
     tensor([[[[2.0000, 2.5000, 3.5000, 4.0000]]]])

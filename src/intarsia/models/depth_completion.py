@@ -103,7 +103,8 @@ class DepthNetwork(SegmentationNetwork):
     """Normalised images with a last channel of measured depths (B, C + 1, H, W) → depths (B, 1, H, W), for any H and W.
 
     Depths are in metres, or whatever the measurements are in; zero means that nothing was measured. What is predicted
-    is not kept above zero. ``reach`` and ``floats`` are the propagation's, as those of a
+    is not kept above zero. A form that begins with a filled map is exported for one height and width only: see
+    :func:`intarsia.layers.filling.pull_push`. ``reach`` and ``floats`` are the propagation's, as those of a
     :class:`intarsia.models.refiner.Refiner`.
     """
 

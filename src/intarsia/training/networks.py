@@ -152,6 +152,20 @@ def measuring_of(recipe: Recipe, dataset: Data) -> Measuring | None:
     return chosen_measuring(samples, None if recipe.measuring is None else parse_measuring(recipe.measuring))
 
 
+def check_measuring(recipe: Recipe, dataset: Data) -> None:
+    """Refuse a grid so wide that it may miss all of a crop, or of a validation image."""
+    measuring = measuring_of(recipe, dataset)
+    if isinstance(dataset, Dataset) or measuring is None or measuring.kind != "grid":
+        return
+    learned, judged = (min(min(one.shape()) for one in dataset.split(split)) for split in (recipe.split, "val"))
+    seen = min(recipe.crop_size, int(recipe.scale[0] * learned), judged)
+    if measuring.amount > seen:
+        raise ArgumentError(
+            f"`measuring` (={str(measuring)!r}) may miss a crop or a validation image, of which {seen} rows or columns "
+            f"are seen; take grid:{max(1, seen)} at most, or larger crops or images."
+        )
+
+
 def fewest_images(recipe: Recipe, net: Network) -> int:
     """How many images a forward pass needs in training: a last map of one position leaves batch norm no variance."""
     return 1 if recipe.crop_size > spec_of(net).output_stride else 2
@@ -161,6 +175,7 @@ def check_stage(recipe: Recipe, dataset: Data, net: Network, processes: int = 1)
     """Refuse batches, crops and ways to compute that the network of a stage cannot be trained on."""
     check_batch(recipe, dataset, net, processes)
     check_crop(recipe, net)
+    check_measuring(recipe, dataset)
     check_auxiliary(recipe, net)
     if recipe.checkpointing and not stages_of(body_of(net)):
         raise ArgumentError(

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from depth_folders import SIZE, depth, image, needs_h5py, plain, write_nyu
-from scipy.io import savemat
+from depth_folders import SIZE, depth, image, plain
 
 from intarsia.data.depth import DepthSample, nyu, open_depth
 from intarsia.data.depth.motorcycle import motorcycle
 from intarsia.data.depth.open import is_depth_source
-from intarsia.errors import ArgumentError, DataError, MissingPackageError, UnknownNameError
+from intarsia.errors import ArgumentError, DataError, UnknownNameError
 
 
 def agree(sample: DepthSample, level: int, metres: float) -> None:
@@ -123,50 +122,6 @@ def test_kittis_selection_is_for_judging(tmp_path: Path) -> None:
     assert (measured == 31).all()
 
 
-@needs_h5py
-def test_nyus_labelled_file(tmp_path: Path) -> None:
-    import h5py
-
-    path = write_nyu(tmp_path / "nyu_depth_v2_labeled.mat")
-    assert {len(open_depth(source).splits) for source in (path, tmp_path)} == {2}
-    savemat(tmp_path / "splits.mat", {"trainNdxs": [[1], [4]], "testNdxs": [[2], [3], [5]]})
-    dataset = open_depth(tmp_path)
-    names = {split: [s.name for s in samples] for split, samples in dataset.splits.items()}
-    assert names == {"train": ["0001", "0004"], "val": ["0002", "0003", "0005"]}
-    sample = dataset.split("train")[1]
-    assert sample.shape() == sample.depth().shape == sample.image().shape[:2] == SIZE
-    with h5py.File(path) as file:
-        assert sample.image()[2, 5, 1] == file["images"][3, 1, 5, 2]
-        assert sample.depth()[2, 5] == file["depths"][3, 5, 2]
-    window = (slice(1, 3), slice(2, 7))
-    np.testing.assert_array_equal(sample.depth(window), sample.depth()[window])
-    assert sample.measured() is None
-    savemat(tmp_path / "splits.mat", {"trainNdxs": [[1]], "testNdxs": [[9]]})
-    with pytest.raises(DataError, match=r"splits.mat` holds no `testNdxs` for 5 images"):
-        open_depth(tmp_path)
-
-
-@needs_h5py
-@pytest.mark.parametrize("kind", ["text", "empty"])
-def test_another_file_is_not_nyus(kind: str, tmp_path: Path) -> None:
-    import h5py
-
-    path = tmp_path / "nyu_depth_v2_labeled.mat"
-    if kind == "text":
-        path.write_text("not found")
-    else:
-        h5py.File(path, "w").close()
-    with pytest.raises(DataError, match=r"is no HDF5 file or truncated|holds no `images` and `depths`"):
-        open_depth(path)
-
-
-def test_without_h5py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(nyu, "find_spec", lambda name: None)
-    (tmp_path / "nyu_depth_v2_labeled.mat").touch()
-    with pytest.raises(MissingPackageError, match=r"needs the package `h5py`: pip install 'intarsia\[nyu\]'"):
-        open_depth(tmp_path)
-
-
 def test_the_motorcycles_halves_are_apart() -> None:
     dataset = open_depth("sample:motorcycle")
     spans = {
@@ -199,20 +154,22 @@ def test_the_motorcycles_depth_is_that_of_its_calibration() -> None:
 
 
 def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
-    empty, alone, other, unpaired, twice = (
-        tmp_path / name for name in ("empty", "alone", "other", "unpaired", "twice")
+    empty, alone, other, unpaired, unseen, twice = (
+        tmp_path / name for name in ("empty", "alone", "other", "unpaired", "unseen", "twice")
     )
     empty.mkdir()
     depth(alone / "depth" / "a.png")
     depth(other / "depth" / "a.png")
     (other / "images").mkdir()
     depth(plain(unpaired) / "depth" / "more.png")
+    depth(plain(unseen) / "sparse" / "more.png")
     image(plain(twice) / "images" / "1.jpg")
     cases = [
         (empty, "empty` holds no depths of a layout that is known: put photographs into `images/` and depths"),
         (alone, "alone` has no images/: put a file for each picture there"),
         (other, "images` holds no image .* put some there"),
         (unpaired, "more.png` has no image of the same name: add it, or leave the file out"),
+        (unseen, r"sparse/more.png` has no image of the same name: add it, or leave the file out"),
         (twice, "have the same name but for the extension"),
         (tmp_path / "none", "There is no folder"),
     ]

@@ -68,11 +68,21 @@ def test_the_samples_own_measurements_are_taken_if_all_have_them() -> None:
     sensor = np.where(generator_for(0).random(truth.shape) < 0.1, truth + 0.5, np.float32(0)).astype(np.float32)
     with_sensor, without = Scene(truth, sensor), Scene(truth)
     assert chosen_measuring([with_sensor]) is None
-    assert chosen_measuring([with_sensor, without]) == chosen_measuring([]) == USUAL == Measuring("count", 500)
+    assert chosen_measuring([without]) == chosen_measuring([]) == USUAL == Measuring("count", 500)
+    with pytest.raises(
+        DataError, match=r"`scene` has no measurements of its own, but 1 of 2 images have: add them, .*500"
+    ):
+        chosen_measuring([with_sensor, without])
+    assert chosen_measuring([with_sensor, without], USUAL) == USUAL
     assert chosen_measuring([with_sensor], Measuring("grid", 4)) == Measuring("grid", 4)
     assert chosen_measuring([with_sensor], OWN) is None
-    with pytest.raises(DataError, match="`dark` has no measurements of its own: say how many to draw, such as 500"):
-        chosen_measuring([with_sensor, Scene(truth, name="dark")], OWN)
+    dark = Scene(truth, name="dark")
+    for samples, sentence in (
+        ([dark], "own: say how many to draw, such as 500"),
+        ([with_sensor, dark], "own, but 1 of 2"),
+    ):
+        with pytest.raises(DataError, match=f"`dark` has no measurements of its {sentence}"):
+            chosen_measuring(samples, OWN)
     seen: list[Depth] = []
     for run, asked in ((own(), None), (own(USUAL), OWN)):  # what was asked for, although a training drew pixels
         evaluate_depth(run, [with_sensor], asked, watch=lambda *told: seen.append(told[1].measured))

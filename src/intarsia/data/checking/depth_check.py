@@ -5,10 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from intarsia.data.checking.depth_facts import DepthFacts, depth_facts, map_facts
-from intarsia.data.checking.depth_findings import sample_findings, scale_findings, unit_findings
+from intarsia.data.checking.depth_findings import (
+    sample_findings,
+    scale_findings,
+    unit_findings,
+    unmeasured_findings,
+)
 from intarsia.data.checking.depth_report import DepthReport, depth_report_of
 from intarsia.data.checking.facts import ImageFacts, image_facts
-from intarsia.data.checking.finding import errors_of, listing_findings, without
+from intarsia.data.checking.finding import Finding, errors_of, listing_findings, without
 from intarsia.data.checking.image_findings import copy_findings, pixel_format_of, uniform_findings
 from intarsia.data.checking.reading import Watcher, measured_by_content
 from intarsia.data.decoding import MAX_PIXELS
@@ -18,6 +23,7 @@ from intarsia.data.depth.open import assemble_depth, find_depth, open_whole
 from intarsia.data.images import PixelFormat
 from intarsia.data.listing import Ledger
 from intarsia.data.open import name_of
+from intarsia.errors import DataError
 
 
 def check_depth(
@@ -56,7 +62,7 @@ def check_depth(
     facts = without(facts, findings)
     findings += uniform_findings(_images(facts))
     facts = without(facts, findings)
-    findings += unit_findings(facts, found.unit)
+    findings += [*unit_findings(facts, found.unit), *unmeasured_findings(facts)]
     unusable = not facts or any(not error.files for error in errors_of(findings))
     left = {split: tuple(one for one in samples if one in facts) for split, samples in found.splits.items()}
     left = {split: samples for split, samples in left.items() if samples}
@@ -84,8 +90,15 @@ def _check_whole(source: str, dataset: DepthDataset, watch: Watcher | None) -> D
         if watch is not None:
             watch(len(facts), total)
     findings = [finding for one, fact in facts.items() for finding in sample_findings(one, fact, None)]
-    findings += [*scale_findings(facts, None), *copy_findings(splits, _images(facts))]
-    return depth_report_of(source, dataset, findings, facts, splits, None)
+    left = without(facts, findings)
+    findings += [*scale_findings(left, None), *copy_findings(splits, _images(left))]
+    usable = dataset if len(left) == len(facts) else None  # no image can be left out
+    return depth_report_of(source, usable, [_without_files(one) for one in findings], facts, splits, None)
+
+
+def _without_files(finding: Finding) -> Finding:
+    """The finding without files to leave out, where pictures have none of their own."""
+    return replace(finding, files=() if finding.severity == "error" else finding.files, leave_out=())
 
 
 def _named(source: str, split: str, sample: DepthSample) -> DepthFiles:
@@ -101,4 +114,8 @@ def _both(
 
 
 def _facts_of(sample: DepthSample) -> DepthFacts:
-    return DepthFacts(image_facts(sample.image(), sample.name), map_facts(sample.depth(), sample.name))
+    try:
+        depth = map_facts(sample.depth(), sample.name)
+    except DataError as error:
+        depth = str(error)
+    return DepthFacts(image_facts(sample.image(), sample.name), depth)

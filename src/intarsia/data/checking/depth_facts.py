@@ -92,7 +92,7 @@ def map_facts(values: Shaped[np.ndarray, "H W *C"], digest: str, pages: int = 1)
     finite = values[np.isfinite(values)]
     known = finite[finite != 0].astype(np.float64)
     places = [round(share * (known.size - 1)) for share in QUANTILES] if known.size else []
-    largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else np.inf
+    largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else np.nan  # which nothing equals
     return MapFacts(
         digest,
         (values.shape[0], values.shape[1]),

@@ -1,6 +1,6 @@
 """What is wrong with a set of images with depths: each rule is one function of facts, none of which reads a file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from intarsia.data.checking.depth_facts import FAR_OFF, DepthFacts, MapFacts
 from intarsia.data.checking.facts import ImageFacts
-from intarsia.data.checking.finding import Finding
+from intarsia.data.checking.finding import Finding, errors_of
 from intarsia.data.checking.image_findings import image_findings, reading_findings
 from intarsia.data.dataset import unequal
 from intarsia.data.depth.files import UNIT, UNIT_FILE, kind_complaint, value_complaint
@@ -34,7 +34,12 @@ def unit_findings(facts: Mapping[DepthFiles, DepthFacts], unit: float | None) ->
 
 
 def sample_findings(files: DepthFiles, fact: DepthFacts, unit: float | None) -> Iterator[Finding]:
-    """What is wrong with a single sample, whatever the rest of the set."""
+    """What is wrong with a single sample, whatever the rest of the set; of one that cannot be used, errors alone."""
+    findings = tuple(_findings_of(files, fact, unit))
+    yield from errors_of(findings) or findings
+
+
+def _findings_of(files: DepthFiles, fact: DepthFacts, unit: float | None) -> Iterator[Finding]:
     yield from image_findings(files.image, fact.image)
     for path, part, kind in _maps(files, fact):
         yield from reading_findings(path, part if isinstance(part, str) else part.pages)
@@ -100,6 +105,19 @@ def _sensor_findings(files: DepthFiles, fact: DepthFacts) -> Iterator[Finding]:
             "together and have one unit."
         )
         yield Finding("sensor", "warning", (files.measured,), sentence)
+
+
+def unmeasured_findings(samples: Collection[DepthFiles]) -> Iterator[Finding]:
+    """Images that no sensor measured in a set where it measured others."""
+    without = [files for files in samples if files.measured is None]
+    if len(without) == len(samples):
+        return
+    for files in without:
+        sentence = (
+            f"`{files.image}` has no measurements of its own, but {len(samples) - len(without)} of {len(samples)} "
+            "images have: add them, leave the image out, or train with --measuring 500 or the like."
+        )
+        yield Finding("unmeasured", "warning", (files.image,), sentence)
 
 
 def scale_findings(facts: Mapping[DepthFiles, DepthFacts], unit: float | None) -> Iterator[Finding]:

@@ -49,8 +49,8 @@ def to_skip(findings: Sequence[Finding]) -> tuple[tuple[Path, str], ...]:
     return tuple(reasons.items())
 
 
-def refuse_errors(findings: Sequence[Finding], source: str) -> None:
-    """Nothing, if there is no error.
+def refuse_errors(findings: Sequence[Finding], source: str, any_left: bool) -> None:
+    """Nothing, if there is no error; `any_left` says whether anything is without the files of errors.
 
     Raises:
         DataError: there are errors; the sentence is the first one's.
@@ -61,7 +61,7 @@ def refuse_errors(findings: Sequence[Finding], source: str) -> None:
     more = len(errors) - 1
     others = f" {more} more errors: `intarsia check {source}` lists them all." if more else ""
     remedy = f" To go on without such files: `intarsia check {source} --fix-list skip.txt`, then `--skip skip.txt`."
-    raise DataError(f"{errors[0].sentence}{others}{remedy if errors[0].files else ''}")
+    raise DataError(f"{errors[0].sentence}{others}{remedy if errors[0].files and any_left else ''}")
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, object]]:

@@ -94,7 +94,7 @@ class Report:
         Raises:
             DataError: there are errors; the sentence is the first one's.
         """
-        refuse_errors(self.findings, self.source)
+        refuse_errors(self.findings, self.source, any_left=self.dataset is not None)
         assert self.dataset is not None, "nothing is left only where something is wrong"
         return self.dataset
 

@@ -50,7 +50,8 @@ def find_plain(root: Path, ledger: Ledger) -> DepthFound | None:
     """`images/` and `depth/`, with or without train/, val/, test/ above them; None if there is neither.
 
     Measurements of a sensor's own may lie in `sparse/`, and depth.json may state the camera of all images. Without
-    val/, the names' hash splits it off. An image without depth and a depth without image are noted in the ledger.
+    val/, the names' hash splits it off. An image without depth, and a depth or
+    measurement without image, are noted in the ledger.
 
     Raises:
         DataError: one of the two folders is missing, there is no image at all, or depth.json breaks a rule.
@@ -88,15 +89,18 @@ def _paired(place: Path, camera: Camera | None, ledger: Ledger) -> Iterator[Dept
         raise DataError(
             f"`{folders['images']}` holds no image ({', '.join(sorted(IMAGE_EXTENSIONS))}): put some there."
         )
-    _note_unpaired(images, depths, ledger)
+    _note_unpaired(images, depths, measured, ledger)
     for name in sorted(images.keys() & depths.keys()):
         files = DepthFiles(name, images[name], depths[name], measured.get(name), camera)
         if not ledger.skips(*files.paths):
             yield files
 
 
-def _note_unpaired(images: Mapping[str, Path], depths: Mapping[str, Path], ledger: Ledger) -> None:
-    for name in sorted(images.keys() ^ depths.keys()):
-        path, lacks = (images[name], "depth") if name in images else (depths[name], "image")
+def _note_unpaired(
+    images: Mapping[str, Path], depths: Mapping[str, Path], measured: Mapping[str, Path], ledger: Ledger
+) -> None:
+    alone = {name: (path, "depth") for name, path in images.items() if name not in depths}
+    alone |= {name: (path, "image") for name, path in {**measured, **depths}.items() if name not in images}
+    for _, (path, lacks) in sorted(alone.items()):
         if not ledger.skips(path):
             ledger.note(path, f"`{path}` has no {lacks} of the same name: add it, or leave the file out.")

@@ -15,18 +15,26 @@ _CORNER = (slice(0, 1), slice(0, 1))
 
 
 def chosen_measuring(samples: Sequence[DepthSample], wanted: Measuring | None = None) -> Measuring | None:
-    """``wanted``; without it None, which means the samples' own measurements, if all have them, else 500 pixels.
+    """``wanted``; without it None, which means the samples' own measurements, if there are any, else 500 pixels.
 
     Raises:
-        DataError: their own are wanted, and a sample has none.
+        DataError: the samples' own are wanted, and one has none; or nothing is wanted, and some have measurements of
+            their own, but not all.
     """
-    if wanted == OWN:
-        lacking = next((sample for sample in samples if not _has_own(sample)), None)
-        if lacking is not None:
-            raise DataError(_without_own(lacking))
-        return None
-    own = wanted is None and bool(samples) and all(_has_own(sample) for sample in samples)
-    return None if own else wanted or USUAL
+    if wanted is not None and wanted != OWN:
+        return wanted
+    without = [sample for sample in samples if not _has_own(sample)]
+    if wanted is None and len(without) == len(samples):
+        return USUAL
+    if without and len(without) == len(samples):
+        raise DataError(_without_own(without[0]))
+    if without:
+        first = without[0].image_path if isinstance(without[0], FileDepthSample) else without[0].name
+        raise DataError(
+            f"`{first}` has no measurements of its own, but {len(samples) - len(without)} of {len(samples)} images "
+            "have: add them, leave the image out by --skip, or say what to measure, such as --measuring 500."
+        )
+    return None
 
 
 def _without_own(sample: DepthSample) -> str:

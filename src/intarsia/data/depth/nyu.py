@@ -47,10 +47,18 @@ class NYUSample:
             return windowed(np.ascontiguousarray(file["images"][self.index].transpose(2, 1, 0)), window)
 
     def depth(self, window: Window | None = None) -> Depth:
-        """Metres, with the sensor's gaps filled in by the set's makers; what they left is 0."""
+        """Metres, with the sensor's gaps filled in by the set's makers; what they left is 0.
+
+        Raises:
+            DataError: a depth is negative, or none of the image is known.
+        """
         with _opened(self.path) as file:
             depth = np.array(file["depths"][self.index].T, np.float32, order="C")
-        return windowed(np.where(np.isfinite(depth), depth, np.float32(0)), window)
+        depth[~np.isfinite(depth)] = 0
+        if depth.min() < 0 or not depth.any():
+            wrong = f"the depth {depth.min():g} m, but depths are above 0" if depth.any() else "no depth at all"
+            raise DataError(f"Image {self.name} of `{self.path}` holds {wrong}: fetch NYU's {LABELLED} again.")
+        return windowed(depth, window)
 
     def measured(self, window: Window | None = None) -> Depth | None:
         """Nothing: the set is measured by sampling its depths."""
@@ -73,7 +81,13 @@ def open_nyu(path: Path) -> DepthDataset:
     with _opened(path) as file:
         if not {"images", "depths"} <= file.keys():
             raise DataError(f"`{path}` holds no `images` and `depths`: name NYU's {LABELLED}.")
-        count = len(file["depths"])
+        images, depths = (getattr(file[name], "shape", ()) for name in ("images", "depths"))
+        if len(depths) != 3 or 0 in depths or images != (depths[0], 3, *depths[1:]):
+            raise DataError(
+                f"`{path}` holds `images` of shape {images} and `depths` of shape {depths}, which must be (N, 3, W, H) "
+                f"and (N, W, H): name NYU's {LABELLED}."
+            )
+        count = depths[0]
     samples = tuple(NYUSample(path, index) for index in range(count))
     official = path.with_name(SPLITS)
     if not official.is_file():
@@ -88,9 +102,13 @@ def open_nyu(path: Path) -> DepthDataset:
 def _official(path: Path, count: int) -> Iterator[tuple[str, list[int]]]:
     from scipy.io import loadmat
 
-    content: dict[str, Any] = loadmat(path)
+    try:
+        content: dict[str, Any] = loadmat(path)
+    except Exception as error:  # scipy lets almost anything through when bytes are broken
+        raise DataError(f"`{path}` is no MATLAB file that is read: take NYU's own, or remove the file.") from error
     for split, name in _NAMES.items():
-        indices = (np.asarray(content[name]).ravel().astype(int) - 1).tolist() if name in content else []
+        numbers = np.asarray(content.get(name, []))
+        indices = (numbers.ravel().astype(int) - 1).tolist() if numbers.dtype.kind in "iuf" else []
         if not indices or not 0 <= min(indices) <= max(indices) < count:
             raise DataError(f"`{path}` holds no `{name}` for {count} images: take NYU's own, or remove the file.")
         yield split, indices
@@ -103,8 +121,7 @@ def _opened(path: Path) -> Iterator[Any]:
     import h5py  # here, because only this layout needs it  # pyright: ignore[reportMissingImports]
 
     try:
-        file = h5py.File(path, "r")
+        with h5py.File(path, "r") as file:
+            yield file
     except OSError as error:
         raise DataError(f"`{path}` is no HDF5 file or truncated: fetch NYU's {LABELLED} again.") from error
-    with file:
-        yield file
