@@ -45,7 +45,7 @@ def run_tiny(data: Path, out: Path, **more: Any) -> Run:
     """Train the tiny recipe, a little changed."""
     from intarsia.training import train
 
-    return train(data=str(data), out=out, quiet=True, **{**TINY, **more})
+    return train(data=str(data), out=out, **{"quiet": True, **TINY, **more})
 
 
 def same_tensors(a: Path, b: Path) -> bool:

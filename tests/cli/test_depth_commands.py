@@ -1,6 +1,7 @@
 """Evaluate and predict on runs that complete depths: what is printed and written, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,7 @@ def test_a_set_is_predicted(run: Path, scenes: Path, tmp_path: Path, capsys: Cap
     assert f"2 of 2 depth maps are in `{out}`, 0.001 m a value; `{out}/coloured` shows them" in printed.out
     assert "Measured: 40 pixels anywhere" in printed.out
     assert "No camera is stated, so that points are placed for a view of 53°" in printed.err
+    assert re.search(r'State it in depth.json beside .*, in pixels, such as \{"camera": \{"fx": 500,', printed.err)
     assert (out / "points" / "plane_0.ply").is_file()
     assert "is not empty" in complaint(capsys, "predict", run, scenes, "--out", out)
     again = ["--out", str(out), "--overwrite", "--split", "val"]

@@ -34,7 +34,7 @@ def test_the_command_says_it_all_and_writes_nothing(
         "photos: images/ + masks/",
         "images: 7 train, 1 val; 2 classes",
         "unet on test_resnet at output stride 32, 0.4 M parameters, backbone weights: scratch; float32, contiguous",
-        "7 epochs of 3 steps, 21 in all; a step takes 2 images of 32 × 32 pixels.",
+        "7 epochs of 3 steps, 21 steps in all; a step takes 2 images of 32 × 32 pixels.",
         "This was a dry run: nothing was written.",
     ):
         assert part in said.out

@@ -114,7 +114,8 @@ def predict_depths(
     """Depths of images with measurements, or of a split of a set; the status is 1 if one could not be made."""
     from intarsia.cli.progress import progress
     from intarsia.data.depth import parse_measuring
-    from intarsia.data.depth.files import read_unit
+    from intarsia.data.depth.camera import CAMERA_EXAMPLE
+    from intarsia.data.depth.files import UNIT_FILE, read_unit
     from intarsia.data.depth.measured import measured_words
     from intarsia.inference.depth import load_depth, predict_depth_files
     from intarsia.inference.depth.targets import COLOURED, POINTS
@@ -135,8 +136,10 @@ def predict_depths(
         print(f", {unit:g} m a value; `{out / COLOURED}` shows them, `{out / POINTS}` holds them as points", end="")
     print(f". {measured_words(chosen, seed)}")
     if any(sample.camera() is None for sample in samples):
+        place = "images/ and depth/" if sparse is None else f"`{sparse}` or in it"
         print(
-            "No camera is stated, so that points are placed for a view of 53°: their angles are not to be trusted.",
+            "No camera is stated, so that points are placed for a view of 53°: their angles are not to be trusted. "
+            f"State it in {UNIT_FILE} beside {place}, in pixels, such as {CAMERA_EXAMPLE}.",
             file=sys.stderr,
         )
     return 1 if bad else 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from cyclopts import App, CycloptsError, UnknownOptionError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import intarsia
 from intarsia.errors import EndedElsewhere, IntarsiaError, IntarsiaWarning, Interrupted
@@ -126,8 +126,15 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError) and error.argument_collection is not None:
         names = {name.strip("-").replace("-", "_") for argument in error.argument_collection for name in argument.names}
         near = nearest(error.token.keyword.strip("-"), names) if error.token.keyword else None
+        if near == "stages":
+            return "Stages stand in a recipe file, each headed [[recipe.stages]]: give it by --recipe."
         offer = f"; the nearest is --{near.replace('_', '-')}" if near else ""
         return f"There is no option `{error.token.keyword}`{offer}. See `intarsia --help`."
+    if isinstance(error, UnusedCliTokensError):
+        words = " ".join(error.unused_tokens or ())
+        return (
+            f"`{words}` belongs to no option and is no argument; join several values by commas. See `intarsia --help`."
+        )
     return " ".join(str(error).split()) + " See `intarsia --help`."
 
 

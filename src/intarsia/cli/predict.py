@@ -43,7 +43,8 @@ def predict(
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
         refine: Refine the masks, if the run holds a refinement; one that was trained inside a network always does.
-        sparse: Depth: a folder of measurements with the images' names: 16-bit PNG, TIFF or NPY.
+        sparse: Depth: a folder of measurements with the images' names: 16-bit PNG, TIFF or NPY. depth.json, in it or
+            beside it, states the unit of whole numbers and the camera (docs/depth.md).
         split: Depth: train, val or test of a set such as sample:motorcycle; by default val.
         measuring: Depth: what the network is told of a set, as for evaluate; by default as in training.
         seed: Depth: of what is drawn, by default 0.

@@ -128,7 +128,7 @@ class Loop:
             raise self._diverged(f"The loss became {value} at step {state.step + 1}")
         state.step += 1
         if self.recipe.ema is not None:
-            follow(state.average, state.net, state.step_in_stage, self.recipe.ema)
+            follow(state.average, state.net, state.step, self.recipe.ema, state.average_begun)
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1
         return value, rate
 
@@ -195,14 +195,19 @@ class Loop:
         return reduce(operator.add, (scores for scores in found if scores is not None))
 
     def _leave_weights(self, net: nn.Module, is_best: bool, is_first: bool) -> None:
-        """The last weights and the best; with a stage's first ones, also what network they belong to."""
+        """The last weights and the best; with a stage's first ones, also what network they belong to.
+
+        Weights of another network go before that is written: a run that is killed in between says that it is not
+        finished, and never loads weights into a network that they do not fit.
+        """
         weights = self.task.weights(net)
+        if is_first and self.record != self.run.network():
+            self.run.weights_path.unlink(missing_ok=True)
+            self.run.write_network(self.record)
         save_tensors(self.run.last_weights_path, weights)
         if is_best:
             save_tensors(self.run.weights_path, weights)
             self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
-        if is_first:
-            self.run.write_network(self.record)
 
     def _line(
         self, state: TrainingState, epoch: int, loss: float, figures: dict[str, Any], waited: float

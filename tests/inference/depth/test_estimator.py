@@ -1,6 +1,7 @@
 """Depths of an image by a network: whole, in tiles, in scarce memory; what is refused."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 from depth_runs import depth_network
 from torch import Tensor
 
-from intarsia.data.depth import Depth
-from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.data.depth import Depth, write_depth
+from intarsia.errors import ArgumentError, DataError, IntarsiaWarning
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import DepthEstimator
 from intarsia.inference.depth.estimator import _Told
@@ -48,6 +49,30 @@ def test_the_network_is_told_normalised_colours_and_metres_as_they_are() -> None
     np.testing.assert_array_equal(result.depth[measured > 0], measured[measured > 0])
     assert result.depth.dtype == np.float32
     assert result.measured is measured
+
+
+@pytest.mark.parametrize("place", ["sparse/0.png", "0.png", "0.npy"])
+def test_measurements_may_be_a_file(place: str, tmp_path: Path) -> None:
+    own, (image, measured) = estimator(), scene(33, 50)
+    measured = np.rint(measured * 100).astype(np.float32) / 100
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, measured)
+    else:
+        write_depth(path, measured, 0.01)
+        (tmp_path / "depth.json").write_text('{"metres_per_value": 0.01}')
+    for told in (path, str(path)):
+        result = own.predict(image, told)
+        np.testing.assert_allclose(result.measured, measured, rtol=1e-6)
+        np.testing.assert_array_equal(result.depth, own.predict(image, result.measured).depth)
+
+
+def test_a_file_of_whole_numbers_needs_its_unit(tmp_path: Path) -> None:
+    image, measured = scene(33, 50)
+    write_depth(tmp_path / "0.png", measured)
+    with pytest.raises(DataError, match="nothing says how many metres one is"):
+        estimator().predict(image, tmp_path / "0.png")
 
 
 def told_of(own: DepthEstimator, image: np.ndarray, measured: Depth) -> _Told:

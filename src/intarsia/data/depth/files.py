@@ -1,7 +1,9 @@
 """Depth files become metres, 0 where nothing is known, and back."""
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -15,7 +17,7 @@ from intarsia.shapes import Window
 
 Depth = Float32[np.ndarray, "H W"]
 DEPTH_EXTENSIONS = frozenset({".png", ".tif", ".tiff", ".npy"})
-UNIT_FILE, UNIT = "depth.json", "metres_per_value"
+UNIT_FILE, UNIT, CAMERA = "depth.json", "metres_per_value", "camera"
 MILLIMETRE = 0.001
 
 _LARGEST = 65535
@@ -82,27 +84,54 @@ def value_complaint(path: Path | str, least: float, any_known: bool) -> str | No
     return None
 
 
+def read_stated(root: Path) -> dict[str, Any]:
+    """What a folder's depth.json states: a unit, a camera, or both; nothing without such a file.
+
+    Raises:
+        DataError: the file is no JSON object, or has another key.
+    """
+    path = root / UNIT_FILE
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise DataError(f'`{path}` is no JSON ({error}): write such as {{"{UNIT}": {MILLIMETRE}}}.') from None
+    if not isinstance(content, dict):
+        raise DataError(f'`{path}` is no JSON object: write such as {{"{UNIT}": {MILLIMETRE}}}.')
+    for key in content:
+        if key not in (UNIT, CAMERA):
+            near = get_close_matches(key, (UNIT, CAMERA), n=1)
+            guess = f"; the nearest is `{near[0]}`" if near else ""
+            raise DataError(f"`{path}` has the key `{key}`, but may state `{UNIT}` and `{CAMERA}` alone{guess}.")
+    return content
+
+
 def read_unit(root: Path) -> float | None:
     """The unit that a folder's depth.json states; None without such a file, or if it states a camera alone.
 
     Raises:
         DataError: the file does not state one.
     """
-    path = root / UNIT_FILE
-    if not path.is_file():
+    path, content = root / UNIT_FILE, read_stated(root)
+    if UNIT not in content and (CAMERA in content or not path.is_file()):
         return None
-    try:
-        content = json.loads(read_text(path))
-        if "camera" in content and UNIT not in content:
-            return None
-        unit = content[UNIT]
-        if isinstance(unit, bool) or not 0 < unit < np.inf:
-            raise ValueError
-    except (ValueError, KeyError, TypeError):
+    unit = content.get(UNIT)
+    if isinstance(unit, bool) or not isinstance(unit, (int, float)) or not 0 < unit < np.inf:
         raise DataError(
             f'`{path}` does not state a unit above 0: write {{"{UNIT}": {MILLIMETRE}}} if a value is a millimetre.'
-        ) from None
+        )
     return float(unit)
+
+
+def read_beside(path: Path, max_pixels: int = MAX_PIXELS) -> Depth:
+    """The depths in a file, whose unit depth.json states beside it or one folder above, as in :func:`read_depth`.
+
+    Raises:
+        DataError: the file cannot be read, or holds whole numbers without a unit.
+    """
+    units = map(read_unit, (path.parent, path.absolute().parent.parent))
+    return read_depth(path, next((unit for unit in units if unit is not None), None), max_pixels=max_pixels)
 
 
 def write_depth(path: Path | str, depth: Depth, unit: float = MILLIMETRE) -> None:

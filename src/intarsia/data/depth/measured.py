@@ -18,27 +18,27 @@ def chosen_measuring(samples: Sequence[DepthSample], wanted: Measuring | None = 
     """``wanted``; without it None, which means the samples' own measurements, if there are any, else 500 pixels.
 
     Raises:
-        DataError: the samples' own are wanted, and one has none; or nothing is wanted, and some have measurements of
-            their own, but not all.
+        DataError: their own are wanted and there are none, or some samples have measurements of their own, but not all.
     """
     if wanted is not None and wanted != OWN:
         return wanted
     without = [sample for sample in samples if not _has_own(sample)]
     if wanted is None and len(without) == len(samples):
         return USUAL
-    if without and len(without) == len(samples):
-        raise DataError(_without_own(without[0]))
     if without:
-        first = without[0].image_path if isinstance(without[0], FileDepthSample) else without[0].name
-        raise DataError(
-            f"`{first}` has no measurements of its own, but {len(samples) - len(without)} of {len(samples)} images "
-            "have: add them, leave the image out by --skip, or say what to measure, such as --measuring 500."
-        )
+        raise DataError(_without_own(without[0], len(samples) - len(without), len(samples)))
     return None
 
 
-def _without_own(sample: DepthSample) -> str:
-    return f"`{sample.name}` has no measurements of its own: say how many to draw, such as 500."
+def _without_own(sample: DepthSample, others: int = 0, samples: int = 1) -> str:
+    """A sentence; so many ``others`` of all ``samples`` have measurements of their own."""
+    name = sample.image_path if isinstance(sample, FileDepthSample) else sample.name
+    if not others:
+        return f"`{name}` has no measurements of its own: say how many to draw, such as --measuring 500."
+    return (
+        f"`{name}` has no measurements of its own, but {others} of {samples} images have: add them, leave the image out "
+        "by --skip, or say what to measure, such as --measuring 500."
+    )
 
 
 def _has_own(sample: DepthSample) -> bool:
