@@ -45,7 +45,7 @@ def run_tiny(data: Path, out: Path, **more: Any) -> Run:
     """Train the tiny recipe, a little changed."""
     from intarsia.training import train
 
-    return train(data=str(data), out=out, quiet=True, **{**TINY, **more})
+    return train(data=str(data), out=out, **{"quiet": True, **TINY, **more})
 
 
 def same_tensors(a: Path, b: Path) -> bool:
@@ -59,7 +59,7 @@ def same_tensors(a: Path, b: Path) -> bool:
 
 def same_runs(a: Path, b: Path) -> bool:
     """Whether two runs ended with the same state, the same best weights and the same metrics, bit by bit."""
-    histories = [[{**epoch, "seconds": 0} for epoch in Run(run).history()] for run in (a, b)]
+    histories = [[{**epoch, "seconds": 0, "waited": 0} for epoch in Run(run).history()] for run in (a, b)]
     files = ("checkpoint.safetensors", "weights.safetensors")
     return histories[0] == histories[1] and all(same_tensors(a / name, b / name) for name in files)
 

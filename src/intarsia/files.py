@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,25 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+@contextmanager
+def partial_folder(path: str | Path) -> Iterator[Path]:
+    """A hidden folder beside ``path``, gone afterwards, for writers that make temporary files under names of their own.
+
+    What such a writer leaves when it is killed is then found by the folder's name.
+    """
+    path = Path(os.path.realpath(path))
+    folder = path.with_name(f".{path.stem[:_NAME]}{_PARTIAL}{uuid4().hex[:12]}")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def clear_partial_files(folder: str | Path) -> None:
     """Remove what writers that were killed have left below ``folder``."""
-    for leftover in Path(folder).rglob(f".*{_PARTIAL}*"):
-        leftover.unlink(missing_ok=True)
+    for leftover in sorted(Path(folder).rglob(f".*{_PARTIAL}*")):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

@@ -21,8 +21,11 @@ from intarsia.cli.main import main
 from intarsia.data import generator_for
 from intarsia.data.depth import Measuring, linear_fill, measure, open_depth
 from intarsia.data.depth.motorcycle import motorcycle
-from intarsia.inference.depth import load_depth
+from intarsia.inference import Preprocessing
+from intarsia.inference.depth import DepthEstimator, evaluate_depth, load_depth
+from intarsia.inference.execution import Execution
 from intarsia.metrics import DepthScores, depth_errors
+from intarsia.models import DepthNetwork, create_model
 
 TINY = DepthVariant(
     "tiny", {"backbone": "test_resnet", "crop_size": 32, "batch_size": 2, "options": {"steps": 2}}, (50,)
@@ -56,6 +59,16 @@ def test_a_trial_keeps_the_scores_of_network_and_fills(finished: DepthTrial) -> 
     assert finished.told(result).startswith("tiny, 50 measured, seed 0: RMSE ")
     assert str(load_depth(finished.folder).measuring) == "count:50"
     assert not list(finished.folder.glob("checkpoint*"))
+
+
+def test_what_is_not_trained_answers_what_it_begins_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depth_trials, "DRAWS", (100,))
+    net = create_model("cspn_depth", "test_resnet", form="filled", steps=0).eval()
+    assert isinstance(net, DepthNetwork)
+    estimator = DepthEstimator(net, Preprocessing((0.5,) * 3, (0.25,) * 3), Execution())
+    samples = open_depth("sample:motorcycle").split("val")
+    scores = evaluate_depth(estimator, samples, Measuring("count", 50), 100, fills=False)["network"]
+    assert depth_trials.beginning(50)["rmse"] == scores.rmse
 
 
 def test_a_trial_is_a_pure_function_of_variant_and_seed(finished: DepthTrial, tmp_path: Path) -> None:
@@ -108,13 +121,14 @@ def made_up(gain: float = 0.05) -> DepthEvidence:
         for v in VARIANTS
         for count in v.counts
     }
-    return DepthEvidence(800, results)
+    return DepthEvidence(800, results, {count: dict.fromkeys(SCORES, 0.25) for count in COUNTS})
 
 
 def test_the_page_says_what_shows() -> None:
     text = depth_page(made_up(), "command")
     assert "| network with CSPN | 0.151 (0.150–0.152) |" in text
     assert "| linear fill | 0.200 |" in text
+    assert text.count("| what networks begin with | 0.250 |") == len(COUNTS)
     for count in COUNTS:
         lines = [line for line in text.splitlines() if f"{CSPN.label} − {PLAIN.label} | {count} |" in line]
         assert lines == [
@@ -123,7 +137,8 @@ def test_the_page_says_what_shows() -> None:
     assert "does not show at this size" in depth_page(made_up(0.0), "command")
     assert "is reversed" in depth_page(made_up(-0.05), "command")
     assert "for 200 steps of 4 crops" in text
-    assert f"{3 * (3 + 3 + 1 + 1)} minutes of training" in text
+    count = 3 * (3 + 3 + 1 + 1)
+    assert f"{count} trainings with one thread each, whose clocks add up to {count} minutes." in text
     assert set(re.findall(r"\]\((pictures/.*?)\)", text)) == {
         "pictures/depth/split.png",
         "pictures/depth/scores.svg",

@@ -1,6 +1,7 @@
 """Evaluate and predict on runs that complete depths: what is printed and written, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,13 @@ def test_a_set_is_predicted(run: Path, scenes: Path, tmp_path: Path, capsys: Cap
     assert f"2 of 2 depth maps are in `{out}`, 0.001 m a value; `{out}/coloured` shows them" in printed.out
     assert "Measured: 40 pixels anywhere" in printed.out
     assert "No camera is stated, so that points are placed for a view of 53°" in printed.err
+    assert re.search(r'State it in depth.json beside .*, in pixels, such as \{"camera": \{"fx": 500,', printed.err)
     assert (out / "points" / "plane_0.ply").is_file()
     assert "is not empty" in complaint(capsys, "predict", run, scenes, "--out", out)
-    assert main(["predict", str(run), str(scenes), "--out", str(out), "--overwrite", "--split", "val"]) == 0
+    again = ["--out", str(out), "--overwrite", "--split", "val"]
+    for measuring, said in (("own", "by the set's own sensor."), ("grid:2", "every 2nd row and column, where the gri")):
+        assert main(["predict", str(run), str(scenes), *again, "--measuring", measuring, "--seed", "3"]) == 0
+        assert f"Measured: {said}" in capsys.readouterr().out
 
 
 def test_images_are_predicted_from_measurements_beside_them(
@@ -92,13 +97,20 @@ REFUSED = [
     ("evaluate {run} {scenes} --measuring twelve", "`twelve` is no way to measure"),
     ("evaluate {run} {scenes} --seed -1", "`seed` (=-1) must be at least 0"),
     ("evaluate {run} {scenes} --split test", "has no split `test`"),
-    ("evaluate {run} sample:materials", "There is no built-in scene `materials`"),
+    ("evaluate {run} sample:materials", "`sample:materials` holds masks and no depths: use sample:motorcycle"),
     (
         "evaluate {discs} {photos} --measuring 500",
         "`--measuring` is for runs that complete depths, and `{discs}` segments: leave",
     ),
     ("evaluate {discs} {photos} --seed 1", "`--seed` is for runs that complete depths"),
     ("predict {discs} {photos} --sparse {scenes}", "`--sparse` is for runs that complete depths"),
+    ("predict {discs} {photos} --measuring own", "`--measuring` is for runs that complete depths"),
+    ("predict {discs} {photos} --seed 1", "`--seed` is for runs that complete depths"),
+    ("predict {discs} {scenes}", "`{scenes}` is a set of images with depths, and `{discs}` segments: name the folder"),
+    ("predict {discs} sample:motorcycle", "`sample:motorcycle` is a set of images with depths"),
+    ("predict {run} {scenes} --seed -1", "`seed` (=-1) must be at least 0"),
+    ("predict {run} {scenes} --measuring twelve", "`twelve` is no way to measure"),
+    ("predict {run} {scenes} --sparse {scenes} --measuring 40", "`--measuring` (=count:40) is for sets with depths"),
     ("predict {discs} {photos} --split val", "`--split` is for runs that complete depths"),
     ("predict {run} {scenes} --overlay", "`--overlay` is for runs that segment"),
     ("predict {run} {scenes} --probabilities", "`--probabilities` is for runs that segment"),

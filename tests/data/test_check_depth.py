@@ -64,7 +64,8 @@ def test_a_good_set_is_good_and_told_in_numbers(tmp_path: Path, capsys: pytest.C
     assert main(["check", str(root)]) == 0
     printed = capsys.readouterr().out
     assert "room: images/ + depth/, 0.001 m a value by depth.json" in printed
-    assert "6 rows × 8 columns, 3 channels; the camera of 0 is known\ndepths: uint16, 0.001 m a value" in printed
+    assert "6 rows × 8 columns, 3 channels; the camera of 0 is known: depth.json may state it, {" in printed
+    assert "\ndepths: uint16, 0.001 m a value" in printed
     assert printed.endswith("Nothing is wrong.\n")
     assert main(["check", str(root), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)

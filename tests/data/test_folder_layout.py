@@ -3,6 +3,8 @@ import re
 import pytest
 
 from intarsia.data import open_dataset
+from intarsia.data.depth.layouts import find_plain
+from intarsia.data.listing import Ledger
 from intarsia.errors import DataError
 
 
@@ -46,6 +48,21 @@ def test_each_place_of_the_split_is_recognised_and_said(put, tmp_path, files, na
         assert samples[0].mask().tolist() == [[0, 1, 1], [0, 0, 2]]
 
 
+@pytest.mark.parametrize("place", ["{}", "train/{}", "{}/train"])
+def test_a_folder_of_masks_and_depths_says_which_it_took(put, tmp_path, place):
+    for part in ("images", "masks", "depth"):
+        for name in "ab":
+            put(place.format(part) + f"/{name}.{'jpg' if part == 'images' else 'png'}")
+    assert "depth/ beside them is left aside, `--task depth` takes it" in open_dataset(tmp_path).layout
+    assert "masks/ beside them is left aside, `--task segmentation` takes it" in _depth_layout(tmp_path)
+
+
+def _depth_layout(root):
+    found = find_plain(root, Ledger())
+    assert found is not None
+    return found.layout
+
+
 def test_extensions_may_differ_and_other_files_do_not_matter(put, tmp_path):
     for image, mask in [("a.JPG", "a.png"), ("b.c.tiff", "b.c.tif"), ("d.webp", "d.bmp")]:
         put(f"images/{image}")
@@ -73,7 +90,10 @@ def test_images_of_the_test_split_may_lack_a_mask(put, tmp_path, place):
     ("files", "sentence"),
     [
         ("photo.jpg", "holds no layout that is known: put photographs into `images/`"),
-        ("images/a.jpg", "has images/ but no masks/: put a mask for each image into `{}/masks`"),
+        (
+            "images/a.jpg",
+            "has images/ but no masks/: put a mask for each image into `{}/masks`, or a depth into `{}/depth`",
+        ),
         ("masks/a.png", "has masks/ but no images/: put the photographs into `{}/images`"),
         ("images/a.txt masks/a.png", "{}/images` holds no image (.bmp, .jpeg"),
         ("images/a.jpg masks/a.txt", "{}/masks` holds no mask (.bmp, .npy, .png"),

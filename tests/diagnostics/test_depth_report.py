@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from intarsia.data.depth import open_depth
 from intarsia.diagnostics.report.depth_page import DepthPage, render_depth
 from intarsia.diagnostics.report.depth_pictures import DepthExample
 from intarsia.diagnostics.report.depth_report import _Worst, report_on_depth
+from intarsia.diagnostics.report.run_facts import trained_sentence
 from intarsia.errors import ArgumentError
 from intarsia.inference.depth import evaluate_depth, load_depth
 from intarsia.metrics.depth import DepthScores, depth_errors
-from intarsia.runs import Recipe
+from intarsia.runs import Recipe, Run
 
 
 def an_example(name: str, size: tuple[int, int] = (20, 30), rmse: float = 0.5, seed: int = 0) -> DepthExample:
@@ -98,6 +100,23 @@ def test_bars_are_as_long_as_the_errors() -> None:
         assert float(height) / float(bars[0][0]) == pytest.approx(rmse / float(bars[0][3]), rel=0.01)
     shares = [float(share) for share in re.findall(r">(\d+) % of pixels<", text)]
     assert sum(shares) == pytest.approx(100, abs=2)
+
+
+def test_parts_of_few_pixels_do_not_set_the_axis() -> None:
+    """Four stray pixels beyond 20 m had an error of 15 m, and all other bars were flat."""
+    truth = np.full((40, 50), 2.5, np.float32)
+    truth[0, :4] = 50
+    text = render_depth(a_page(scores={"network": DepthScores(depth_errors(truth, np.full_like(truth, 2.7)))}))
+    bars = re.findall(r'height="[\d.]+"><title>([^,]+), (\w+): ([\d.]+) m</title>', text)
+    assert bars == [("2–3 m", "network", "0.2")]
+    assert re.search(r"\d+(–\d+)? m( and more)?: less than 0.5 % of pixels, without bars\.", text)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(24.2, "in 24 seconds"), (60.0, "in 1.0 minutes")])
+def test_short_trainings_took_seconds(seconds: float, words: str, run: Path, tmp_path: Path) -> None:
+    copy = Run(Path(shutil.copytree(run, tmp_path / "run")))
+    copy.write_history([{"epoch": 1, "seconds": seconds}])
+    assert f" 1 epoch on elsewhere {words}," in trained_sentence(copy, "x", "val", 2)
 
 
 def test_the_worst_example_comes_first_and_one_without_truth_last() -> None:

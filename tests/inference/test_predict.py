@@ -81,7 +81,7 @@ def test_masks_of_an_earlier_call_are_no_photographs(discs: Path, disc_run: Path
 def test_two_images_with_one_mask(discs: Path, tmp_path: Path) -> None:
     photos = copytree(discs / "images", tmp_path / "in")
     copy(photos / "disc_0.png", photos / "disc_0.bmp")
-    with pytest.raises(DataError, match=r"would write the same mask `disc_0\.png`"):
+    with pytest.raises(DataError, match=r"would write the same file `disc_0\.png`"):
         find_images(photos)
 
 

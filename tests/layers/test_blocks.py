@@ -138,3 +138,16 @@ def test_refusals() -> None:
         PyramidPooling(8, (1, 0))
     with pytest.raises(ArgumentError, match=r"`bins` \(=\(1, 2, 3\)\) leave no channel of 2 for each"):
         PyramidPooling(2, (1, 2, 3))
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_the_pyramid_keeps_the_layout_of_its_map_both_ways(layout: torch.memory_format) -> None:
+    """Otherwise four sums of gradients over two layouts take as long as three convolutions do."""
+    pyramid, seen = ASPP(16, 8, rates=(1, 2), block=convolution).to(memory_format=layout), []
+    pyramid.project.register_forward_pre_hook(lambda _, maps: seen.append(maps[0]))
+    leaf = torch.randn(2, 16, 6, 7).contiguous(memory_format=layout).requires_grad_()
+    x = leaf * 1
+    x.register_hook(seen.append)
+    pyramid(x).square().sum().backward()
+    assert len(seen) == 2
+    assert all(tensor.is_contiguous(memory_format=layout) for tensor in seen)

@@ -53,9 +53,15 @@ def trained(name: str, dtype: torch.dtype, rank: int | None) -> dict[str, Tensor
     )
 
 
-def all_cases(rank: int) -> dict[tuple[str, torch.dtype], dict[str, Tensor]]:
+HALF = (torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(0)) + 3).bfloat16()
+
+
+def all_cases(rank: int) -> dict[Any, dict[str, Tensor]]:
     dist.init_process_group("gloo")
-    return {(name, dtype): trained(name, dtype, rank) for name in CASES for dtype in TOLERANCES}
+    half = SynchronisedBatchNorm(3)
+    half(HALF[:2] if rank == 0 else HALF[2:])
+    exact = {(name, dtype): trained(name, dtype, rank) for name in CASES for dtype in TOLERANCES}
+    return {**exact, "half": dict(half.named_buffers())}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,26 @@ def test_two_processes_are_one_with_all_images(name: str, dtype: torch.dtype, bo
             assert torch.equal(first[key], second[key]), "processes must not drift apart"
             found = first[key]
         torch.testing.assert_close(found, expected, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
+
+
+def test_statistics_of_bfloat16_are_as_exact_as_those_of_float32(both: list[Any]) -> None:
+    plain = nn.BatchNorm2d(3)
+    plain(HALF.float())
+    for name, expected in plain.named_buffers():
+        torch.testing.assert_close(both[0]["half"][name], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_one_value_in_all_has_no_variance(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.ones(1, 3, 1, 1)
+    with pytest.raises(ValueError, match="more than 1 value per channel") as library:
+        nn.BatchNorm2d(3)(images)
+    found = 1, torch.ones(3).double(), torch.zeros(3).double()
+    monkeypatch.setattr("intarsia.layers.synchronised_norm._statistics", lambda _: found)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    with pytest.raises(ValueError, match="more than 1 value per channel") as ours:
+        SynchronisedBatchNorm(3)(images)
+    assert str(ours.value) == str(library.value)
 
 
 def test_alone_it_is_plain_batch_norm() -> None:

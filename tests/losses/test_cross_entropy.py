@@ -39,3 +39,13 @@ def test_nothing_valid_is_zero_with_a_zero_gradient(classes: int) -> None:
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
+
+
+def test_pixels_without_weight_are_zero_with_a_zero_gradient_however_smooth_their_labels() -> None:
+    """A smooth label wants a little of classes that do weigh; the denominator, of true classes only, is 0."""
+    logits = torch.randn(1, 2, 4, 4, requires_grad=True)
+    target = torch.zeros(1, 4, 4, dtype=torch.long)
+    loss = cross_entropy(logits, target, class_weights=torch.tensor([0.0, 1.0]), label_smoothing=0.1)
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()

@@ -87,6 +87,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"task": "depth", "loss": "l1+l2"},
         "there is no loss of depths `l1.l2`.*; it is one of l1, l2, .*, which make no sums",
     ),
+    ({"loss": "cross_entropy+"}, "`loss` .='cross_entropy.'.: a loss is missing before or behind a . or .,"),
+    ({"loss": "0.5*"}, "a loss is missing before or behind"),
+    ({"schedule": "linear"}, "`schedule` .='linear'.: is 'poly' with `power` 1; take these"),
     ({"task": "depht"}, "`task` .='depht'.: input should be 'auto', 'segmentation', 'classification' or 'depth'"),
     ({"learning_rate": -1}, "`learning_rate` .=-1.: input should be greater than 0"),
 ]

@@ -1,6 +1,7 @@
 """The run folder and its weights: whole, or one sentence."""
 
 import json
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_leftovers_of_killed_writers_are_cleared(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("somebody else's")
     clear_partial_files(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == [".hidden", "deep"]
+
+
+def test_what_safetensors_leaves_when_it_is_killed_is_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes to a file beside its target under a name of its own: 172 MB stayed in the run's folder for ever."""
+    run, killed = tmp_path / "run", tmp_path / "killed"
+
+    def save_file(tensors: object, path: Path, metadata: object) -> None:
+        (path.parent / ".tmpa1B2c3").write_bytes(b"half")
+        shutil.copytree(run, killed)  # as the folder is found after a kill at this moment
+        path.write_bytes(b"whole")
+
+    monkeypatch.setattr("intarsia.runs.weights.save_file", save_file)
+    save_tensors(run / "checkpoint.safetensors", {})
+    assert list(killed.rglob(".tmp*"))
+    clear_partial_files(killed)
+    assert not list(killed.iterdir())
+    assert [path.name for path in run.iterdir()] == ["checkpoint.safetensors"]
 
 
 def test_files_are_as_readable_as_others(tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ def test_epochs_of_a_stage_replace_the_steps_of_the_recipe() -> None:
         ([{"lr": 1}], r"`stages\[0\].lr` .=1.: there is no such field; the nearest is `learning_rate`"),
         ([{"epochs": 1, "steps": 2}], r"`stages\[0\].steps` .=2.: .*so does `epochs`; give one of them"),
         ([{"loss": "ce"}], r"`stages\[0\].loss` .='ce'.: there is no loss `ce`"),
+        (
+            [{}, {"loss": "l1"}],
+            r"`stages\[1\].loss` .='l1'.: `l1` is a loss of depths, and there are none in a segment",
+        ),
         ([{"optimiser": "continue"}], r"no optimiser to continue; leave `optimiser` out of stages\[0\]"),
         ([{"optimiser": "adamw"}], r"`stages\[0\].optimiser` .='adamw'.: input should be 'restart' or 'continue'"),
     ],
@@ -51,3 +55,13 @@ def test_epochs_of_a_stage_replace_the_steps_of_the_recipe() -> None:
 def test_mistakes_name_the_stage(stages: list[dict[str, Any]], sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         make_recipe(data="voc", stages=stages)
+
+
+def test_a_stage_of_depths_has_a_loss_of_depths() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"`stages\[1\].loss` .='berho'.: there is no loss .*, the nearest is berhu;"
+    ):
+        make_recipe(data="sample:motorcycle", stages=[{"loss": "l2"}, {"loss": "berho"}])
+    with pytest.raises(ArgumentError, match=r"`stages\[0\].loss` .='dice'.: there is no loss of depths `dice`; it is"):
+        make_recipe(data="sample:motorcycle", stages=[{"loss": "dice"}])
+    assert make_recipe(data="sample:motorcycle", stages=[{"loss": "l2"}]).at_stage(0).loss == "l2"

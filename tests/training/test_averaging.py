@@ -1,5 +1,6 @@
 """Running means of weights: their formula, and that they are what is validated and kept."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from safetensors.torch import load_file
 from tiny import run_tiny
 from torch import nn
 
+from intarsia.runs.weights import read_metadata
 from intarsia.training import loop
-from intarsia.training.averaging import begin_average, follow, in_place
+from intarsia.training.averaging import begin_average, begun_anew, follow, in_place
 from intarsia.training.state import TrainingState
 
 
@@ -26,6 +28,32 @@ def test_it_is_the_exponential_mean_with_a_quick_beginning() -> None:
         expected = kept * expected + (1 - kept) * value
         assert float(average["weight"]) == pytest.approx(expected)
     assert kept == decay, "the last of the steps have the recipe's decay"
+
+
+def test_a_mean_that_goes_on_keeps_what_it_learned_and_a_new_one_begins_quickly() -> None:
+    old, net = nn.Sequential(nn.Linear(1, 1)), nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    for parameter in (*old.parameters(), *net.parameters()):
+        nn.init.zeros_(parameter)
+    before = {name: mean + 100 for name, mean in begin_average(old).items()}
+    average, begun = begin_average(net, before), begun_anew(begin_average(net), before, step=500)
+    assert begun == {"1.weight": 500, "1.bias": 500}
+    nn.init.ones_(net.get_parameter("1.weight"))
+    follow(average, net, 501, 0.999, begun)
+    assert float(average["0.weight"]) == pytest.approx(100 * 502 / 511)
+    assert float(average["1.weight"]) == pytest.approx(1 - 2 / 11)
+
+
+def test_a_stage_that_begins_forgets_no_mean(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, dict[str, int]]] = []
+    monkeypatch.setattr(loop, "follow", lambda _average, _net, step, _decay, begun: seen.append((step, begun)))
+    stages = [{"model": "fcn32s", "steps": 2}, {"model": "fcn16s", "steps": 1}]
+    run = run_tiny(discs, tmp_path / "run", stages=stages, options={}, ema=0.9)
+    assert [step for step, _ in seen] == [1, 2, 3]
+    assert [bool(begun) for _, begun in seen] == [False, False, True]
+    assert all(not name.startswith("backbone.") for name in seen[-1][1])
+    assert set(seen[-1][1].values()) == {2}
+    state = json.loads(read_metadata(run.checkpoint_path)["state"])
+    assert state["average_begun"] == seen[-1][1], "a resumed run knows it, too"
 
 
 def test_numbers_change_places_and_return_bit_by_bit() -> None:

@@ -1,6 +1,7 @@
 """Rare and hard classes: which image stands where, what a crop shows, what is told before the first step and kept."""
 
 import json
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from intarsia.shapes import Mask, Picture, Window
 from intarsia.training.balancing import find_balance, hardest_classes, read_image_weights
 from intarsia.training.loading import AugmentedSamples
 from intarsia.training.places import Places
+from intarsia.training.state import TrainingState
 
 BALANCED: dict[str, Any] = {
     "class_weights": "effective_number",
@@ -148,10 +150,35 @@ def test_what_is_said_of_classes_becomes_numbers(named: Dataset, tmp_path: Path)
     assert weights["ground"] < 1 < weights["white disc"]
     assert found(named) == Balance()
     hard = found(named, hard_classes="white disc")
-    assert hard == Balance(None, ("white disc",), (2.0,) * images)
+    assert hard == Balance(None, ("white disc",), (2.0,) * images, in_every_image=("white disc",))
     (tmp_path / "weights.txt").write_text(f"# seldom\n{named.split('train')[1].name} 0.5\n\n")
     both = found(named, hard_classes=("ground",), image_weights=str(tmp_path / "weights.txt"))
     assert both.image_weights == (2.0, 1.0, *(2.0,) * (images - 2))
+
+
+SAID = [
+    (Balance(hard_classes=("a", "b")), "Images with a, b are seen twice as often."),
+    (Balance({"a": 1, "b": 0.5}, ("a",)), "Class weights: a 1, b 0.5. Images with a are seen twice as often."),
+    (
+        Balance(None, ("a", "b"), in_every_image=("b",)),
+        "Hard classes are a, b, but every image holds b, so that none is seen more often.",
+    ),
+    (
+        Balance(None, ("a",), in_no_image=("a",)),
+        "Images with a are seen twice as often. No image holds a, which changes nothing.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("balance", "said"), SAID)
+def test_what_is_balanced_is_said(balance: Balance, said: str) -> None:
+    assert balance.text() == said
+
+
+def test_hard_classes_without_an_image_are_known(named: Dataset) -> None:
+    names, colours = (*named.classes.names, "moon"), (*named.classes.colours, (1, 2, 3))
+    more = replace(named, classes=replace(named.classes, names=names, colours=colours))
+    assert found(more, hard_classes="moon").in_no_image == ("moon",)
 
 
 def test_hard_classes_are_the_worst_quarter_of_the_run_one_starts_from(named: Dataset, tmp_path: Path) -> None:
@@ -162,7 +189,9 @@ def test_hard_classes_are_the_worst_quarter_of_the_run_one_starts_from(named: Da
     )
     balance = found(named, hard_classes="auto", weights=str(tmp_path))
     assert balance.hard_classes == ("white disc",)
-    assert balance.text() == "Images with white disc are seen twice as often."
+    assert balance.text() == (
+        "Hard classes are white disc, but every image holds white disc, so that none is seen more often."
+    )
     for weights in (None, str(tmp_path / "nowhere")):
         with pytest.raises(
             ArgumentError,
@@ -242,7 +271,11 @@ SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"class_weights": 3}, ArgumentError, r"`class_weights` \(=3\): must be inverse, "),
     ({"class_weights": {"ground": "x"}}, ArgumentError, r"\(=\{'ground': 'x'\}\): must be inverse, "),
     ({"class_weights": (1, 2, 3)}, ArgumentError, "must be one number for each of the 2 classes, ground, white disc; "),
-    ({"class_weights": "disc=2"}, ArgumentError, r"There is no class `disc`; did you mean white disc\? "),
+    (
+        {"class_weights": "disc=2"},
+        ArgumentError,
+        r"There is no class `disc`; did you mean white disc\? `intarsia check photos`",
+    ),
     ({"hard_classes": "grond"}, ArgumentError, r"There is no class `grond`; did you mean ground\? "),
     ({"image_weights": ""}, ArgumentError, "must be rarity, or the path of a file"),
     (
@@ -294,10 +327,15 @@ STAGED: dict[str, Any] = {"stages": [{"epochs": 1}, {"epochs": 1, "hard_classes"
 
 
 def test_a_stage_finds_hard_what_the_one_before_did_worst(
-    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also when it is interrupted in the second stage: then the evaluation is not asked again."""
-    whole = run_tiny(discs, tmp_path / "whole", **STAGED)
+    whole = run_tiny(discs, tmp_path / "whole", quiet=False, **STAGED)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Stage 2 of 2, whose best begins anew: " in said
+    assert re.search(
+        r"begins anew: .* Class weights: class 0 1, class 1 2\. (Images with|Hard classes are) class", said
+    )
     first, second = read_balances(whole.balance_path, 2)
     ious = whole.history()[0]["per_class_iou"]
     assert (first.hard_classes, second.hard_classes) == ((), (min(ious, key=lambda name: ious[name]),))
@@ -310,6 +348,29 @@ def test_a_stage_finds_hard_what_the_one_before_did_worst(
     monkeypatch.setattr("intarsia.training.preparation.find_balance", None)
     run_tiny(discs, tmp_path / "run", resume=True, **STAGED)
     assert same_runs(tmp_path / "run", whole.folder)
+
+
+def test_a_stage_that_is_begun_again_asks_the_checkpoint_not_the_lines_behind_it(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_tiny(discs, tmp_path / "whole", **STAGED)
+    real, out = TrainingState.save, tmp_path / "run"
+
+    def save(self: TrainingState, path: Path) -> None:
+        if self.stage == 1:
+            raise KeyboardInterrupt
+        real(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            run_tiny(discs, out, **STAGED)
+    first, lost = Run(out).history()
+    others = {name: 1 - iou for name, iou in first["per_class_iou"].items()}
+    Run(out).write_history([first, {**lost, "per_class_iou": others}])
+    run_tiny(discs, out, resume=True, **STAGED)
+    assert read_balances(out / "balance.json", 2) == read_balances(whole.balance_path, 2)
+    assert same_runs(out, whole.folder)
 
 
 def test_a_later_stages_classes_are_known_before_the_first(discs: Path, tmp_path: Path) -> None:

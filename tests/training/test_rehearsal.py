@@ -12,6 +12,7 @@ from intarsia.cli.main import main
 from intarsia.errors import ArgumentError, IntarsiaWarning, RunError
 from intarsia.runs import make_conduct, make_recipe
 from intarsia.training import preparation, rehearse, tasks
+from intarsia.training.loading import AugmentedSamples
 from intarsia.training.rehearsal import duration
 
 TINY_ARGUMENTS = """
@@ -33,11 +34,12 @@ def test_the_command_says_it_all_and_writes_nothing(
         "photos: images/ + masks/",
         "images: 7 train, 1 val; 2 classes",
         "unet on test_resnet at output stride 32, 0.4 M parameters, backbone weights: scratch; float32, contiguous",
-        "7 epochs of 3 steps, 21 in all; a step takes 2 images of 32 × 32 pixels.",
+        "7 epochs of 3 steps, 21 steps in all; a step takes 2 images of 32 × 32 pixels.",
         "This was a dry run: nothing was written.",
     ):
         assert part in said.out
     assert re.search(r"Time: \S+ s a step, \S+ s a validation, \S+ s an epoch, \S+ s in all\.", said.out)
+    assert re.search(r"Loading takes \S+ % of the time|Waiting for data: \S+ % of a step\.", said.out)
     assert re.search(r"Memory: \d+\.\d\d GiB at most on cpu\.", said.out)
     assert len(taken) == 11
     assert not list(tmp_path.iterdir())
@@ -45,8 +47,9 @@ def test_the_command_says_it_all_and_writes_nothing(
 
 
 def test_what_is_measured_is_what_takes_the_time(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that only steps and validated images move."""
+    """A clock that only steps, validated images and loaded ones move."""
     clock, real_step, real_validate = [0.0], tasks.SegmentationTask.loss, tasks.evaluate_samples
+    real_load = AugmentedSamples.__getitem__
 
     def step(*arguments: Any) -> Any:
         clock[0] += 3 if clock[0] else 1000  # the first is slow
@@ -56,14 +59,21 @@ def test_what_is_measured_is_what_takes_the_time(discs: Path, tmp_path: Path, mo
         clock[0] += 5 * len(samples)
         return real_validate(segmenter, samples)
 
+    def load(*arguments: Any) -> Any:
+        clock[0] += 0.5
+        return real_load(*arguments)
+
+    monkeypatch.setattr(AugmentedSamples, "__getitem__", load)
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     monkeypatch.setattr(tasks.SegmentationTask, "loss", step)
     monkeypatch.setattr(tasks, "evaluate_samples", validate)
     found = rehearse(make_recipe(data=str(discs), **TINY), out=tmp_path / "run")
-    assert found.step_seconds == pytest.approx(3)
+    assert found.step_seconds == pytest.approx(4), "two images are loaded for each"
+    assert found.waited == pytest.approx(1 / 4)
+    assert "Loading takes 25 % of the time" in found.text()
     assert found.validation_seconds == pytest.approx(5 * (1 + 1)), "one image validated, and pictured"
-    assert found.epoch_seconds == pytest.approx(3 * 3 + 10)
-    assert "19 s an epoch, 38 s in all" in found.text()
+    assert found.epoch_seconds == pytest.approx(3 * 4 + 10)
+    assert "22 s an epoch, 44 s in all" in found.text()
     assert found.peak_bytes > 2**26
 
 

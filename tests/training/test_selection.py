@@ -50,8 +50,9 @@ def test_the_first_is_best_and_what_is_no_number_never_hides_a_better_one() -> N
 
     net = torch.nn.Linear(1, 1)
     state = TrainingState(net, torch.optim.SGD(net.parameters(), lr=1))
-    outcomes = [(note(state, score), state.waited) for score in (math.nan, -3.0, -4.0, math.nan, -3.0, -2.0)]
-    assert outcomes == [(True, 0), (True, 0), (False, 1), (False, 2), (False, 3), (True, 0)]
+    outcomes = [(note(state, score), state.waited) for score in (math.nan, math.nan, -3.0, -4.0, math.nan, -3.0, -2.0)]
+    assert outcomes[:2] == [(True, 1), (False, 2)], "patience ends a stage that has no scores"
+    assert outcomes[2:] == [(True, 0), (False, 1), (False, 2), (False, 3), (True, 0)]
     assert state.best_score == -2.0
 
 

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from intarsia.data import open_dataset
 from intarsia.data.depth import open_depth
-from intarsia.errors import ArgumentError, DataError, Interrupted
+from intarsia.errors import ArgumentError, DataError, Interrupted, RunError
 from intarsia.inference import load
 from intarsia.layers.freezing import batch_norms
-from intarsia.runs import Run
+from intarsia.losses import Objective
+from intarsia.runs import NetworkRecord, Run
 from intarsia.training import loop, preparation, train
+from intarsia.training.stages import carry_over
 from intarsia.training.state import TrainingState
 
 ASPP: dict[str, Any] = {"model": "deeplabv3", "options": {"channels": 8, "rates": (1, 2, 3)}, "crop_size": 48}
@@ -121,6 +123,43 @@ def test_momentum_goes_on_or_begins_anew(discs: Path, tmp_path: Path, watched: S
     assert same(going_on, {name: tensor for name, tensor in behind.items() if name in going_on})
     assert set(behind) - set(going_on) == set(), "the coarser net's weights are all in the finer one"
     assert anew == {}
+
+
+def test_what_a_loss_learns_goes_on_with_the_optimiser() -> None:
+    before, net, loss, other = (*(nn.Linear(2, 2) for _ in range(2)), *(Objective({"aaf": 1.0}) for _ in range(2)))
+    first = torch.optim.Adam([*before.parameters(), *loss.parameters()])
+    for parameter in (*before.parameters(), *loss.parameters()):
+        parameter.grad = torch.randn_like(parameter)
+    first.step()
+    for kept, is_same in ((loss, True), (other, False)):
+        following = torch.optim.Adam([*net.parameters(), *kept.parameters()])
+        carry_over(following, net, first, before)
+        for name, parameter in net.named_parameters():
+            assert following.state[parameter] == first.state[before.get_parameter(name)]
+        for parameter in kept.parameters():
+            assert (parameter in following.state) == is_same
+            assert not is_same or torch.equal(following.state[parameter]["exp_avg"], first.state[parameter]["exp_avg"])
+
+
+def test_killed_between_the_weights_and_the_name_of_their_network_a_run_says_that_it_is_not_finished(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"stages": [{"model": "fcn32s"}, {"model": "fcn16s"}], "steps": 1, "options": {}}
+    real = Run.write_network
+
+    def write(self: Run, record: NetworkRecord) -> None:
+        if record.model == "fcn16s":
+            raise KeyboardInterrupt
+        real(self, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "write_network", write)
+        with pytest.raises(KeyboardInterrupt):
+            run_tiny(discs, tmp_path / "run", **how)
+    with pytest.raises(RunError, match=r"`weights.safetensors` is missing; .* `--resume` finishes one"):
+        load(tmp_path / "run")
+    run = run_tiny(discs, tmp_path / "run", resume=True, **how)
+    assert load(run.folder).net.blueprint.model == "fcn16s"  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_a_chain_ends_as_its_last_network(discs: Path, tmp_path: Path, watched: SimpleNamespace) -> None:

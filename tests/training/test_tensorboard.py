@@ -58,13 +58,13 @@ def test_a_killed_and_resumed_run_holds_each_step_once(
 
 
 def test_classes_without_a_score_are_left_out(tmp_path: Path) -> None:
-    Image.new("RGB", (4, 3)).save(tmp_path / "p.png")
+    Image.new("RGB", (4, 3)).save(tmp_path / "p.png", 0.0)
     by_class = {"a": 0.75, "b": 0.8, "never": float("nan")}
     scores = {"mean_iou": 0.775, "pixel_accuracy": 0.875, "per_class_iou": by_class}
     with TensorBoard(tmp_path / "events", 0) as board:
         board.say("Nothing of this is written.")
-        board.step(StepReport(1, 9, 0.5, 0.6, 0.1, 20.0))
-        board.epoch(EpochReport(1, 3, 3, 0.5, scores, True, tmp_path / "p.png"))
+        board.step(StepReport(1, 9, 0.5, 0.6, 0.1, 20.0, 0.0))
+        board.epoch(EpochReport(1, 3, 3, 0.5, scores, True, tmp_path / "p.png", 0.0))
     tags = read(tmp_path / "events").Tags()["scalars"]
     assert {"validation/iou/a", "validation/iou/b"} <= set(tags)
     assert "validation/iou/never" not in tags

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.ablations.bench import RUNS, check_places, write_picture
-from intarsia.ablations.depth import JUDGED, VARIANTS
+from intarsia.ablations.depth import COUNTS, JUDGED, VARIANTS
 from intarsia.ablations.depth_page import ANSWERS, CHART, SPLIT, DepthEvidence, chart, depth_page
 from intarsia.ablations.depth_pictures import answers_picture, split_picture
-from intarsia.ablations.depth_trials import DepthTrial, prepare_cuttings
+from intarsia.ablations.depth_trials import DepthTrial, beginning, prepare_cuttings
 from intarsia.ablations.trials import Result
 from intarsia.ablations.variant import SEEDS
 from intarsia.ablations.workers import Say, perform_all
@@ -80,4 +80,4 @@ def _gathered(trials: Sequence[DepthTrial]) -> DepthEvidence:
         result = trial.result()
         assert result is not None, "all are done"
         results.setdefault((trial.variant.label, trial.count), []).append(result)
-    return DepthEvidence(trials[0].train, results)
+    return DepthEvidence(trials[0].train, results, {count: beginning(count) for count in COUNTS})

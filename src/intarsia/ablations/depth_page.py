@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from intarsia.ablations.claim import Verdict, verdict
-from intarsia.ablations.depth import AGAINST, BASE, COUNTS, FILLS, JUDGED, VARIANTS, DepthVariant
+from intarsia.ablations.depth import AGAINST, BASE, COUNTS, CSPN, FILLS, JUDGED, PLAIN, VARIANTS, DepthVariant
 from intarsia.ablations.depth_trials import DRAWS, NETWORK
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import mean_and_range, table
@@ -14,6 +14,7 @@ from intarsia.ablations.variant import SEEDS
 
 CHART = "pictures/depth/scores.svg"
 SPLIT, ANSWERS = "pictures/depth/split.png", "pictures/depth/answers.png"
+BEGINNING = "what networks begin with"
 SCORES = {
     "rmse": ("RMSE, m", 3),
     "mae": ("MAE, m", 3),
@@ -25,10 +26,11 @@ SCORES = {
 
 @dataclass(frozen=True)
 class DepthEvidence:
-    """The results by variant's label and count, seed by seed, of trainings on so many cuttings."""
+    """The results by variant's label and count, seed by seed, of so many cuttings; what they begin with."""
 
     train: int
     results: Mapping[tuple[str, int], Sequence[Result]]
+    beginnings: Mapping[int, Mapping[str, float]]  # by count: what the networks begin with
 
     def scores(self, variant: DepthVariant, count: int, name: str = "rmse") -> list[float]:
         """Of a network, seed by seed."""
@@ -44,6 +46,11 @@ class DepthEvidence:
     def taken_with(self) -> str:
         """What the results say they were taken with."""
         return "; ".join(sorted({result.taken_with for results in self.results.values() for result in results}))
+
+    @property
+    def trainings(self) -> int:
+        """How many."""
+        return sum(map(len, self.results.values()))
 
     @property
     def minutes(self) -> float:
@@ -63,10 +70,12 @@ def depth_page(evidence: DepthEvidence, command: str) -> str:
         "## Against each other",
         _rule(),
         _verdicts(evidence),
+        "[What came out, and why](depth.md#where-a-network-loses-and-why).",
         "## What they answer",
         f"![Image, measurements, truth, and what each fill and network answers]({ANSWERS})",
         f"*{JUDGED} measured, seed {SEEDS[0]}. Below each depth map its error: too near is warm, too far is cold.*",
-        f"Made by `{command}` ({evidence.taken_with}): {evidence.minutes:.0f} minutes of training, with one thread.",
+        f"Made by `{command}` ({evidence.taken_with}): {evidence.trainings} trainings with one thread each, "
+        f"whose clocks add up to {evidence.minutes:.0f} minutes.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -80,7 +89,8 @@ nothing, for {steps} steps of {BASE["batch_size"]} crops of 112 × 112 pixels, c
 `sample:motorcycle`, and judged on two pictures of its right half, which no training saw and nothing was chosen by. Each
 is measured {len(DRAWS)} times, at other pixels; networks and fills are told the same. Scores are over all pixels with
 a known depth, of all of them together: the mean over the seeds {", ".join(map(str, SEEDS))}, the smallest and the
-largest."""
+largest. Networks that are not said to be the paper's are of the form `filled`, which begins with the measurements,
+filled in a plain way (pull-push): as long as nothing is learned, that is the answer without CSPN."""
 
 
 def _scores(evidence: DepthEvidence, count: int) -> str:
@@ -88,6 +98,9 @@ def _scores(evidence: DepthEvidence, count: int) -> str:
         [words, *(f"{evidence.of_fill(fill, count, name):.{decimals}f}" for name, (_, decimals) in SCORES.items())]
         for fill, words in FILLS.items()
     ]
+    rows.append(
+        [BEGINNING, *(f"{evidence.beginnings[count][name]:.{decimals}f}" for name, (_, decimals) in SCORES.items())]
+    )
     rows += [
         [
             v.label,
@@ -124,7 +137,7 @@ def _verdicts(evidence: DepthEvidence) -> str:
             str(count),
             *_difference(evidence.scores(v, count), [evidence.of_fill(fill, count)] * len(SEEDS)),
         ]
-        for v in VARIANTS[:1]
+        for v in (CSPN, PLAIN)
         for fill in FILLS
         for count in COUNTS
     ]
@@ -146,6 +159,7 @@ def chart(evidence: DepthEvidence) -> str:
             f"{count} measured",
             (
                 *(Row(words, (evidence.of_fill(fill, count),)) for fill, words in FILLS.items()),
+                Row(BEGINNING, (evidence.beginnings[count]["rmse"],)),
                 *(Row(v.label, tuple(evidence.scores(v, count))) for v in VARIANTS if count in v.counts),
             ),
         )

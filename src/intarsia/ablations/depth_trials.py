@@ -12,11 +12,12 @@ from PIL import Image
 
 from intarsia.ablations.depth import DepthVariant
 from intarsia.ablations.trials import SAVE_NEVER, Result, kept_at, machine
-from intarsia.data.depth import Measuring, open_depth, write_depth
+from intarsia.data import generator_for
+from intarsia.data.depth import Measuring, measure, open_depth, write_depth
 from intarsia.data.depth.files import UNIT, UNIT_FILE
 from intarsia.data.depth.motorcycle import motorcycle
 from intarsia.files import write_text
-from intarsia.metrics import DepthScores
+from intarsia.metrics import DepthScores, depth_errors
 
 METRE = 1e-4  # metres a value: what is written is off by less than a tenth of a millimetre
 DRAWS = (100, 101, 102, 103)  # seeds of what is measured of the judged pictures; trainings validate with another
@@ -74,6 +75,7 @@ class DepthTrial:
         recipe = self.variant.recipe(self.count, self.data, self.seed)
         run = train(recipe, out=self.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
         run.checkpoint_path.unlink()
+        run.last_weights_path.unlink()  # one epoch: they are the best as well
         last = run.history()[-1]
         result = Result(judged(self.folder, self.count), last["loss"], last["seconds"], machine())
         write_text(self.path, json.dumps(asdict(result), indent=2) + "\n")
@@ -98,6 +100,23 @@ def judged(run: Path, count: int) -> dict[str, float]:
         for name in drawn[0]
         for score, value in _figures(reduce(add, (scores[name] for scores in drawn))).items()
     }
+
+
+def beginning(count: int) -> dict[str, float]:
+    """Scores of what the filled form begins with, and gives as long as it has learned nothing, of the same draws."""
+    import torch
+
+    from intarsia.layers.filling import pull_push
+
+    measuring, samples = Measuring("count", count), open_depth("sample:motorcycle").split("val")
+    total = []
+    for seed in DRAWS:
+        for index, sample in enumerate(samples):
+            truth = sample.depth()
+            measured = measure(truth, sample.image(), measuring, generator_for(seed, index))
+            filled = pull_push(torch.from_numpy(measured)[None, None])[0, 0].numpy()
+            total.append(DepthScores(depth_errors(truth, filled)))
+    return _figures(reduce(add, total))
 
 
 def _figures(scores: DepthScores) -> dict[str, float]:

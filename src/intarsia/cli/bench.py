@@ -21,15 +21,15 @@ def bench(
     decoder, hybrid_rates, dual_attention, gates, attention_blocks. models: every model that `intarsia models` lists.
     affinity: one network with SPN, CSPN, a dense CRF and affinity fields behind it, beside it, and without. depth: a
     network that completes depths with and without CSPN, from 100, 500 and 1000 measured ones, and filling without
-    learning.
+    learning: 24 trainings on cuttings of sample:motorcycle, 97 minutes of one core, half of that two at a time.
     What is finished is kept in the folder of runs and not repeated, so that the same command goes on where it was
     stopped.
 
     Args:
         what: claims compares variants of networks; models trains every model on the same backbone; affinity refines
-            the borders of one; depth completes depths
-            with and without CSPN.
-        out: The page; charts go to pictures/claims beside it. By default claims.md and so on in the folder of runs.
+            the borders of one; depth completes depths with and without CSPN.
+        out: The page; charts go to pictures/claims beside it, depth's to pictures/depth. By default claims.md,
+            depth.md and so on in the folder of runs.
         runs: Where trainings and results are kept.
         only: Names of claims or models; by default all. Affinities and depths are compared whole.
         processes: Trainings at a time, each with one thread.

@@ -37,6 +37,21 @@ def refuse(run: Path, given: Mapping[str, bool], depth: bool) -> None:
         raise ArgumentError(f"`{option}` is for runs that {wants}, and `{run}` {is_one}: leave it out.")
 
 
+def refuse_depths(run: Path, sources: Sequence[str]) -> None:
+    """A set of images with depths for a run that segments: depths are pictures, too, and would get masks.
+
+    Raises:
+        ArgumentError: a source is one.
+    """
+    from intarsia.data.depth.open import is_depth_source
+
+    for source in sources:
+        if is_depth_source(source):
+            raise ArgumentError(
+                f"`{source}` is a set of images with depths, and `{run}` segments: name the folder of its images alone."
+            )
+
+
 def evaluate_depths(
     run: Path,
     data: str,
@@ -93,19 +108,24 @@ def predict_depths(
     out: Path,
     max_pixels: int,
     tile: int | None,
+    measuring: str | None,
+    seed: int,
 ) -> int:
     """Depths of images with measurements, or of a split of a set; the status is 1 if one could not be made."""
     from intarsia.cli.progress import progress
-    from intarsia.data.depth.files import read_unit
+    from intarsia.data.depth import parse_measuring
+    from intarsia.data.depth.camera import CAMERA_EXAMPLE
+    from intarsia.data.depth.files import UNIT_FILE, read_unit
     from intarsia.data.depth.measured import measured_words
     from intarsia.inference.depth import load_depth, predict_depth_files
-    from intarsia.inference.depth.predict import COLOURED, POINTS
+    from intarsia.inference.depth.targets import COLOURED, POINTS
 
+    wanted = None if measuring is None else parse_measuring(measuring)
     estimator = load_depth(run, tile=tile, max_pixels=max_pixels)
-    samples, measuring = _samples(estimator, sources, sparse, split, out)
+    samples, chosen = _samples(estimator, sources, sparse, split, out, wanted)
     bad = 0
     with progress("predicting") as watch:
-        for done, outcome in enumerate(predict_depth_files(estimator, samples, out, measuring), 1):
+        for done, outcome in enumerate(predict_depth_files(estimator, samples, out, chosen, seed), 1):
             watch(done, len(samples))
             if outcome.complaint:
                 bad += 1
@@ -114,17 +134,24 @@ def predict_depths(
     if bad < len(samples):
         unit = read_unit(out)
         print(f", {unit:g} m a value; `{out / COLOURED}` shows them, `{out / POINTS}` holds them as points", end="")
-    print(f". {measured_words(measuring, 0)}")
+    print(f". {measured_words(chosen, seed)}")
     if any(sample.camera() is None for sample in samples):
+        place = "images/ and depth/" if sparse is None else f"`{sparse}` or in it"
         print(
-            "No camera is stated, so that points are placed for a view of 53°: their angles are not to be trusted.",
+            "No camera is stated, so that points are placed for a view of 53°: their angles are not to be trusted. "
+            f"State it in {UNIT_FILE} beside {place}, in pixels, such as {CAMERA_EXAMPLE}.",
             file=sys.stderr,
         )
     return 1 if bad else 0
 
 
 def _samples(
-    estimator: "DepthEstimator", sources: list[str], sparse: Path | None, split: str | None, out: Path
+    estimator: "DepthEstimator",
+    sources: list[str],
+    sparse: Path | None,
+    split: str | None,
+    out: Path,
+    wanted: "Measuring | None",
 ) -> tuple[Sequence["DepthSample"], "Measuring | None"]:
     """What is predicted, and how it is measured."""
     from intarsia.data.depth import open_depth
@@ -134,9 +161,11 @@ def _samples(
     from intarsia.inference.depth import find_measured
 
     if sparse is not None:
-        if split is not None:
+        given = {"--split": split, "--measuring": wanted}
+        option = next((name for name, value in given.items() if value is not None), None)
+        if option is not None:
             raise ArgumentError(
-                f"`--split` (={split}) is for sets with depths, and `--sparse` for images: leave one out."
+                f"`{option}` (={given[option]}) is for sets with depths, and `--sparse` for images: leave one out."
             )
         return find_measured(sources, sparse, out, estimator.pixels, estimator.max_pixels), None
     for source in sources:
@@ -149,4 +178,4 @@ def _samples(
         raise ArgumentError(f"`{sources[0]}` and `{sources[1]}` are two sets: predict one at a time.")
     dataset = open_depth(sources[0], estimator.pixels, max_pixels=estimator.max_pixels)
     samples = dataset.split(split or dataset.default_split)
-    return samples, chosen_measuring(samples, estimator.measuring)
+    return samples, chosen_measuring(samples, wanted or estimator.measuring)

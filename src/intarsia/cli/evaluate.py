@@ -44,7 +44,7 @@ def evaluate(
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
         refine: Refine the masks, if the run holds a refinement; one that was trained inside a network always does.
-        measuring: Depth: what the network is told, such as 500 (pixels), grid:16, lines:32; by default as in training.
+        measuring: Depth: what the network is told, 500 (pixels), grid:16, lines:32, own …; by default as in training.
         seed: Depth: of what is drawn, by default 0.
     """
     from intarsia.cli.depth import completes_depths, evaluate_depths, refuse

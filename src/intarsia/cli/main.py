@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from cyclopts import App, CycloptsError, UnknownOptionError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 import intarsia
 from intarsia.errors import EndedElsewhere, IntarsiaError, IntarsiaWarning, Interrupted
@@ -19,9 +19,12 @@ COMMANDS = {
         "Train a network on a folder of pictures and masks, or of pictures and depths.",
         "photos/ --model deeplabv3plus --epochs 20 --out runs/photos",
     ),
-    "check": ("Find what is wrong in a folder of pictures and masks.", "photos/ --fix-list skip.txt"),
+    "check": (
+        "Find what is wrong in a folder of pictures and masks, or of pictures and depths.",
+        "photos/ --fix-list skip.txt",
+    ),
     "evaluate": ("Score a trained run on a split of a dataset.", "runs/photos photos/ --report scores.html"),
-    "predict": ("Write masks for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
+    "predict": ("Write masks or depths for images, folders or globs.", "runs/photos new_photos/ --out masks --overlay"),
     "refine": (
         "Sharpen the borders of a run's masks, or of other tools' probabilities, by the image.",
         "runs/photos photos/ --fit",
@@ -45,7 +48,7 @@ def application() -> App:
     """The commands, none of them imported yet."""
     app = App(
         name="intarsia",
-        help="Semantic segmentation: a folder of pictures and masks in, masks out.",
+        help="Semantic segmentation and depth completion: pictures with masks or depths in, masks or depths out.",
         version=intarsia.__version__,
         suppress_keyboard_interrupt=False,
     )
@@ -123,8 +126,15 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError) and error.argument_collection is not None:
         names = {name.strip("-").replace("-", "_") for argument in error.argument_collection for name in argument.names}
         near = nearest(error.token.keyword.strip("-"), names) if error.token.keyword else None
+        if near == "stages":
+            return "Stages stand in a recipe file, each headed [[recipe.stages]]: give it by --recipe."
         offer = f"; the nearest is --{near.replace('_', '-')}" if near else ""
         return f"There is no option `{error.token.keyword}`{offer}. See `intarsia --help`."
+    if isinstance(error, UnusedCliTokensError):
+        words = " ".join(error.unused_tokens or ())
+        return (
+            f"`{words}` belongs to no option and is no argument; join several values by commas. See `intarsia --help`."
+        )
     return " ".join(str(error).split()) + " See `intarsia --help`."
 
 

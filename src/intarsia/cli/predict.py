@@ -23,8 +23,10 @@ def predict(
     refine: bool = True,
     sparse: Path | None = None,
     split: str | None = None,
+    measuring: str | None = None,
+    seed: int | None = None,
 ) -> int:
-    """Write masks for images, folders or globs: index PNGs with the palette embedded, named like the images.
+    """Write masks or depths for images, folders or globs: for masks index PNGs with the palette, named like the images.
 
     A run that completes depths writes 16-bit PNGs with their unit in OUT/depth.json, pictures in colours to
     OUT/coloured and points (PLY) to OUT/points; of images with measurements in --sparse, or of a set with depths.
@@ -32,7 +34,7 @@ def predict(
     Args:
         run: The run folder, or a published network such as torchvision:deeplabv3_resnet50.
         sources: Images, folders with their subfolders, or quoted globs; depth: or a set such as sample:motorcycle.
-        out: Where masks go.
+        out: Where masks or depths go.
         overlay: Also write the image under its classes' colours, to OUT/overlays.
         probabilities: Also write (K, H, W) float16 arrays, to OUT/probabilities.
         overwrite: Write into a folder that already holds something.
@@ -41,19 +43,24 @@ def predict(
         tta_scales: Average over these scales and their mirror images, such as 0.75,1,1.25.
         tile: The side in pixels of the tiles of images that are larger; by default very large ones only are tiled.
         refine: Refine the masks, if the run holds a refinement; one that was trained inside a network always does.
-        sparse: Depth: a folder of measurements with the images' names: 16-bit PNG, TIFF or NPY.
+        sparse: Depth: a folder of measurements with the images' names: 16-bit PNG, TIFF or NPY. depth.json, in it or
+            beside it, states the unit of whole numbers and the camera (docs/depth.md).
         split: Depth: train, val or test of a set such as sample:motorcycle; by default val.
+        measuring: Depth: what the network is told of a set, as for evaluate; by default as in training.
+        seed: Depth: of what is drawn, by default 0.
     """
     if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise ArgumentError(f"`{out}` is not empty; choose another --out, or say --overwrite to replace masks in it.")
+        raise ArgumentError(f"`{out}` is not empty; choose another --out, or say --overwrite to replace files in it.")
 
-    from intarsia.cli.depth import completes_depths, predict_depths, refuse
+    from intarsia.cli.depth import completes_depths, predict_depths, refuse, refuse_depths
 
     if completes_depths(run):
         masks = {"--overlay": overlay, "--probabilities": probabilities, "--no-refine": not refine}
         refuse(run, {**masks, "--tta": tta, "--tta-scales": tta_scales is not None}, depth=True)
-        return predict_depths(run, sources, sparse, split, out, max_pixels, tile)
-    refuse(run, {"--sparse": sparse is not None, "--split": split is not None}, depth=False)
+        return predict_depths(run, sources, sparse, split, out, max_pixels, tile, measuring, seed or 0)
+    depths = {"--sparse": sparse, "--split": split, "--measuring": measuring, "--seed": seed}
+    refuse(run, {name: value is not None for name, value in depths.items()}, depth=False)
+    refuse_depths(run, sources)
 
     from rich.console import Console
     from rich.progress import Progress

@@ -29,15 +29,17 @@ def find_folder(root: Path, ledger: Ledger) -> Found | None:
     if above:
         unmasked = {split for split, path in above.items() if split == "test" and child(path, "masks") is None}
         places = {split: _both(path) for split, path in above.items() if split not in unmasked}
-        return _found(root, places, ledger, f"images/ + masks/ within {_listed(places)}")
+        return _found(
+            root, places, ledger, f"images/ + masks/ within {_listed(places)}{_beside(next(iter(above.values())))}"
+        )
     if images is None and masks is None:
         return None
     images, masks = _both(root)
     inner = _inner_splits(images, masks)
     if inner:
-        return _found(root, inner, ledger, f"images/ + masks/ with {_listed(inner)} below")
+        return _found(root, inner, ledger, f"images/ + masks/ with {_listed(inner)} below{_beside(root)}")
     splits, words = split_by_hash(paired(images, masks, ledger))
-    return Found(root, f"images/ + masks/ without a split; {words}", splits)
+    return Found(root, f"images/ + masks/ without a split; {words}{_beside(root)}", splits)
 
 
 def _found(root: Path, places: dict[str, tuple[Path, Path]], ledger: Ledger, layout: str) -> Found:
@@ -60,8 +62,16 @@ def _both(folder: Path) -> tuple[Path, Path]:
     if images is None:
         raise DataError(f"`{folder}` has masks/ but no images/: put the photographs into `{folder / 'images'}`.")
     if masks is None:
-        raise DataError(f"`{folder}` has images/ but no masks/: put a mask for each image into `{folder / 'masks'}`.")
+        raise DataError(
+            f"`{folder}` has images/ but no masks/: put a mask for each image into `{folder / 'masks'}`, or a depth "
+            f"into `{folder / 'depth'}`."
+        )
     return images, masks
+
+
+def _beside(root: Path) -> str:
+    """That depths lie there, too."""
+    return "; depth/ beside them is left aside, `--task depth` takes it" if child(root, "depth") else ""
 
 
 def _inner_splits(images: Path, masks: Path) -> dict[str, tuple[Path, Path]]:

@@ -143,7 +143,7 @@ def _unrecognised(folder: Path) -> DataError:
     return DataError(
         f"`{folder}` holds no layout that is known: put photographs into `images/` and masks of the same name into "
         f"`masks/` (with or without train/, val/, test/), or use VOC's JPEGImages/ and SegmentationClass/, or the "
-        f"folders of SBD, Cityscapes, ADE20K or CamVid as they are published."
+        f"folders of SBD, Cityscapes, ADE20K or CamVid as they are published; depths go into `depth/`."
     )
 
 

@@ -21,7 +21,7 @@ def find_images(sources: str | Path | Sequence[str | Path], out: str | Path | No
     """The images that files, folders (with their subfolders) and globs name, in order, each once.
 
     If ``out`` lies within a folder, its files do not count: masks of an earlier call are no photographs.
-    Raises ``DataError`` when a source names none, or when two images would write the same mask.
+    Raises ``DataError`` when a source names none, or when two images would write the same file.
     """
     several = [sources] if isinstance(sources, str | Path) else sources
     return _distinct(job for source in several for job in _jobs(source, out))
@@ -45,13 +45,13 @@ def _jobs(source: str | Path, out: str | Path | None) -> list[Job]:
 
 
 def _distinct(jobs: Iterator[Job]) -> list[Job]:
-    """Each image once; two that would write the same mask are refused."""
+    """Each image once; two that would write the same file are refused."""
     found: dict[Path, Job] = {}
     for job in jobs:
         other = found.setdefault(job.stem, job)
         if other.image.resolve() != job.image.resolve():
             raise DataError(
-                f"`{other.image}` and `{job.image}` would write the same mask `{job.stem}.png`; "
+                f"`{other.image}` and `{job.image}` would write the same file `{job.stem}.png`; "
                 "rename one or predict them into two folders."
             )
     return list(found.values())

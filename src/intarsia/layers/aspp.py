@@ -54,7 +54,18 @@ class ASPP(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
         """All branches, concatenated and projected."""
+        means = [] if self.image_pooling is None else [self._repeated_mean(self.image_pooling, x)]
         views = [branch(x) for branch in self.branches]
-        if self.image_pooling is not None:
-            views.append(self.image_pooling(x.mean((-2, -1), keepdim=True)).expand(-1, -1, *x.shape[-2:]))
-        return self.dropout(self.project(torch.cat(views, dim=1)))
+        return self.dropout(self.project(torch.cat(views + means, dim=1)))
+
+    @staticmethod
+    def _repeated_mean(project: nn.Module, x: Tensor) -> Tensor:
+        """The mean of the image at each position, in the layout of the map.
+
+        It is computed first because its gradient, whose layout is always contiguous, then comes last: the sum of the
+        gradients keeps the layout of the first of them, and sums over two layouts are slow.
+        """
+        in_last = x.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if in_last else torch.contiguous_format
+        mean = project(x.mean((-2, -1), keepdim=True))
+        return mean.expand(-1, -1, *x.shape[-2:]).contiguous(memory_format=layout)

@@ -52,6 +52,8 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     def _together(self, images: Tensor) -> Tensor:
         count, mean, variance = _statistics(images.detach())
+        if count == 1:  # as the library's
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {images.size()}")
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)
@@ -87,6 +89,8 @@ def _statistics(images: Tensor) -> tuple[int, Tensor, Tensor]:
 
     Each process's variance is around its own mean, and the means' spread is added: no difference of large sums.
     """
+    if images.dtype in (torch.float16, torch.bfloat16):  # whose statistics would be as coarse as they are
+        images = images.float()
     count = images.numel() // images.shape[1]
     means, variances = torch.batch_norm_update_stats(images, None, None, 0.0)  # type: ignore[attr-defined]
     own = torch.cat([means.new_tensor([count], dtype=torch.float64), means.double(), variances.double()])

@@ -55,7 +55,8 @@ def total_weight(
 
 def mean_by(total: Tensor, weight: Tensor) -> Float[Tensor, ""]:
     """``total / weight``; 0, with a gradient of 0, where nothing has any weight."""
-    return total / weight.to(total.dtype).clamp_min(torch.finfo(total.dtype).tiny)
+    weight = weight.to(total.dtype)
+    return torch.where(weight > 0, total, 0) / torch.where(weight > 0, weight, 1)
 
 
 def check_weights(class_weights: Tensor | None, classes: int) -> None:

@@ -19,20 +19,29 @@ class Balance:
         class_weights: of the loss, by the class's name; none for no weights.
         hard_classes: the names of the classes whose images are seen twice as often.
         image_weights: of the training images, in their order; none if all are seen equally often.
+        in_every_image: the hard classes that each training image holds, so that none is seen more often.
+        in_no_image: the hard classes that no training image holds.
     """
 
     class_weights: dict[str, float] | None = None
     hard_classes: tuple[str, ...] = ()
     image_weights: tuple[float, ...] | None = None
+    in_every_image: tuple[str, ...] = ()
+    in_no_image: tuple[str, ...] = ()
 
     def text(self) -> str | None:
-        """One sentence of the class weights and the hard classes; None without them."""
+        """Sentences of the class weights and the hard classes; None without them."""
         parts = []
         if self.class_weights is not None:
             parts.append("Class weights: " + ", ".join(f"{name} {w:.3g}" for name, w in self.class_weights.items()))
-        if self.hard_classes:
+        if self.in_every_image:
+            hard, common = (", ".join(names) for names in (self.hard_classes, self.in_every_image))
+            parts.append(f"Hard classes are {hard}, but every image holds {common}, so that none is seen more often")
+        elif self.hard_classes:
             parts.append(f"Images with {', '.join(self.hard_classes)} are seen twice as often")
-        return "; ".join(parts) + "." if parts else None
+        if self.in_no_image:
+            parts.append(f"No image holds {', '.join(self.in_no_image)}, which changes nothing")
+        return ". ".join(parts) + "." if parts else None
 
 
 def write_balances(path: Path, balances: tuple[Balance, ...]) -> None:

@@ -28,7 +28,7 @@ def loss_terms(loss: str) -> dict[str, float]:
     """The losses of a sum, and what each counts.
 
     Raises:
-        ArgumentError: what stands before a ``*`` is no positive number.
+        ArgumentError: what stands before a ``*`` is no positive number, or a name is missing.
 
     >>> loss_terms("cross_entropy+0.5*dice")
     {'cross_entropy': 1.0, 'dice': 0.5}
@@ -46,6 +46,8 @@ def _terms(loss: str) -> list[tuple[str, float]]:
             weight = math.nan
         if not 0 < weight < math.inf:
             raise ArgumentError(f"`{factor}` must be a positive number, as in cross_entropy+0.5*dice")
+        if not name.strip():
+            raise ArgumentError("A loss is missing before or behind a + or *, as in cross_entropy+0.5*dice")
         terms.append((name.strip(), weight))
     return terms
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StrictInt, ValidationError, model_validator
 
 from intarsia.errors import ArgumentError, RunError
 from intarsia.files import write_text
@@ -22,7 +22,7 @@ class Recipe(Settings):
     'depth'
     """
 
-    version: int = Field(
+    version: StrictInt = Field(
         default=RECIPE_VERSION, ge=1, le=RECIPE_VERSION, description="Of what the fields mean; newer ones are refused."
     )
     data: str = Field(description="Folder of pictures and masks, or a built-in set such as sample:materials.")

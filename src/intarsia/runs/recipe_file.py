@@ -53,27 +53,41 @@ def read_recipe_file(path: Path) -> RecipeFile:
     """What a recipe file holds; the fields themselves are not looked at yet.
 
     Raises:
-        RunError: there is no such file, it is neither JSON nor TOML, it holds something else than fields, its published
-            result breaks a rule, or a newer version of the package wrote it.
+        RunError: there is no such file or it is a folder, it is neither JSON nor TOML, it holds something else than
+            fields, its published result breaks a rule, or a newer version of the package wrote it.
     """
     try:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise RunError(f"There is no recipe `{path}`; give the path of a recipe.json or of a .toml file.") from None
+    except OSError as error:
+        raise RunError(
+            f"`{path}` cannot be read ({error.strerror}); give the path of a recipe.json or of a .toml file."
+        ) from None
     except ValueError as error:
         raise RunError(f"`{path}` is not a recipe: {error}") from error
     if not isinstance(content, dict):
         kind = "a list" if isinstance(content, list) else f"`{content}`"
         raise RunError(f'`{path}` is not a recipe: it holds {kind} instead of fields such as {{"data": "photos/"}}.')
-    file = _toml_tables(path, content) if path.suffix.lower() == ".toml" else RecipeFile(content)
-    version = file.values.get("version", RECIPE_VERSION)
-    if isinstance(version, int) and version > RECIPE_VERSION:
+    is_toml = path.suffix.lower() == ".toml"
+    _check_version(path, content.get("recipe") if is_toml else content)
+    return _toml_tables(path, content) if is_toml else RecipeFile(content)
+
+
+def _check_version(path: Path, fields: object) -> None:
+    """Before all else: what a newer version means by tables and fields is not known here."""
+    version = fields.get("version", RECIPE_VERSION) if isinstance(fields, dict) else RECIPE_VERSION
+    if type(version) is not int:  # true is an int, too
+        raise RunError(
+            f"`{path}` is not a recipe: `version` (={version!r}) must be a whole number; the nearest is "
+            f"{RECIPE_VERSION}."
+        )
+    if version > RECIPE_VERSION:
         raise RunError(
             f"`{path}` was written by a newer intarsia (recipes of version {version}; this one knows them up to "
             f"{RECIPE_VERSION}): pip install --upgrade intarsia."
         )
-    return file
 
 
 def _toml_tables(path: Path, content: dict[str, Any]) -> RecipeFile:

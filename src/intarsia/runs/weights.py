@@ -9,13 +9,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from intarsia.errors import RunError
-from intarsia.files import atomic
+from intarsia.files import atomic, partial_folder
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write named tensors, whole or not at all."""
-    with atomic(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with atomic(path) as temporary, partial_folder(path) as folder:  # safetensors writes to a `.tmpXXXXXX` first
+        save_file(whole, folder / path.name, metadata)
+        (folder / path.name).replace(temporary)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

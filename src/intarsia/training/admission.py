@@ -52,8 +52,8 @@ def _admitted(report: Report | DepthReport, reporter: Reporter) -> Data:
         if finding.severity == "warning":
             told[finding.kind] = told.get(finding.kind, 0) + 1
             if told[finding.kind] <= SHOWN:
-                reporter.say(f"Note: {finding.sentence}")
+                reporter.say(f"intarsia: note: {finding.sentence}")
     more = sum(max(0, count - SHOWN) for count in told.values())
     if more:
-        reporter.say(f"Note: {more} more warnings; `intarsia check {report.source}` lists them.")
+        reporter.say(f"intarsia: note: {more} more warnings; `intarsia check {report.source}` lists them.")
     return report.usable()

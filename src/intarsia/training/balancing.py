@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -16,13 +17,14 @@ from intarsia.runs.settings.balancing import RARITY
 from intarsia.training.admission import Data
 
 HARD = 4  # the worst 1 / HARD of all classes are hard: five of VOC's 21, which is how many DeepLab v3 doubles
+History = Sequence[Mapping[str, Any]]  # an evaluation an epoch, oldest first
 TIMES = 2  # as often as others are images with a hard class seen: DeepLab v3, arXiv:1706.05587, section 4.1
 
 
-def find_balance(recipe: Recipe, dataset: Data, run: Run | None = None) -> Balance:
+def find_balance(recipe: Recipe, dataset: Data, history: History | None = None) -> Balance:
     """What the rules of a recipe, or of one stage, say of the training images; their masks are read if a rule asks.
 
-    Classes are hard as the last evaluation of ``run`` found them, by default of the run that the recipe starts from.
+    Classes are hard as the last line of ``history`` found them, by default of the run that the recipe starts from.
 
     Raises:
         ArgumentError: there is no such class, weights are not one a class, or there is no evaluation to learn from.
@@ -31,11 +33,17 @@ def find_balance(recipe: Recipe, dataset: Data, run: Run | None = None) -> Balan
     if isinstance(dataset, DepthDataset):
         return Balance()
     samples, classes = dataset.split(recipe.split), dataset.classes
-    hard = _hard_classes(recipe, classes, run)
+    hard = _hard_classes(recipe, classes, history)
     counted = isinstance(recipe.class_weights, str) or recipe.image_weights == RARITY or hard
     histogram = class_histogram(samples, classes) if counted else np.zeros((0, classes.count), int)
+    weights = _class_weights(recipe, classes, histogram)
+    holding = {name: histogram[:, classes.names.index(name)] > 0 for name in hard}
     return Balance(
-        _class_weights(recipe, classes, histogram), hard, _image_weights(recipe, classes, hard, samples, histogram)
+        weights,
+        hard,
+        _image_weights(recipe, classes, hard, samples, histogram),
+        in_every_image=tuple(name for name, held in holding.items() if held.all()),
+        in_no_image=tuple(name for name, held in holding.items() if not held.any()),
     )
 
 
@@ -57,22 +65,21 @@ def check_hard_classes(recipe: Recipe, dataset: Data) -> None:
     """
     if isinstance(dataset, Dataset) and recipe.hard_classes != "auto":
         for name in recipe.hard_classes:
-            _check_class(name, dataset.classes)
+            _check_class(name, dataset.classes, recipe.data)
 
 
-def _hard_classes(recipe: Recipe, classes: Classes, run: Run | None) -> tuple[str, ...]:
+def _hard_classes(recipe: Recipe, classes: Classes, history: History | None) -> tuple[str, ...]:
     if recipe.hard_classes == "auto":
-        return hardest_classes(_last_evaluation(recipe, run))
+        return hardest_classes(_last_evaluation(recipe, history))
     for name in recipe.hard_classes:
-        _check_class(name, classes)
+        _check_class(name, classes, recipe.data)
     return recipe.hard_classes
 
 
-def _last_evaluation(recipe: Recipe, run: Run | None) -> Mapping[str, float | None]:
+def _last_evaluation(recipe: Recipe, history: History | None) -> Mapping[str, float | None]:
     """IoU of each class after the last epoch."""
-    if run is None and recipe.weights is not None:
-        run = Run(Path(recipe.weights).expanduser())
-    history = [] if run is None else run.history()
+    if history is None:
+        history = [] if recipe.weights is None else Run(Path(recipe.weights).expanduser()).history()
     if not history or "per_class_iou" not in history[-1]:
         raise ArgumentError(
             "`hard_classes` (='auto') are those that an earlier run or stage did worst, and `weights` "
@@ -89,7 +96,7 @@ def _class_weights(recipe: Recipe, classes: Classes, histogram: Histogram) -> di
         return dict(zip(classes.names, CLASS_WEIGHTS[given](histogram).tolist(), strict=True))
     if isinstance(given, dict):
         for name in given:
-            _check_class(name, classes)
+            _check_class(name, classes, recipe.data)
         return {name: given.get(name, 1.0) for name in classes.names}
     if len(given) != classes.count:
         raise ArgumentError(
@@ -147,6 +154,6 @@ def read_image_weights(path: str | Path, samples: Sequence[Sample]) -> Float[np.
     return weights
 
 
-def _check_class(name: str, classes: Classes) -> None:
+def _check_class(name: str, classes: Classes, data: str) -> None:
     if name not in classes.names:
-        raise UnknownNameError("class", name, classes.names, "`intarsia check DATA`")
+        raise UnknownNameError("class", name, classes.names, f"`intarsia check {data}`")

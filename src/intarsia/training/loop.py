@@ -40,6 +40,7 @@ from intarsia.training.schedule import learning_rate
 from intarsia.training.selection import judged, note
 from intarsia.training.stages import Course
 from intarsia.training.state import TrainingState
+from intarsia.training.waiting import Watch, remedy
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ class Loop:
         """Train from ``state.step`` to the last step of the stage."""
         if self.is_over(state):
             return
-        prepared, loader = self.prepared(state)
+        (prepared, loader), watch = self.prepared(state), Watch()
         with interruptible(launched=process_count() > 1) as interrupted:
             last = saved = time.perf_counter()
-            for batch in self._delivered(state, loader):
+            for batch in self._delivered(state, watch.over(delivered(loader))):
                 try:
                     loss, rate = self.step(state, prepared, batch)
                 except StepOutOfMemory:
@@ -79,9 +80,12 @@ class Loop:
                     raise
                 now, stop = time.perf_counter(), anywhere(interrupted.is_set())
                 speed = len(batch[0]) * self.accelerator.num_processes / (now - last)
-                self.reporter.step(StepReport(state.step, self.course.steps, loss, state.mean_loss, rate, speed))
+                watch.step(now - last)
+                self.reporter.step(
+                    StepReport(state.step, self.course.steps, loss, state.mean_loss, rate, speed, watch.share)
+                )
                 if self._ends_epoch(state):
-                    self._end_epoch(state)
+                    self._end_epoch(state, watch)
                     saved = time.perf_counter()
                 elif stop or now - saved >= 60 * self.checkpoint_minutes:
                     self._save(state)
@@ -124,14 +128,14 @@ class Loop:
             raise self._diverged(f"The loss became {value} at step {state.step + 1}")
         state.step += 1
         if self.recipe.ema is not None:
-            follow(state.average, state.net, state.step_in_stage, self.recipe.ema)
+            follow(state.average, state.net, state.step, self.recipe.ema, state.average_begun)
         state.loss_sum, state.loss_steps = state.loss_sum + value, state.loss_steps + 1
         return value, rate
 
-    def _delivered(self, state: TrainingState, loader: "DataLoader[Batch | IntarsiaError]") -> Iterator[Batch]:
+    def _delivered(self, state: TrainingState, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The loader's batches; if it fails, the steps that were taken are saved first."""
         try:
-            yield from in_step(delivered(loader))
+            yield from in_step(batches)
         except Exception:  # the loader's: what the loop itself raises does not come by here
             self._save_if_begun(state)
             raise
@@ -140,11 +144,12 @@ class Loop:
         step = state.step_in_stage
         return step % self.batches.steps_per_epoch == 0 or step == self.batches.steps
 
-    def _end_epoch(self, state: TrainingState) -> None:
+    def _end_epoch(self, state: TrainingState, watch: Watch) -> None:
         with in_place(state.average, state.net):
             if self.recipe.precise_batch_norm:
                 self._measure_norms(state)
-            self._validate(state)
+            self._validate(state, watch.share)
+        watch.begin()
         state.loss_sum, state.loss_steps = 0.0, 0
         self._save(state)
         self.accelerator.wait_for_everyone()
@@ -162,7 +167,7 @@ class Loop:
         with self.execution.autocast():
             measure_statistics(state.net, images, lambda sums: cast(Tensor, self.accelerator.reduce(sums, "sum")))
 
-    def _validate(self, state: TrainingState) -> None:
+    def _validate(self, state: TrainingState, waited: float) -> None:
         """Score the epoch, alike in all processes, of which the first writes what there is to see."""
         self._check_finite(state)
         share_buffers(state.net)
@@ -171,14 +176,16 @@ class Loop:
         is_first = state.best_score == -math.inf
         is_best = note(state, judged(self.recipe, self.task, scores, loss))
         figures = self.task.figures(scores)
-        state.history.append(self._line(state, epoch, loss, figures))
+        state.history.append(self._line(state, epoch, loss, figures, waited))
         if not self.accelerator.is_main_process:
             return
         picture = self.run.picture_path(epoch)
         self.task.picture(state.net, self.execution, picture)
         self._leave_weights(state.net, is_best, is_first)
         self.run.write_history(state.history)
-        self.reporter.epoch(EpochReport(epoch, self.course.epochs, state.step, loss, figures, is_best, picture))
+        self.reporter.epoch(EpochReport(epoch, self.course.epochs, state.step, loss, figures, is_best, picture, waited))
+        if len(state.history) == 1 and (advice := remedy(waited, worker_count(self.recipe))):
+            self.reporter.say(advice)
 
     def _scores(self, net: nn.Module) -> Any:
         """Of all validation images, of which each process takes its share; of the task's own kind."""
@@ -188,21 +195,28 @@ class Loop:
         return reduce(operator.add, (scores for scores in found if scores is not None))
 
     def _leave_weights(self, net: nn.Module, is_best: bool, is_first: bool) -> None:
-        """The last weights and the best; with a stage's first ones, also what network they belong to."""
+        """The last weights and the best; with a stage's first ones, also what network they belong to.
+
+        Weights of another network go before that is written: a run that is killed in between says that it is not
+        finished, and never loads weights into a network that they do not fit.
+        """
         weights = self.task.weights(net)
+        if is_first and self.record != self.run.network():
+            self.run.weights_path.unlink(missing_ok=True)
+            self.run.write_network(self.record)
         save_tensors(self.run.last_weights_path, weights)
         if is_best:
             save_tensors(self.run.weights_path, weights)
             self.run.refinement_path.unlink(missing_ok=True)  # it was chosen for other weights
-        if is_first:
-            self.run.write_network(self.record)
 
-    def _line(self, state: TrainingState, epoch: int, loss: float, figures: dict[str, Any]) -> dict[str, Any]:
+    def _line(
+        self, state: TrainingState, epoch: int, loss: float, figures: dict[str, Any], waited: float
+    ) -> dict[str, Any]:
         """What metrics.jsonl says of an epoch."""
         stage = {"stage": self.course.number + 1} if self.course.stages > 1 else {}
         rate = learning_rate(self.recipe, state.step_in_stage - 1, self.batches.steps)
         where = {"epoch": epoch, **stage, "step": state.step, "loss": loss, "learning_rate": rate}
-        return {**where, **figures, "seconds": round(state.seconds, 2)}
+        return {**where, **figures, "waited": round(waited, 4), "seconds": round(state.seconds, 2)}
 
     def _save(self, state: TrainingState) -> None:
         if self.accelerator.is_main_process:

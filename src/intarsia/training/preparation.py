@@ -18,7 +18,7 @@ from intarsia.runs.balance import read_balances
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
-from intarsia.training.averaging import begin_average
+from intarsia.training.averaging import begin_average, begun_anew
 from intarsia.training.balancing import find_balance
 from intarsia.training.belonging import check_settings
 from intarsia.training.building import (
@@ -120,19 +120,22 @@ class Preparation:
         )
 
     def next_stage(
-        self, record: NetworkRecord, state: TrainingState, run: Run
+        self, record: NetworkRecord, state: TrainingState
     ) -> tuple["Preparation", NetworkRecord, TrainingState]:
         """What stands before the first step of the next stage: all weights that fit by name go on.
 
-        Classes are hard as the last evaluation in the run found them.
+        Classes are hard as the last evaluation that the state knows found them: the run may hold one that was lost.
         """
         number, batches = self.number + 1, step_batches(self.recipe, self.dataset, self.accelerator)
         recipe = self.whole.at_stage(number)
         set_seed((recipe.seed + number) % 2**32)  # what begins anew does so alike when a run is resumed here
         net, record = network_of_stage(record, recipe)
-        self.reporter.say(f"Stage {number + 1} of {self.whole.stage_count}: {go_on_from(net, self.net)}")
+        said = f"Stage {number + 1} of {self.whole.stage_count}, whose best begins anew"
+        self.reporter.say(f"{said}: {go_on_from(net, self.net)}")
         freeze_for_stage(recipe, net)
-        balance = from_first(lambda: find_balance(recipe, self.dataset, run))
+        balance = from_first(lambda: find_balance(recipe, self.dataset, state.history))
+        if told := balance.text():
+            self.reporter.say(told)
         is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
         objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
         objective = objective.to(self.accelerator.device)
@@ -150,6 +153,7 @@ class Preparation:
                 optimiser=begun.optimiser,
                 objective=objective,
                 average=begin_average(net, state.average) if begun.average else {},
+                average_begun=state.average_begun | begun_anew(begun.average, state.average, state.step),
                 stage=number,
                 stage_step=state.step,
                 stage_epoch=state.stage_epoch + batches.epochs_after(state.step_in_stage),

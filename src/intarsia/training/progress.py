@@ -17,12 +17,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from intarsia.training.waiting import percent
+
 SPELT = {"mean_iou": "mean IoU", "rmse": "RMSE", "mae": "MAE", "rel": "REL"}  # where a name is no plain word
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """A step that was taken: ``loss`` is its own, ``mean_loss`` that of the epoch so far."""
+    """A step that was taken: ``loss`` is its own, ``mean_loss`` that of the epoch so far.
+
+    ``waited`` is the share of the epoch's time so far that passed while batches were fetched.
+    """
 
     step: int
     steps: int
@@ -30,13 +35,14 @@ class StepReport:
     mean_loss: float
     learning_rate: float
     images_per_second: float
+    waited: float
 
 
 @dataclass(frozen=True)
 class EpochReport:
     """An epoch that was validated; ``step`` is its last, ``picture`` a file of validation images.
 
-    ``figures`` are scores by name; those of single classes are mappings.
+    ``figures`` are scores by name; those of single classes are mappings. ``waited`` is as of steps.
     """
 
     epoch: int
@@ -46,6 +52,7 @@ class EpochReport:
     figures: Mapping[str, Any]
     is_best: bool
     picture: Path
+    waited: float
 
 
 @runtime_checkable
@@ -154,7 +161,7 @@ class Live:
     def step(self, report: StepReport) -> None:
         """Move the bar."""
         rate, speed = report.learning_rate, report.images_per_second
-        figures = f"loss {report.mean_loss:.3f}  rate {rate:.1e}  {speed:.1f} images/s"
+        figures = f"loss {report.mean_loss:.3f}  rate {rate:.1e}  {speed:.1f} images/s  waited {percent(report.waited)}"
         if self._task is None:
             self._task = self._bar.add_task("training", total=report.steps, figures=figures)
         self._bar.update(self._task, completed=report.step, figures=figures)
@@ -165,4 +172,4 @@ class Live:
         count = f"epoch {report.epoch:>{len(str(report.epochs))}}/{report.epochs}"
         single = {name: value for name, value in report.figures.items() if isinstance(value, float)}
         scores = "  ".join(f"{SPELT.get(name, name.replace('_', ' '))} {value:.4f}" for name, value in single.items())
-        self.say(f"{count}  loss {report.loss:.4f}  {scores}{best}")
+        self.say(f"{count}  loss {report.loss:.4f}  {scores}  waited {percent(report.waited)}{best}")

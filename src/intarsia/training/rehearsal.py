@@ -19,6 +19,7 @@ from intarsia.training.preparation import prepare
 from intarsia.training.progress import Silent
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import PICTURED, spread
+from intarsia.training.waiting import Watch, percent, remedy
 
 STEPS = 10  # measured, after some that are not
 PREFETCHED = 2  # batches for each loading process, torch's default
@@ -27,7 +28,10 @@ VALIDATED = 3  # images, the second time
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What was found, and what was measured: times in seconds, memory in bytes."""
+    """What was found, and what was measured: times in seconds, memory in bytes.
+
+    ``waited`` is the share of a step that passes while its batch is fetched.
+    """
 
     found: str
     network: str
@@ -38,6 +42,7 @@ class Rehearsal:
     parts: int
     crop_size: int
     step_seconds: float
+    waited: float
     validation_seconds: float
     peak_bytes: int
     device: str
@@ -54,17 +59,19 @@ class Rehearsal:
         return self.steps * self.step_seconds + self.epochs * self.validation_seconds
 
     def text(self) -> str:
-        """Six lines for a person."""
+        """Seven lines for a person."""
         parts = f", in {self.parts} parts" if self.parts > 1 else ""
         beside = f", beside {self.workers} loading processes" if self.workers else ""
+        most = "at most " if self.steps < self.epochs * self.steps_per_epoch else ""
         return "\n".join(
             [
                 self.found,
                 self.network,
-                f"{self.epochs} epochs of {self.steps_per_epoch} steps, {self.steps} in all; a "
+                f"{self.epochs} epochs of {most}{self.steps_per_epoch} steps, {self.steps} steps in all; a "
                 f"step takes {self.images_per_step} images of {self.crop_size} × {self.crop_size} pixels{parts}.",
                 f"Time: {duration(self.step_seconds)} a step, {duration(self.validation_seconds)} a validation, "
                 f"{duration(self.epoch_seconds)} an epoch, {duration(self.seconds)} in all.",
+                remedy(self.waited, self.workers) or f"Waiting for data: {percent(self.waited)} of a step.",
                 f"Memory: {self.peak_bytes / 2**30:.2f} GiB at most on {self.device}{beside}.",
                 "This was a dry run: nothing was written.",
             ]
@@ -90,6 +97,7 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
     record = preparation.measured_record()
     state = preparation.first_state(record)
     loop = preparation.loop(run, record, state, Silent())
+    step_seconds, waited = _time_steps(loop, state)
     return Rehearsal(
         found=describe(preparation.dataset),
         network=describe_training(record, preparation.net),
@@ -97,7 +105,8 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
         steps=loop.course.steps,
         steps_per_epoch=loop.batches.steps_per_epoch,
         images_per_step=loop.batches.images_per_step,
-        step_seconds=_time_steps(loop, state),
+        step_seconds=step_seconds,
+        waited=waited,
         validation_seconds=_time_validation(loop, preparation.net),
         parts=state.parts,
         crop_size=recipe.crop_size,
@@ -107,21 +116,25 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
     )
 
 
-def _time_steps(loop: Loop, state: TrainingState) -> float:
-    """Seconds a step, loading included.
+def _time_steps(loop: Loop, state: TrainingState) -> tuple[float, float]:
+    """Seconds a step, loading included, and the share of them that passes while its batch is fetched.
 
     The first step, which starts everything, does not count, nor do those whose batches were loaded meanwhile.
     """
     before = 1 + PREFETCHED * worker_count(loop.recipe)
     epochs = -(-(before + STEPS) // loop.batches.steps_per_epoch)
     loop = replace(loop, batches=replace(loop.batches, epochs=epochs, limit=None))  # a short training has too few steps
-    prepared, loader = loop.prepared(state)
-    begun = 0.0
-    for count, batch in zip(range(1, before + STEPS + 1), delivered(loader), strict=False):
+    (prepared, loader), watch = loop.prepared(state), Watch()
+    begun = last = 0.0
+    for count, batch in zip(range(1, before + STEPS + 1), watch.over(delivered(loader)), strict=False):
         loop.step(state, prepared, batch)
+        now = time.perf_counter()
+        watch.step(now - last)
+        last = now
         if count == before:
-            begun = time.perf_counter()
-    return (time.perf_counter() - begun) / STEPS
+            watch.begin()
+            begun = now
+    return (last - begun) / STEPS, watch.share
 
 
 def _time_validation(loop: Loop, net: Network) -> float:

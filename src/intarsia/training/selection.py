@@ -18,12 +18,12 @@ def judged(recipe: Recipe, task: Task, scores: Any, loss: float) -> float:
 
 
 def note(state: TrainingState, score: float) -> bool:
-    """Whether a score is the stage's best so far; its first always is, even if it is no number."""
-    is_best = score > state.best_score or state.best_score == -math.inf
-    if is_best and not math.isnan(score):
-        state.best_score = score
-    state.waited = 0 if is_best else state.waited + 1
-    return is_best
+    """Whether a score is the stage's best so far; its first always is, even if it is no number and nothing better."""
+    is_first = state.best_score == -math.inf and not state.waited
+    is_better = score > state.best_score
+    state.best_score = score if is_better else state.best_score
+    state.waited = 0 if is_better else state.waited + 1
+    return is_better or is_first
 
 
 def told_best(recipe: Recipe, task: Task, score: float) -> str:

@@ -92,7 +92,12 @@ def freeze_for_stage(recipe: Recipe, net: Network) -> None:
 def carry_over(
     optimiser: torch.optim.Optimizer, net: nn.Module, before: torch.optim.Optimizer, net_before: nn.Module
 ) -> None:
-    """Give ``optimiser`` what the one before it remembers of the weights of the same name and shape."""
+    """Give ``optimiser`` what the one before it remembers of the weights of the same name and shape.
+
+    What a loss learns is no part of a network: where the loss goes on, both optimisers have the same parameters of it.
+    """
+    own = {parameter for group in optimiser.param_groups for parameter in group["params"]}
+    optimiser.state.update({p: dict(entries) for p, entries in before.state.items() if p in own})
     remembered: Mapping[str, nn.Parameter] = dict(net_before.named_parameters())
     for name, parameter in net.named_parameters():
         old = remembered.get(name)

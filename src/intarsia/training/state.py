@@ -35,7 +35,8 @@ class TrainingState:
     ``processes`` train together.
 
     ``stage`` counts from 0 and began behind ``stage_step`` steps and ``stage_epoch`` epochs; ``best_score`` is of this
-    stage, and ``waited`` epochs have not been better since. ``average`` is a running mean of the weights, if any.
+    stage, and ``waited`` epochs have not been better since. ``average`` is a running mean of the weights, if any;
+    ``average_begun`` says behind which step those of its tensors began that are not as old as the training.
     """
 
     net: nn.Module
@@ -55,6 +56,7 @@ class TrainingState:
     stage_epoch: int = 0
     waited: int = 0
     average: Average = field(default_factory=dict)
+    average_begun: dict[str, int] = field(default_factory=dict)
     processes: int = 1
 
     @property
@@ -136,7 +138,7 @@ class TrainingState:
 
 _NUMBERS = (
     *("data", "processes", "step", "parts", "best_score", "loss_sum", "loss_steps", "history"),
-    *("stage", "stage_step", "stage_epoch", "waited"),
+    *("stage", "stage_step", "stage_epoch", "waited", "average_begun"),
 )
 
 

@@ -86,7 +86,7 @@ def _fit(preparation: Preparation, run: Run, record: NetworkRecord) -> None:
             reporter = Together((reporter, stack.enter_context(TensorBoard(run.tensorboard_path, state.step))))
         preparation.loop(run, record, state, reporter).fit(state)
         while state.stage + 1 < recipe.stage_count:
-            preparation, record, state = preparation.next_stage(record, state, run)
+            preparation, record, state = preparation.next_stage(record, state)
             if preparation.accelerator.is_main_process:
                 write_balances(run.balance_path, preparation.balances)
             preparation.loop(run, record, state, reporter).fit(state)

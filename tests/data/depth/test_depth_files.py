@@ -1,6 +1,7 @@
 """Depth files: units, what is missing, what is refused, and back again."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from intarsia.data.depth import read_depth, write_depth
+from intarsia.data.depth.camera import read_camera
 from intarsia.data.depth.files import read_unit
 from intarsia.errors import ArgumentError, DataError
 
@@ -34,7 +36,8 @@ CASES = [
     ("tif", np.rint(METRES * 1000).astype(np.uint16), 0.001, METRES),
     ("tif", METRES, None, METRES),
     ("npy", METRES, None, METRES),
-    ("npy", METRES.astype(np.float64) * 100, 0.01, METRES),
+    ("npy", METRES.astype(np.float64), 0.01, METRES),  # a unit is that of whole numbers alone
+    ("tif", METRES, 0.001, METRES),
     ("tiff", np.where(METRES == 0, np.nan, METRES), None, METRES),
     ("npy", np.where(METRES == 0, np.inf, METRES), None, METRES),
 ]
@@ -58,6 +61,12 @@ def test_what_is_written_is_read(unit: float, tmp_path: Path) -> None:
     found = read_depth(tmp_path / "d.png", unit)
     assert np.abs(found - depth).max() <= unit / 2 * 1.001
     assert ((found == 0) == (depth == 0)).all()
+
+
+def test_what_is_nearer_than_half_a_unit_stays_known(tmp_path: Path) -> None:
+    """A prediction of a millimetre was written as 0, which says that nothing is known."""
+    write_depth(tmp_path / "d.png", np.array([[0.001, 0.0, 1.0]], np.float32), 1 / 256)
+    assert read_depth(tmp_path / "d.png", 1 / 256).tolist() == [[1 / 256, 0.0, 1.0]]
 
 
 REFUSED = [
@@ -98,11 +107,27 @@ def test_what_cannot_be_written(depth: float, sentence: str, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("content", ["{}", '{"metres_per_value": 0}', '{"metres_per_value": "mm"}', "[1]", "0.001 m"])
+@pytest.mark.parametrize("content", ["{}", '{"metres_per_value": 0}', '{"metres_per_value": "mm"}'])
 def test_a_unit_must_be_one(content: str, tmp_path: Path) -> None:
     (tmp_path / "depth.json").write_text(content)
     with pytest.raises(DataError, match=r"depth.json` does not state a unit above 0: write \{"):
         read_unit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("0.001 m", r"depth.json` is no JSON \(Extra data.*\): write such as \{\"metres"),
+        ("[1]", "depth.json` is no JSON object: write such as"),
+        ('{"metre_per_value": 1}', "has the key `metre_per_value`, .* alone; the nearest is `metres_per_value`"),
+        ('{"metres_per_value": 1, "x": 1}', "has the key `x`, but may state `metres_per_value` and `camera` alone"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_unit, read_camera])
+def test_depth_json_is_read_strictly(read: Callable[[Path], Any], content: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "depth.json").write_text(content)
+    with pytest.raises(DataError, match=sentence):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, {"metres_per_value": 0.25}])

@@ -62,10 +62,13 @@ def test_stray_pixels_do_not_take_the_colours() -> None:
 def test_the_bar_shows_the_colours_between_its_ends(width: int, kind: str) -> None:
     picture = np.full((20, width, 3), 7, np.uint8)
     framed = with_scale_bar(picture, -2.0 if kind == "error" else 1.0, 2.0, kind)
+    factor = max(1, 320 // max(20, width))
+    picture = np.kron(picture, np.ones((factor, factor, 1), np.uint8))
+    rows, width = picture.shape[:2]
     left = (framed.shape[1] - width) // 2
-    np.testing.assert_array_equal(framed[:20, left : left + width], picture)
+    np.testing.assert_array_equal(framed[:rows, left : left + width], picture)
     assert framed.shape[1] == max(width, 140)
-    bar = framed[20 + framed.shape[1] // 72 + 5]  # a row that crosses it
+    bar = framed[rows + framed.shape[1] // 72 + 5]  # a row that crosses it
     colours = colours_of(kind)
     columns = np.flatnonzero((bar == colours[0]).all(1))[0], np.flatnonzero((bar == colours[255]).all(1))[-1]
     assert columns[0] + columns[1] == framed.shape[1] - 1  # in the middle

@@ -5,6 +5,7 @@ import pytest
 
 from intarsia.data import generator_for
 from intarsia.data.depth import Measuring, measure, parse_measuring
+from intarsia.data.depth.measuring import OWN
 from intarsia.errors import ArgumentError
 
 KINDS = [Measuring("count", 60), Measuring("grid", 5), Measuring("lines", 9), Measuring("confidence", 60)]
@@ -77,7 +78,7 @@ def test_nothing_known_gives_nothing() -> None:
         assert not measure(depth, np.zeros((8, 9, 3), np.uint8), measuring, generator_for(0)).any()
 
 
-WORDS = [("500", Measuring()), (" grid:16 ", Measuring("grid", 16)), ("lines:32", Measuring("lines", 32))]
+WORDS = [("500", Measuring()), (" grid:16 ", Measuring("grid", 16)), ("lines:32", Measuring("lines", 32)), ("own", OWN)]
 
 
 @pytest.mark.parametrize(("text", "measuring"), WORDS)
@@ -90,6 +91,7 @@ REFUSED = [
     ("line:5", "There is no way to measure `line`; did you mean lines"),
     ("many", "`many` is no way to measure; write a number of pixels, grid:16"),
     ("grid:-3", "`grid:-3` is no way to measure"),
+    ("own:3", "There is no way to measure `own`"),
 ]
 
 
@@ -97,3 +99,8 @@ REFUSED = [
 def test_refusals(text: str, sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         parse_measuring(text)
+
+
+def test_a_sensors_own_measurements_are_not_drawn() -> None:
+    with pytest.raises(ArgumentError, match=r"`measuring` \(=own\) draws nothing: take what the sample's sensor"):
+        measure(*scene(), OWN, generator_for(0))

@@ -1,6 +1,7 @@
 """Depths of an image by a network: whole, in tiles, in scarce memory; what is refused."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 from depth_runs import depth_network
 from torch import Tensor
 
-from intarsia.data.depth import Depth
-from intarsia.errors import ArgumentError, IntarsiaWarning
+from intarsia.data.depth import Depth, write_depth
+from intarsia.errors import ArgumentError, DataError, IntarsiaWarning
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import DepthEstimator
 from intarsia.inference.depth.estimator import _Told
@@ -50,6 +51,30 @@ def test_the_network_is_told_normalised_colours_and_metres_as_they_are() -> None
     assert result.measured is measured
 
 
+@pytest.mark.parametrize("place", ["sparse/0.png", "0.png", "0.npy"])
+def test_measurements_may_be_a_file(place: str, tmp_path: Path) -> None:
+    own, (image, measured) = estimator(), scene(33, 50)
+    measured = np.rint(measured * 100).astype(np.float32) / 100
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, measured)
+    else:
+        write_depth(path, measured, 0.01)
+        (tmp_path / "depth.json").write_text('{"metres_per_value": 0.01}')
+    for told in (path, str(path)):
+        result = own.predict(image, told)
+        np.testing.assert_allclose(result.measured, measured, rtol=1e-6)
+        np.testing.assert_array_equal(result.depth, own.predict(image, result.measured).depth)
+
+
+def test_a_file_of_whole_numbers_needs_its_unit(tmp_path: Path) -> None:
+    image, measured = scene(33, 50)
+    write_depth(tmp_path / "0.png", measured)
+    with pytest.raises(DataError, match="nothing says how many metres one is"):
+        estimator().predict(image, tmp_path / "0.png")
+
+
 def told_of(own: DepthEstimator, image: np.ndarray, measured: Depth) -> _Told:
     depths = torch.from_numpy(measured)
     return _Told(torch.from_numpy(image), depths, own.net.beginning(depths[None, None]))
@@ -82,8 +107,18 @@ def test_a_large_image_is_answered_in_tiles_with_what_was_measured_in_each() -> 
     for window, part in stitch(lambda window: own._one_pass(told.cut(window)), (200, 150), grid):
         expected[:, *window] = part
     depth = own.predict(image, measured).depth
-    np.testing.assert_array_equal(depth, expected[0].clamp_min(0.001))
-    np.testing.assert_allclose(depth[measured > 0], measured[measured > 0], rtol=1e-6)
+    np.testing.assert_allclose(depth, expected[0].clamp_min(0.001), rtol=1e-6)
+    np.testing.assert_array_equal(depth[measured > 0], measured[measured > 0], "what is blended of two tiles rounds")
+
+
+@pytest.mark.parametrize(("options", "kept"), [({}, True), ({"measured": "kept"}, False), ({"steps": 0}, False)])
+def test_a_measured_depth_is_answered_as_it_is_if_the_form_says_so(options: dict[str, Any], kept: bool) -> None:
+    """One that is nearer than a millimetre was raised to it."""
+    own, (image, measured) = estimator(depth_network(**options)), scene(33, 50)
+    measured[measured > 0] = 0.0004
+    depth = own.predict(image, measured).depth
+    assert bool((depth[measured > 0] == np.float32(0.0004)).all()) == kept
+    assert (depth[measured == 0] >= np.float32(0.001)).all()
 
 
 def test_a_tile_without_measurements_goes_by_those_of_the_whole_image() -> None:
@@ -91,7 +126,7 @@ def test_a_tile_without_measurements_goes_by_those_of_the_whole_image() -> None:
     own, (image, measured) = estimator(depth_network(form="filled"), tile=128), scene(400, 60)
     measured[130:] = 0
     depth = own.predict(image, measured).depth
-    assert 1 < depth[300:].min() <= depth.max() < 5
+    assert 1 < depth[300:].min() <= depth[300:].max() < 5
 
 
 @pytest.mark.parametrize(
@@ -110,7 +145,7 @@ def scarce(images: Tensor, _: object) -> Tensor:
 
 
 def answering(forward: Callable[[Tensor, object], Tensor]) -> DepthNetwork:
-    net = depth_network()
+    net = depth_network(measured="kept")
     net.forward = forward
     return net
 

@@ -7,7 +7,8 @@ import pytest
 from depth_runs import Scene, depth_network
 
 from intarsia.data.depth import Depth, Measuring, measure, nearest_fill, open_depth
-from intarsia.data.depth.measured import USUAL, chosen_measuring, measured_depth, measured_words
+from intarsia.data.depth.measured import USUAL, chosen_measuring, how_many, measured_depth, measured_words
+from intarsia.data.depth.measuring import OWN
 from intarsia.data.generators import generator_for
 from intarsia.errors import ArgumentError, DataError
 from intarsia.inference import Execution, Preprocessing
@@ -74,16 +75,38 @@ def test_the_samples_own_measurements_are_taken_if_all_have_them() -> None:
         chosen_measuring([with_sensor, without])
     assert chosen_measuring([with_sensor, without], USUAL) == USUAL
     assert chosen_measuring([with_sensor], Measuring("grid", 4)) == Measuring("grid", 4)
+    assert chosen_measuring([with_sensor], OWN) is None
+    with pytest.raises(DataError, match="`dark` has no measurements of its own: say how many to draw, such as --measuring 500"):
+        chosen_measuring([with_sensor, Scene(truth, name="dark")], OWN)
     seen: list[Depth] = []
-    evaluate_depth(own(), [with_sensor], watch=lambda sample, result, truth, scores: seen.append(result.measured))
-    np.testing.assert_array_equal(seen[0], sensor)
+    for run, asked in ((own(), None), (own(USUAL), OWN)):  # what was asked for, although a training drew pixels
+        evaluate_depth(run, [with_sensor], asked, watch=lambda *told: seen.append(told[1].measured))
+        np.testing.assert_array_equal(seen.pop(), sensor)
 
 
 def test_how_it_was_measured_is_said() -> None:
     assert measured_words(None, 0) == "Measured: by the set's own sensor."
+    assert measured_words(OWN, 0) == measured_words(None, 0)
     assert measured_words(USUAL, 2) == "Measured: 500 pixels anywhere, drawn with seed 2."
     assert "32 scan lines" in measured_words(Measuring("lines", 32), 0)
     assert "more of them where there is texture" in measured_words(Measuring("confidence", 100), 0)
+
+
+NUMBERED = [
+    (Measuring("grid", 1), "every row and column"),
+    (Measuring("grid", 2), "every 2nd row and column"),
+    (Measuring("grid", 3), "every 3rd row and column"),
+    (Measuring("grid", 12), "every 12th row and column"),
+    (Measuring("grid", 21), "every 21st row and column"),
+    (Measuring("count", 1), "1 pixel anywhere"),
+    (Measuring("lines", 1), "1 scan line"),
+    (OWN, "what the set's own sensor measured"),
+]
+
+
+@pytest.mark.parametrize(("measuring", "words"), NUMBERED)
+def test_numbers_agree_with_their_words(measuring: Measuring, words: str) -> None:
+    assert how_many(measuring) == words
 
 
 def test_refusals() -> None:

@@ -1,6 +1,7 @@
 """Files of depths, in numbers, colours and points; a bad sample is reported and the rest goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from depth_runs import Scene, depth_network, write_scenes
 from PIL import Image
 
-from intarsia.data.depth import DepthSample, Measuring, open_depth, read_depth, write_depth
+from intarsia.data.depth import DepthSample, FileDepthSample, Measuring, open_depth, read_depth, write_depth
 from intarsia.data.depth.measured import measured_depth
 from intarsia.errors import DataError
 from intarsia.inference import Execution, Preprocessing
@@ -100,9 +101,9 @@ def spoil(path: Path, how: str) -> None:
 
 SPOILED = [
     ("8 bits", "has 8 bits, too few for depth"),
-    ("size", r"has 36 rows × 44 columns, but its depth .* has 36 × 43: they must be equal"),
+    ("size", r"has 36 rows × 44 columns, but its measured depth .* has 36 × 43: they must be equal"),
     ("missing", "holds no depth at all, only zeros for unknown ones"),
-    ("negative", "holds the depth -0.001 m, but depths are above 0"),
+    ("negative", "holds the depth -1 m, but depths are above 0"),
     ("broken", "plane_0"),
 ]
 
@@ -135,6 +136,36 @@ def test_images_find_their_measurements(tmp_path: Path) -> None:
     assert find_measured(images, sparse)[0].measured_path == sparse / "plane_0.tif"
 
 
+# where photographs lie below OUT, and what their depths would go by
+OVERWRITTEN = [("coloured", "{0}.png"), ("points", "{0}.ply"), (".", "{0}.png")]
+
+
+@pytest.mark.parametrize(("below", "file"), OVERWRITTEN)
+def test_no_photograph_is_overwritten(below: str, file: str, tmp_path: Path) -> None:
+    """Photographs in a folder `coloured` were replaced by the colours of their own depths."""
+    data, out = write_scenes(tmp_path / "set"), tmp_path / "out"
+    (out / below).mkdir(parents=True)
+    samples = open_depth(data).split("val")
+    moved = []
+    for sample, other in zip(samples, reversed(samples), strict=True):
+        assert isinstance(sample, FileDepthSample)
+        place = sample.image_path.rename(out / below / file.format(other.name))
+        moved.append(replace(sample, image_path=place))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for sample, said in zip(moved, predict(moved, out, Measuring("count", 40)), strict=True):
+        place = out / below / file.format(sample.name)
+        assert said == f"The depths of `{sample.name}` would overwrite `{place}`; choose another folder."
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_two_samples_do_not_write_one_file(tmp_path: Path) -> None:
+    depth = np.full((20, 30), 2.0, np.float32)
+    samples = [Scene(depth, depth, "0"), Scene(depth, depth, "coloured/0")]
+    with pytest.raises(DataError, match=r"`0` and `coloured/0` would both write `.*out/coloured/0\.png`: rename one"):
+        predict(samples, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_refusals(tmp_path: Path) -> None:
     data = write_scenes(tmp_path / "set", sparse=True)
     sparse, images = data / "val" / "sparse", data / "val" / "images"
@@ -146,9 +177,7 @@ def test_refusals(tmp_path: Path) -> None:
     samples = find_measured(images, sparse)
     for folder in (images, sparse):
         (first, _) = predict(samples, folder)
-        with pytest.raises(
-            DataError, match=r"depths of `.*plane_0.png` would overwrite `.*plane_0.png`; choose another"
-        ):
+        with pytest.raises(DataError, match=r"depths of `plane_0` would overwrite `.*plane_0.png`; choose another"):
             raise DataError(first)
     (sparse / "plane_0.npy").touch()
     with pytest.raises(DataError, match="have the same name but for the extension"):

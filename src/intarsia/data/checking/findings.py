@@ -105,7 +105,8 @@ def split_findings(
         absent = [name for name, count in counts.items() if count == 0 and not name.startswith("unused ")]
         if absent:
             names = ", ".join(absent[:8]) + (", …" if len(absent) > 8 else "")
-            sentence = f"The {split} split holds no pixel of {len(absent)} of the classes: {names}."
+            kinds = "one of the classes" if len(absent) == 1 else f"{len(absent)} of the classes"
+            sentence = f"The {split} split holds no pixel of {kinds}: {names}."
             yield Finding("absent", "warning", (), sentence)
     images = {pair: fact.image for pair, fact in facts.items() if isinstance(fact.image, ImageFacts)}
     yield from copy_findings(splits, images)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from intarsia.data.checking.depth_report import DepthReport
 from intarsia.data.checking.finding import Finding
 from intarsia.data.checking.report import Report
+from intarsia.data.depth.camera import CAMERA_EXAMPLE
+from intarsia.data.depth.files import UNIT_FILE
 
 SHOWN = 5  # findings of one kind
 
@@ -66,7 +68,8 @@ def _depth_heading(report: DepthReport) -> str:
     return (
         f"{dataset.name}: {dataset.layout}\n"
         f"images: {images}; {_range(rows)} rows × {_range(columns)} columns, {dataset.pixels.channels} channels; "
-        f"the camera of {report.cameras if report.cameras < total else 'each'} is known\n"
+        f"the camera of {report.cameras if report.cameras < total else 'each'} is known"
+        f"{'' if report.cameras == total else f': {UNIT_FILE} may state it, {CAMERA_EXAMPLE}'}\n"
         f"depths: {' and '.join(report.dtypes)}, {unit}"
     )
 

@@ -1,18 +1,17 @@
 """Where the pixels of an image look: a pinhole camera, and the files in which sets state theirs."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.data.depth.files import UNIT_FILE
+from intarsia.data.depth.files import CAMERA, UNIT_FILE, read_stated
 from intarsia.data.listing import read_text
 from intarsia.errors import ArgumentError, DataError
 
 KITTI_CALIBRATION = "calib_cam_to_cam.txt"
 
 _PARTS = ("fx", "fy", "cx", "cy")
-_EXAMPLE = '{"camera": {"fx": 500, "fy": 500, "cx": 319.5, "cy": 239.5}}'
+CAMERA_EXAMPLE = '{"camera": {"fx": 500, "fy": 500, "cx": 319.5, "cy": 239.5}}'
 
 
 @dataclass(frozen=True)
@@ -80,16 +79,15 @@ def read_camera(root: Path) -> Camera | None:
     Raises:
         DataError: what it states is no camera.
     """
-    path = root / UNIT_FILE
+    content = read_stated(root)
+    if CAMERA not in content:
+        return None
     try:
-        content = json.loads(read_text(path)) if path.is_file() else {}
-        if "camera" not in content:
-            return None
-        return Camera(*(float(content["camera"][part]) for part in _PARTS))
+        return Camera(*(float(content[CAMERA][part]) for part in _PARTS))
     except (ValueError, KeyError, TypeError):  # an ArgumentError is a ValueError
         raise DataError(
-            f"`{path}` states no camera with focal lengths above 0: write its numbers in pixels, such as {_EXAMPLE}, "
-            "or leave it out."
+            f"`{root / UNIT_FILE}` states no camera with focal lengths above 0: write its numbers in pixels, such as "
+            f"{CAMERA_EXAMPLE}, or leave it out."
         ) from None
 
 

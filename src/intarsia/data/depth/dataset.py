@@ -82,7 +82,7 @@ class FileDepthSample:
         Raises:
             DataError: the file cannot be read, breaks a rule of :func:`read_depth`, or its size is not the image's.
         """
-        return self._read(self.depth_path, window)
+        return self._read(self.depth_path, window, "depth")
 
     def measured(self, window: Window | None = None) -> Depth | None:
         """The sensor's depths, or a window of them.
@@ -90,14 +90,14 @@ class FileDepthSample:
         Raises:
             DataError: as for `depth`.
         """
-        return None if self.measured_path is None else self._read(self.measured_path, window)
+        return None if self.measured_path is None else self._read(self.measured_path, window, "measured depth")
 
     def camera(self) -> Camera | None:
         """The camera that the set states."""
         return self.calibration
 
-    def _read(self, path: Path, window: Window | None) -> Depth:
-        complaint = unequal(self.image_path, self.shape(), path, image_shape(path, self.max_pixels), "depth")
+    def _read(self, path: Path, window: Window | None, kind: str) -> Depth:
+        complaint = unequal(self.image_path, self.shape(), path, image_shape(path, self.max_pixels), kind)
         if complaint:
             raise DataError(complaint)
         return read_depth(path, self.unit, window, self.max_pixels)

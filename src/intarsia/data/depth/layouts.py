@@ -64,6 +64,8 @@ def find_plain(root: Path, ledger: Ledger) -> DepthFound | None:
     splits = {split: tuple(_paired(path, camera, ledger)) for split, path in places.items()}
     below = f" within {' and '.join(f'{split}/' for split in above)}" if above else ""
     words = "metres" if unit is None else f"{unit:g} m a value by {UNIT_FILE}"
+    masks = any(child(place, "masks") for place in places.values())
+    words += "; masks/ beside them is left aside, `--task segmentation` takes it" if masks else ""
     splits, layout = completed(splits, f"images/ + depth/{below}, {words}")
     return DepthFound(root, layout, splits, unit)
 

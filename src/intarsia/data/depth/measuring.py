@@ -11,7 +11,7 @@ from intarsia.data.depth.files import Depth
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.shapes import Picture
 
-Kind = Literal["count", "grid", "lines", "confidence"]
+Kind = Literal["count", "grid", "lines", "confidence", "own"]
 
 _PATCH = 5  # pixels across which a stereo camera would look for texture
 _GREY = 4.0  # grey levels of contrast below which there is as good as none
@@ -24,8 +24,9 @@ class Measuring:
     Attributes:
         kind: "count": so many pixels anywhere; "grid": every so-many-th row and column; "lines": so many scan lines,
             like those of a rotating LiDAR: equal angles apart, bent away from the middle; "confidence": so many pixels,
-            more of them where the image has texture, as stereo cameras measure.
-        amount: how many, or how far apart.
+            more of them where the image has texture, as stereo cameras measure; "own": nothing is drawn, the set's own
+            sensor has measured.
+        amount: how many, or how far apart; of no meaning for "own".
 
     Raises:
         ArgumentError: an amount below 1.
@@ -40,11 +41,14 @@ class Measuring:
 
     def __str__(self) -> str:
         """As :func:`parse_measuring` reads it."""
-        return f"{self.kind}:{self.amount}"
+        return self.kind if self.kind == "own" else f"{self.kind}:{self.amount}"
+
+
+OWN = Measuring("own")
 
 
 def parse_measuring(text: str) -> Measuring:
-    """From "500", "grid:16", "lines:32" or "confidence:500".
+    """From "500", "grid:16", "lines:32", "confidence:500" or "own".
 
     Raises:
         ArgumentError: the text is nothing of that.
@@ -52,10 +56,15 @@ def parse_measuring(text: str) -> Measuring:
     >>> parse_measuring("500"), str(parse_measuring("lines:32"))
     (Measuring(kind='count', amount=500), 'lines:32')
     """
+    if text.strip() == "own":
+        return OWN
     found = re.fullmatch(r"(?:([a-z]+):)?(\d+)", text.strip())
     if found is None:
-        raise ArgumentError(f"`{text}` is no way to measure; write a number of pixels, grid:16, lines:32 or the like.")
-    kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+        raise ArgumentError(
+            f"`{text}` is no way to measure; write a number of pixels, grid:16, lines:32 or the like, or own for what "
+            "the set's sensor measured."
+        )
+    kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind) if kind != "own"}
     kind = found[1] or "count"
     if kind not in kinds:
         raise UnknownNameError("way to measure", kind, kinds, "`intarsia.data.depth.Measuring`")
@@ -68,12 +77,19 @@ def measure(depth: Depth, image: Picture, measuring: Measuring, generator: np.ra
     A pure function of its arguments, the generator's state among them; `generator_for(seed, epoch, index)` gives one
     for each view of a training.
 
+    Raises:
+        ArgumentError: ``measuring`` is "own", and there is nothing to draw.
+
     >>> depth = np.full((4, 6), 2.0, np.float32)
     >>> measured = measure(depth, np.zeros((4, 6, 3), np.uint8), Measuring("count", 5), np.random.default_rng(0))
     >>> int((measured > 0).sum()), float(measured.sum())
     (5, 10.0)
     """
     rows, columns = depth.shape
+    if measuring.kind == "own":
+        raise ArgumentError(
+            "`measuring` (=own) draws nothing: take what the sample's sensor measured, or say how many."
+        )
     if measuring.kind == "grid":
         chosen = _grid(rows, columns, measuring.amount, generator)
     elif measuring.kind == "lines":

@@ -12,6 +12,7 @@ from intarsia.data.depth.nyu import LABELLED, open_nyu
 from intarsia.data.images import PixelFormat
 from intarsia.data.listing import Ledger
 from intarsia.data.open import (
+    SAMPLES,
     check_skipped,
     existing_folder,
     expanded,
@@ -35,8 +36,8 @@ def open_depth(
 ) -> DepthDataset:
     """The set of images with depths at a path, or a built-in one (``"sample:motorcycle"``).
 
-    A folder is recognised as plain (`images/` + `depth/`, 16-bit PNG with its unit in depth.json, or TIFF or NPY of
-    metres), KITTI's, or NYU's, which may also be named by its file. What the numbers in the picture files mean comes
+    A folder is recognised as plain (`images/` + `depth/`, 16-bit PNG with its unit in depth.json, or float TIFF or NPY
+    of metres), KITTI's, or NYU's, which may also be named by its file. What the numbers in the picture files mean comes
     from `pixels`, else from the files. Files in `skip` are left out with their partners.
 
     Raises:
@@ -64,13 +65,16 @@ def open_whole(source: str | Path, ledger: Ledger) -> DepthDataset | None:
     Raises:
         UnknownNameError: there is no such built-in set.
         MissingPackageError: the set needs a package that is not installed.
-        DataError: NYU's file breaks a rule, or files shall be left out of it.
+        DataError: a built-in set holds masks, NYU's file breaks a rule, or files shall be left out of it.
     """
     labelled = [path for path in (expanded(Path(source)), expanded(Path(source)) / LABELLED) if _is_matlab(path)]
     if ledger.skip and (is_sample(source) or labelled):
         raise DataError(f"`{source}` has no file for each picture, so that none can be left out: go without the list.")
     if is_sample(source):
         name = name_of_sample(source)
+        if name in SAMPLES:
+            scenes = " and ".join(f"sample:{scene}" for scene in DEPTH_SAMPLES)
+            raise DataError(f"`{source}` holds masks and no depths: use {scenes}, or images with depths of your own.")
         if name not in DEPTH_SAMPLES:
             raise UnknownNameError("built-in scene", name, DEPTH_SAMPLES, "`intarsia.data.depth.DEPTH_SAMPLES`")
         return DEPTH_SAMPLES[name]()

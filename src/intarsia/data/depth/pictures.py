@@ -26,6 +26,7 @@ _ERROR_STOPS = ((0.42, 0.15, 28), (0.66, 0.15, 42), (0.96, 0.0, 70), (0.66, 0.12
 _INNER = (1.0, 99.0)  # percentiles between which colours are spread: a few stray pixels shall not take them all
 
 _PAPER, _INK = (250, 249, 246), (40, 40, 40)
+_READABLE = 320  # pixels of the longer side, about, to which small pictures are enlarged
 _LEAST_WIDTH = 140  # pixels that a bar's numbers need
 _OKLAB_TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
@@ -99,12 +100,14 @@ def with_scale_bar(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The picture above a bar of the colours of :func:`colours_of` from `low` to `high`, with metres in text.
 
-    A narrow picture gets margins, so that the text has room.
+    A small picture is enlarged by a whole factor, and a narrow one gets margins, so that the text has room.
 
     Raises:
         ArgumentError: `low` is not below `high`.
     """
     _check_range(low, high)
+    factor = max(1, _READABLE // max(picture.shape[:2]))
+    picture = picture.repeat(factor, axis=0).repeat(factor, axis=1)
     rows, columns = picture.shape[:2]
     width = max(columns, _LEAST_WIDTH)
     size = int(np.clip(width // 36, 10, 28))  # of the letters

@@ -10,6 +10,7 @@ from intarsia.diagnostics.report.sections import section
 from intarsia.diagnostics.svg import Point, bar_groups, line_chart, rgb
 from intarsia.metrics.depth import DepthScores
 
+_FEW = 0.005  # of the pixels: too few for bars of their own
 _STEPS = 16  # colours in a bar's gradient
 
 
@@ -83,22 +84,32 @@ def _method_row(name: str, scores: DepthScores) -> str:
 
 
 def by_distance(scores: Mapping[str, DepthScores]) -> str:
-    """RMSE against distance: a group of bars for each part of the distances that holds any pixel."""
+    """RMSE against distance: a group of bars for each part of the distances that holds more than a few pixels.
+
+    Errors of a few pixels would set the axis; their parts are named below.
+    """
     parts = {name: own.by_distance for name, own in scores.items()}
     network = next(iter(parts.values()))
     if not network:
         return ""
+    pixels = sum(own.pixels for own in network.values())
+    few = [part for part, own in network.items() if own.pixels < _FEW * pixels]
     groups = {
         _dashed(part): {name: own[part].rmse if part in own else math.nan for name, own in parts.items()}
         for part in network
+        if part not in few
     }
-    pixels = sum(own.pixels for own in network.values())
     notes = {_dashed(part): f"{100 * own.pixels / pixels:.0f} % of pixels" for part, own in network.items()}
     keys = "".join(
         f'<li><i class="key shade{min(index, 3)}"></i>{escape(name)}</li>' for index, name in enumerate(parts)
     )
     chart = bar_groups(groups, "RMSE by distance", "m", notes)
-    return section("RMSE by true distance, metres", f'<ul class="legend">{keys}</ul><div class="scroll">{chart}</div>')
+    left_out = f"{' and '.join(map(_dashed, few))}: less than {100 * _FEW:g} % of pixels, without bars." if few else ""
+    note = f'<p class="note">{left_out}</p>' if few else ""
+    return section(
+        "RMSE by true distance, metres",
+        f'<ul class="legend">{keys}</ul><div class="scroll">{chart}</div>{note}',
+    )
 
 
 def examples(worst_first: Sequence[DepthExample], limit: float) -> str:

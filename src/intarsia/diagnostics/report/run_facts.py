@@ -28,13 +28,14 @@ def network_facts(run: Run) -> list[tuple[str, str]]:
 def trained_sentence(run: Run, data: str | Path, split: str, images: int, refined: str = "") -> str:
     """How the network was trained, and on what it is scored; `refined` stands behind its name."""
     record, history, recipe = run.network(), run.history(), Recipe.read(run.recipe_path)
-    minutes = history[-1]["seconds"] / 60 if history else 0.0
+    seconds = history[-1]["seconds"] if history else 0.0
+    time = f"{seconds:.0f} seconds" if seconds < 60 else f"{seconds / 60:.1f} minutes"
     epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
     of = "the 1 image" if images == 1 else f"the {images} images"
     unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
     return (
         f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}){refined} was trained "
-        f"for {epochs} on {recipe.data} in {minutes:.1f} minutes, and scored on {of} of the {split} split of "
+        f"for {epochs} on {recipe.data} in {time}, and scored on {of} of the {split} split of "
         f"{data}{unseen}."
     )
 

@@ -34,7 +34,7 @@ def comparison(scores: Mapping[str, DepthScores]) -> str:
         f"{title:<{width}}" + "".join(f"  {cell:>{own}}" for cell, own in zip(cells, widths, strict=True))
         for title, cells in table
     ]
-    return "\n".join([*lines, f"{first.pixels:,} pixels. {PROTOCOL}"])
+    return "\n".join([*lines, f"{first.pixels:,} pixel{'' if first.pixels == 1 else 's'}. {PROTOCOL}"])
 
 
 def _cell(value: float) -> str:

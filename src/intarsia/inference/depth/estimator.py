@@ -1,6 +1,7 @@
 """A trained depth network ready to use: from an image and a few measured depths to a depth for each pixel."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from intarsia.data import PixelFormat
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.depth import Depth, Measuring
+from intarsia.data.depth.files import read_beside
 from intarsia.errors import ArgumentError
 from intarsia.inference.depth.result import DepthResult
 from intarsia.inference.execution import Execution, Preprocessing
@@ -68,23 +70,27 @@ class DepthEstimator:
         """
         return picture_of(source, self.pixels or PixelFormat(len(self.preprocessing.mean)), self.max_pixels)
 
-    def predict(self, source: Source, measured: Depth) -> DepthResult:
+    def predict(self, source: Source, measured: Depth | str | Path) -> DepthResult:
         """A depth for each pixel of one image: a file, an (H, W, C) uint8 array or a PIL image.
 
-        What the network puts at less than a millimetre, behind the camera too, is a millimetre.
+        What the network puts at less than a millimetre, behind the camera too, is a millimetre. Where its form keeps
+        measured depths (``measured="replaced"``), they are the answer to the bit, in tiles too.
 
         Args:
             source: the image; three channels are RGB.
-            measured: metres at the same (H, W); 0 where nothing was measured.
+            measured: metres at the same (H, W), 0 where nothing was measured; or a file of them, TIFF or NPY, or a
+                16-bit PNG whose unit depth.json states beside it or one folder above.
 
         Raises:
-            DataError: the file cannot be read.
+            DataError: a file cannot be read, or nothing states its unit.
             ArgumentError: another image, measurements of another size, none, or negative ones; a network in training
                 mode; or one whose answer is not finite.
         """
         if self.net.training:
             raise ArgumentError("The network is in training mode; call `.eval()` on it before predicting.")
         picture = self.picture(source)
+        if isinstance(measured, (str, Path)):
+            measured = read_beside(Path(measured), self.max_pixels)
         _check(measured, picture.shape[:2])
         image, told = (torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in (picture, measured))
         depth = self._whole(_Told(image, told, self.net.beginning(told[None, None]))).numpy()
@@ -93,7 +99,12 @@ class DepthEstimator:
                 f"The network's depths are not finite at {int((~np.isfinite(depth)).sum())} of {depth.size} pixels: "
                 "its weights are spoiled, so train it again, with a smaller learning rate."
             )
-        return DepthResult(picture, np.maximum(depth, np.float32(LEAST)), measured)
+        return DepthResult(picture, self._kept(np.maximum(depth, np.float32(LEAST)), measured), measured)
+
+    def _kept(self, depth: Depth, measured: Depth) -> Depth:
+        """With the measurements again where the propagation holds on to them, since tiles that are blended round."""
+        form = self.net.form
+        return np.where(measured > 0, measured, depth) if form.steps and form.measured == "replaced" else depth
 
     def _whole(self, told: "_Told") -> Float[Tensor, "H W"]:
         size = told.size

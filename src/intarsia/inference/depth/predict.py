@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from intarsia.data.depth import DepthSample, FileDepthSample, Measuring
+from intarsia.data.depth import DepthSample, Measuring
 from intarsia.data.depth.files import MILLIMETRE, UNIT, UNIT_FILE, read_unit
 from intarsia.data.depth.measured import measured_depth
+from intarsia.data.depth.measuring import OWN
 from intarsia.data.depth.pictures import coloured_depth, depth_range, with_scale_bar
 from intarsia.data.depth.point_cloud import write_point_cloud
 from intarsia.data.listing import read_text
-from intarsia.errors import DataError, IntarsiaError
+from intarsia.errors import ArgumentError, DataError, IntarsiaError
 from intarsia.files import atomic, write_text
 from intarsia.inference.depth.estimator import DepthEstimator
 from intarsia.inference.depth.result import DepthResult
-
-COLOURED, POINTS = "coloured", "points"
+from intarsia.inference.depth.targets import Targets, own_files, refuse_own_files, refuse_shared, targets_of
 
 _LARGEST = 65535  # that 16 bits hold
 _KITTI = 1 / 256  # metres: a range of 256 m
@@ -52,29 +52,34 @@ def predict_depth_files(
         estimator: the network.
         samples: images with what is measured of them.
         out: the folder.
-        measuring: what is drawn from the samples' depths, as in :func:`evaluate_depth`; None for their own
+        measuring: what is drawn from the samples' depths, as in :func:`evaluate_depth`; None or "own" for their own
             measurements.
         seed: of what is drawn.
 
     Raises:
-        DataError: ``OUT/depth.json`` states no unit.
+        ArgumentError: `seed` is negative.
+        DataError: ``OUT/depth.json`` states no unit, or two samples would write one file; nothing is written then.
     """
+    if seed < 0:
+        raise ArgumentError(f"`seed` (={seed}) must be at least 0.")
     folder = Path(out)
+    refuse_shared(samples, folder)
+    own = own_files(samples)
     unit = read_unit(folder)
     if unit is None:
         unit = unit_for(2 * max(_farthest(sample, measuring) for sample in samples))
     for index, sample in enumerate(samples):
-        path = folder / f"{sample.name}.png"
+        targets = targets_of(sample.name, folder)
         try:
-            _refuse_own_files(sample, path)
+            refuse_own_files(sample, targets, own)
             image = sample.image()
             result = estimator.predict(image, measured_depth(sample, image, None, measuring, seed, index))
             _refuse_far(sample, result, unit)
-            _write(result, sample, folder, path, unit)
+            _write(result, sample, targets, folder / UNIT_FILE, unit)
         except IntarsiaError as error:
             yield DepthOutcome(sample, None, _named(sample, error))
         else:
-            yield DepthOutcome(sample, path, None)
+            yield DepthOutcome(sample, targets.depth, None)
 
 
 def unit_for(farthest: float) -> float:
@@ -91,17 +96,10 @@ def unit_for(farthest: float) -> float:
 def _farthest(sample: DepthSample, measuring: Measuring | None) -> float:
     """Of what is measured, or could be; what cannot be read is complained of later."""
     try:
-        depth = sample.measured() if measuring is None else sample.depth()
+        depth = sample.measured() if measuring is None or measuring == OWN else sample.depth()
     except IntarsiaError:
         return 0.0
     return 0.0 if depth is None else float(depth.max(initial=0))
-
-
-def _refuse_own_files(sample: DepthSample, path: Path) -> None:
-    if isinstance(sample, FileDepthSample):
-        for own in (sample.image_path, sample.depth_path, sample.measured_path):
-            if own is not None and own.resolve() == path.resolve():
-                raise DataError(f"The depths of `{sample.image_path}` would overwrite `{own}`; choose another folder.")
 
 
 def _refuse_far(sample: DepthSample, result: DepthResult, unit: float) -> None:
@@ -113,16 +111,16 @@ def _refuse_far(sample: DepthSample, result: DepthResult, unit: float) -> None:
         )
 
 
-def _write(result: DepthResult, sample: DepthSample, folder: Path, path: Path, unit: float) -> None:
+def _write(result: DepthResult, sample: DepthSample, targets: Targets, stated: Path, unit: float) -> None:
     """The file that others look for, the depths, comes last; their unit before it."""
     near, far = depth_range(result.depth)
-    with atomic(folder / COLOURED / f"{sample.name}.png") as temporary:
+    with atomic(targets.coloured) as temporary:
         picture = with_scale_bar(coloured_depth(result.depth, near, far), near, far)
         Image.fromarray(picture).save(temporary, format="PNG")
-    write_point_cloud(folder / POINTS / f"{sample.name}.ply", result.depth, result.image, sample.camera())
-    if read_unit(folder) is None:
-        _state_unit(folder / UNIT_FILE, unit)
-    result.save(path, unit)
+    write_point_cloud(targets.points, result.depth, result.image, sample.camera())
+    if read_unit(stated.parent) is None:
+        _state_unit(stated, unit)
+    result.save(targets.depth, unit)
 
 
 def _state_unit(path: Path, unit: float) -> None:

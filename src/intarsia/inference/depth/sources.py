@@ -23,8 +23,8 @@ def find_measured(
     """The images that files, folders and globs name, each with its measurements in ``sparse``.
 
     Measurements have the image's name and are 16-bit PNG, whose unit depth.json states in ``sparse`` or the folder
-    around it, or TIFF or NPY of metres; 0 is what was not measured. A camera in the same depth.json is that of all
-    images. Of these samples nothing else is known: their depth is what was measured.
+    around it, or float TIFF or NPY, which are metres always; 0 is what was not measured. A camera in the same
+    depth.json is that of all images. Of these samples nothing else is known: their depth is what was measured.
 
     Raises:
         DataError: a source names no image, ``sparse`` is no folder, an image has no measurements, or there is no unit.

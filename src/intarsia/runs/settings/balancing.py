@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import BeforeValidator, Field, field_validator
 
-from intarsia.runs.settings.section import Section
+from intarsia.runs.settings.section import Section, read_list
 
 RULES = ("inverse", "median_frequency", "effective_number")
 RARITY = "rarity"
 
 MUST_BE = f"must be {', '.join(RULES)}, or numbers such as 1,2,0.5 or person=2"
+ONCE = "must name each class once, as in person=2,car=0.5"
 
 ClassWeights = str | tuple[float, ...] | dict[str, float] | None
 
@@ -29,7 +30,12 @@ def _read_weights(given: object) -> object:
         return given
     if isinstance(given, str):
         parts = [part.rpartition("=") for part in given.split(",") if part.strip()]
-        given = {n.strip(): w for n, _, w in parts} if "=" in given else [w for _, _, w in parts]
+        names, weights = [name.strip() for name, _, _ in parts], [weight for _, _, weight in parts]
+        if "=" in given and len(set(names)) < len(names):
+            raise ValueError(ONCE)
+        given = dict(zip(names, weights, strict=True)) if "=" in given else weights
+    if isinstance(given, Mapping) and "" in given:
+        raise ValueError(ONCE)
     numbers = given.values() if isinstance(given, Mapping) else given
     try:
         numbers = [float(number) for number in numbers]  # pyright: ignore[reportGeneralTypeIssues]
@@ -41,10 +47,10 @@ def _read_weights(given: object) -> object:
 
 
 def _read_names(given: object) -> object:
-    """``bicycle,chair`` is two classes."""
-    if not isinstance(given, str) or given == "auto":
-        return given
-    return tuple(name.strip() for name in given.split(",") if name.strip())
+    """``bicycle,chair`` is two classes; a class that is called Auto is ``Auto,``."""
+    if isinstance(given, str) and given != "auto" and given.lower() == "auto":
+        raise ValueError("must be auto in small letters, or names of classes such as bicycle,chair")
+    return given if given == "auto" else read_list(given)
 
 
 HardClasses = Annotated[Literal["auto"] | tuple[str, ...], BeforeValidator(_read_names)]

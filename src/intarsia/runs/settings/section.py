@@ -42,5 +42,12 @@ def _read_option(value: object) -> object:
         return value
 
 
+def read_list(given: object) -> object:
+    """A text with commas is a list, and so are several, as the command line gives them: ``a,b`` and ``c``."""
+    if isinstance(given, list | tuple) and all(isinstance(part, str) for part in given):
+        given = ",".join(given)
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
 Options = Annotated[dict[str, Any], BeforeValidator(_read_options)]
 """Values by name, from Python or from text."""

@@ -1,22 +1,21 @@
 """A training in several stages: what each of them replaces in the recipe, and on which images it learns."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from intarsia.errors import ArgumentError
 from intarsia.runs.loss_names import check_loss
 from intarsia.runs.settings.balancing import HardClasses
-from intarsia.runs.settings.section import SELDOM, Section
+from intarsia.runs.settings.section import SELDOM, Section, read_list
 
 FrozenNorm = bool | Literal["statistics"]
 
 
-def _read_names(names: object) -> object:
-    return tuple(names.split(",")) if isinstance(names, str) else names
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+Names = Annotated[tuple[str, ...], BeforeValidator(read_list)]
 """Names, also from one text with commas."""
 
 
@@ -34,7 +33,9 @@ class Stage(Section):
     split: str | None = Field(default=None, description="The images to learn from: train, trainaug, trainval, …")
     epochs: int | None = Field(default=None, ge=1, description="Passes over these images.")
     steps: int | None = Field(default=None, ge=1, description="Steps, instead of epochs.")
-    learning_rate: float | None = Field(default=None, gt=0, description="At the stage's first step.")
+    learning_rate: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="At the stage's first step."
+    )
     warmup: int | None = Field(default=None, ge=0, description="Steps in which the learning rate rises to it.")
     output_stride: Literal[8, 16, 32] | None = Field(default=None, description="Dilation follows it.")
     freeze_batch_norm: FrozenNorm | None = Field(default=None, description="As in the recipe.")
@@ -47,12 +48,14 @@ class Stage(Section):
         default="restart", description="Whether momentum begins anew or goes on, for all weights that go on."
     )
 
-    @field_validator("loss")
+    @model_validator(mode="before")
     @classmethod
-    def _check_loss(cls, loss: str | None) -> str | None:
-        if loss is not None:
-            check_loss(loss)
-        return loss
+    def _is_table(cls, given: object) -> object:
+        if not isinstance(given, Mapping | Stage):
+            raise ValueError("must be a table of fields, such as {epochs = 5}")
+        if isinstance(given, Mapping) and "stages" in given:
+            raise ValueError("a stage holds no stages of its own; write them one after the other")
+        return given
 
     @field_validator("steps")
     @classmethod
@@ -74,7 +77,7 @@ class StageSettings(Section):
         default="train",
         description="The images to learn from; trainval is train and val together where the data do not list it.",
     )
-    freeze: Annotated[Names, SELDOM, Parameter(negative="")] = Field(
+    freeze: Annotated[Names, SELDOM, Parameter(negative="", consume_multiple=True)] = Field(
         default=(), description="Parts that stay as they are, by name, such as backbone or backbone.body.layer1."
     )
     freeze_batch_norm: Annotated[FrozenNorm, SELDOM] = Field(
@@ -86,9 +89,34 @@ class StageSettings(Section):
         default=(), description="Stages one after the other, each of which replaces some of the above."
     )
 
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _are_several(cls, stages: object) -> object:
+        if isinstance(stages, Mapping):
+            raise ValueError("must be several tables; head each [[recipe.stages]], in two pairs of brackets")
+        if not isinstance(stages, list | tuple):
+            raise ValueError("must be a list of tables, such as [{epochs = 5}, {output_stride = 8}]")
+        return stages
+
     @field_validator("stages")
     @classmethod
     def _nothing_to_continue(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         if stages and stages[0].optimiser == "continue":
             raise ValueError("the first stage has no optimiser to continue; leave `optimiser` out of stages[0]")
+        return stages
+
+    @field_validator("stages")
+    @classmethod
+    def _losses_of_the_task(cls, stages: tuple[Stage, ...], fields: Any) -> tuple[Stage, ...]:
+        """A stage knows no task, and so cannot tell by itself."""
+        mistakes: list[InitErrorDetails] = []
+        for number, stage in enumerate(stages):
+            try:
+                if stage.loss is not None:
+                    check_loss(stage.loss, fields.data.get("task", "auto"))
+            except ArgumentError as error:
+                mistake = PydanticCustomError("loss", "{why}", {"why": str(error).removesuffix(".")})
+                mistakes.append(InitErrorDetails(type=mistake, loc=(number, "loss"), input=stage.loss))
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
         return stages

@@ -37,8 +37,8 @@ class TaskSettings(Section):
     )
     measuring: str | None = Field(
         default=None,
-        description="Depth: what the network is told of it, such as 500 (pixels), grid:16, lines:32 or confidence:500; "
-        "by default the data's own measurements, or 500 pixels where there are none.",
+        description="Depth: what the network is told of it, such as 500 (pixels), grid:16, lines:32 or confidence:500, "
+        "or own for what the data's sensor measured; by default that, or 500 pixels where there is none.",
     )
 
     @field_validator("measuring", mode="before")

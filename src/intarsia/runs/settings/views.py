@@ -28,6 +28,13 @@ class ViewSettings(Section):
         default=0.0, ge=0, allow_inf_nan=False, description="Half of the views: up to this Gaussian sigma, pixels."
     )
 
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _two_numbers(cls, scale: object) -> object:
+        if not isinstance(scale, list | tuple) or len(scale) != 2:
+            raise ValueError("must be two positive numbers, the smaller first")
+        return scale
+
     @field_validator("scale")
     @classmethod
     def _check_scale(cls, scale: tuple[float, float]) -> tuple[float, float]:
