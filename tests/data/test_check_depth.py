@@ -82,7 +82,7 @@ ODD = [
     ("negative", "error", MILLIMETRES.astype(np.int32) - 1500, r"holds the depth -0\.\d+ m, but depths are above 0"),
     ("size", "error", MILLIMETRES[:4], r"6 rows × 8 columns, but its depth `.*0.\w+` has 4 × 8: they must be equal"),
     ("constant", "warning", MILLIMETRES * 0 + 2500, "is 2.5 m everywhere: if that is no wall"),
-    ("scale", "warning", MILLIMETRES.astype(np.float64) / 1000, r"has its middle at 0.003\d* m, but most files at abo"),
+    ("scale", "warning", MILLIMETRES.astype(np.float64), r"has its middle at [23]\d+(\.\d)? m, but most files at abo"),
     ("full", "warning", np.where(SPOTS > 0, 65535, MILLIMETRES).astype(np.uint16), "holds 65535, the largest number"),
 ]
 

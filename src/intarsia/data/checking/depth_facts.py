@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Shaped
 from intarsia.data.checking.facts import ImageFacts, image_facts
 from intarsia.data.checking.reading import examine, turn
 from intarsia.data.decoding import MAX_PIXELS, read_pixels
+from intarsia.data.depth.files import metres_of
 from intarsia.data.depth.layouts import DepthFiles
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -39,6 +40,10 @@ class MapFacts:
     least: float
     quantiles: tuple[float, ...]
     at_most: float
+
+    def metres(self, unit: float | None) -> float:
+        """How many metres a number of the file is, in a set of this unit."""
+        return metres_of(np.dtype(self.dtype), unit)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _map_findings(path: Path, part: MapFacts, unit: float | None) -> Iterator[Fi
     if complaint:
         yield Finding("bands" if part.bands != 1 else "bits", "error", (path,), complaint)
         return
-    complaint = value_complaint(path, part.least * metres, bool(part.quantiles))
+    complaint = value_complaint(path, part.least * part.metres(unit), bool(part.quantiles))
     if complaint:
         yield Finding("negative" if part.least < 0 else "empty", "error", (path,), complaint)
     elif part.at_most > _FULL:
@@ -88,7 +88,7 @@ def _truth_findings(path: Path, part: MapFacts, unit: float | None) -> Iterator[
         sentence = f"`{path}` knows the depth of {part.known:.2%} of its pixels only, which is little to learn from."
         yield Finding("few", "warning", (path,), sentence)
     if part.quantiles[0] == part.quantiles[-1] and part.known * part.shape[0] * part.shape[1] > 1:
-        at = part.quantiles[0] * (1.0 if unit is None else unit)
+        at = part.quantiles[0] * part.metres(unit)
         sentence = f"`{path}` is {at:g} m everywhere: if that is no wall, replace it or leave it out."
         yield Finding("constant", "warning", (path,), sentence)
 
@@ -122,9 +122,8 @@ def unmeasured_findings(samples: Collection[DepthFiles]) -> Iterator[Finding]:
 
 def scale_findings(facts: Mapping[DepthFiles, DepthFacts], unit: float | None) -> Iterator[Finding]:
     """A set whose middle lies where no scene does, or a file that is far from all others: another unit."""
-    metres = 1.0 if unit is None else unit
     medians = {
-        files.depth: metres * fact.depth.quantiles[2]
+        files.depth: fact.depth.metres(unit) * fact.depth.quantiles[2]
         for files, fact in facts.items()
         if isinstance(fact.depth, MapFacts) and fact.depth.quantiles
     }

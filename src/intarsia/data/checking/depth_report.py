@@ -121,9 +121,9 @@ def depth_report_of(
 def _split(facts: Sequence[DepthFacts], unit: float | None) -> SplitDepths:
     maps = [fact.depth for fact in facts if isinstance(fact.depth, MapFacts) and fact.depth.quantiles]
     sensed = [fact.measured for fact in facts if isinstance(fact.measured, MapFacts)]
-    columns = zip(*(depth.quantiles for depth in maps), strict=True)
+    columns = zip(*([depth.metres(unit) * value for value in depth.quantiles] for depth in maps), strict=True)
     chosen = (min, *([median] * (len(QUANTILES) - 2)), max)
-    metres = tuple((unit or 1.0) * choose(column) for choose, column in zip(chosen, columns, strict=bool(maps)))
+    metres = tuple(choose(column) for choose, column in zip(chosen, columns, strict=bool(maps)))
     return SplitDepths(len(facts), _share(maps), _share(sensed) if sensed else None, metres)
 
 
