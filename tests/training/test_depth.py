@@ -1,12 +1,12 @@
 """A training on depths: the whole way, what it scores, what it refuses."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from depth_trainings import ARGUMENTS, SIZE, TINY, write_room
 from PIL import Image
 from safetensors.torch import load_file
 from tiny import at_step, same_runs
@@ -14,7 +14,7 @@ from tiny import at_step, same_runs
 from intarsia.cli.main import main
 from intarsia.data.depth import open_depth, write_depth
 from intarsia.data.depth.motorcycle import motorcycle
-from intarsia.errors import ArgumentError, DataError, Interrupted, RunError
+from intarsia.errors import DataError, Interrupted, RunError
 from intarsia.inference import Execution, Preprocessing
 from intarsia.inference.depth import evaluate_depth, load_depth
 from intarsia.losses.depth import DEPTH_LOSSES
@@ -26,36 +26,6 @@ from intarsia.training.building import create_accelerator, create_objective, cre
 from intarsia.training.depth import DepthTask
 from intarsia.training.gradient import Gradient
 from intarsia.training.state import TrainingState
-
-TINY: dict[str, Any] = {
-    "backbone": "test_resnet",
-    "options": {"steps": 2},
-    "pretrained": False,
-    "epochs": 2,
-    "batch_size": 2,
-    "crop_size": 48,
-    "measuring": 200,
-    "precision": "float32",
-    "memory_format": "contiguous",
-}
-SIZE = (56, 64)
-
-
-def write_room(root: Path, train: int = 4, sensor: bool = False) -> Path:
-    """Slopes before a wall, with noise for an image."""
-    generator = np.random.default_rng(0)
-    for split, count in (("train", train), ("val", 2)):
-        for part in ("images", "depth", "sparse"):
-            (root / split / part).mkdir(parents=True, exist_ok=True)
-        for i in range(count):
-            image = generator.integers(0, 255, (*SIZE, 3), np.uint8)
-            Image.fromarray(image).save(root / split / "images" / f"{i}.png")
-            slope = np.linspace(1, generator.uniform(2, 4), SIZE[1], dtype=np.float32)
-            write_depth(root / split / "depth" / f"{i}.png", np.minimum(np.broadcast_to(slope, SIZE), np.float32(2.5)))
-            if sensor:
-                write_depth(root / split / "sparse" / f"{i}.png", np.where(generator.random(SIZE) < 0.1, slope, 0))
-    (root / "depth.json").write_text(json.dumps({"metres_per_value": 0.001}))
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -182,14 +152,6 @@ def test_a_training_on_a_sensors_measurements(tmp_path: Path, capfd: pytest.Capt
     assert load_depth(run.folder).measuring is None
 
 
-def test_a_sensor_that_misses_an_image_is_refused(tmp_path: Path) -> None:
-    room = write_room(tmp_path / "room", train=2, sensor=True)
-    (room / "val" / "sparse" / "1.png").unlink()
-    with pytest.raises(DataError, match=r"val/images/1.png` has no measurements of its own, but 3 of 4 images have"):
-        train(data=str(room), out=tmp_path / "run", quiet=True, **{**TINY, "measuring": None})
-    assert not (tmp_path / "run").exists()
-
-
 def test_it_starts_from_another_run(room: Path, room_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     train(data=str(room), out=tmp_path / "run", weights=str(room_run.folder), **{**TINY, "epochs": 1})
     assert "tensors fit, none is left new" in capfd.readouterr().err
@@ -201,107 +163,6 @@ def test_a_pretrained_stem_gets_a_channel_for_depths(tmp_path: Path) -> None:
     net = create_model("cspn_depth", "test_resnet", backbone_weights=weights)
     stem = next(p for p in net.backbone.parameters())
     assert stem.shape[1] == 4
-
-
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"refiner": "cspn"}, "`refiner` .='cspn'. belongs to segmentation; leave it out to train depths"),
-    ({"refiner_options": {"steps": 3}}, "`refiner_options` .* belongs to segmentation"),
-    ({"auxiliary": True}, "`auxiliary` .=True. belongs to segmentation"),
-    ({"train": "refiner"}, "`train` .='refiner'. belongs to segmentation"),
-    ({"model": "unet"}, "`model` .='unet'. is no model for `task` .='depth'.; take cspn_depth"),
-    ({"output_stride": 8}, "`output_stride` .=8. of cspn_depth must be 32"),
-    ({"task": "segmentation"}, "`measuring` .='count:200'. belongs to depth; leave it out to train a segmentation"),
-    ({"task": "classification"}, "`options` .* belongs to segmentation; leave it out to train a classifier"),
-    (
-        {"task": "segmentation", "measuring": None},
-        "finds no masks in `sample:motorcycle`, which holds depths; leave it",
-    ),
-    (
-        {"loss": "berhu", "on_oom": "halve"},
-        "`on_oom` .='halve'. cannot go with `loss` .='berhu'., where berhu measures",
-    ),
-    ({"measuring": "grid:49"}, "`measuring` .='grid:49'. may miss a crop .* 48 rows .* take grid:48 at most"),
-    ({"measuring": "grid:48", "scale": (0.25, 1)}, "may miss a crop .* take grid:28 at most"),
-    ({"measuring": "grid:200", "crop_size": 256, "scale": (4, 4)}, "a validation image, .* take grid:114 at most"),
-    ({"crop_size": 32, "batch_size": 1}, "leaves batch norm a single value"),
-]
-
-
-@pytest.mark.parametrize(("given", "sentence"), REFUSED)
-def test_settings_without_effect_are_refused(tmp_path: Path, given: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ArgumentError, match=sentence):
-        train(data="sample:motorcycle", out=tmp_path / "run", quiet=True, **{**TINY, **given})
-    assert not (tmp_path / "run").exists()
-
-
-def test_built_in_scenes_are_among_the_names_that_are_meant(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="There is no built-in set `motorcycl`; did you mean motorcycle"):
-        train(data="sample:motorcycl", out=tmp_path / "run", quiet=True)
-
-
-def test_a_model_of_depths_segments_nothing(discs: Path, tmp_path: Path) -> None:
-    sentence = "`model` .='cspn_depth'. is no model for `task` .='segmentation'.; take fcn32s"
-    with pytest.raises(ArgumentError, match=sentence):
-        train(data=str(discs), out=tmp_path / "run", quiet=True, model="cspn_depth")
-
-
-def spoil_unit(room: Path) -> None:
-    (room / "depth.json").unlink()
-
-
-def spoil_bits(room: Path) -> None:
-    Image.new("L", (SIZE[1], SIZE[0]), 9).save(room / "train" / "depth" / "1.png")
-
-
-def spoil_all(room: Path) -> None:
-    Image.fromarray(np.zeros(SIZE, np.uint16)).save(room / "train" / "depth" / "1.png")
-
-
-def spoil_sign(room: Path) -> None:
-    (room / "train" / "depth" / "1.png").unlink()
-    np.save(room / "train" / "depth" / "1.npy", np.full(SIZE, -2000.0, np.float32))
-
-
-def spoil_size(room: Path) -> None:
-    write_depth(room / "train" / "depth" / "1.png", np.ones((SIZE[0] - 1, SIZE[1]), np.float32))
-
-
-def spoil_partner(room: Path) -> None:
-    (room / "train" / "depth" / "1.png").unlink()
-
-
-SPOILT = [
-    (spoil_unit, "nothing says how many metres one is"),
-    (spoil_bits, "has 8 bits, too few for depth"),
-    (spoil_all, "holds no depth at all"),
-    (spoil_sign, "holds the depth -2 m, but depths are above 0"),
-    (spoil_size, "has 56 rows × 64 columns, but its depth"),
-    (spoil_partner, "1.png` has no depth"),
-]
-ARGUMENTS = """
-    --backbone test_resnet --options.steps 1 --no-pretrained --epochs 1 --batch-size 2 --crop-size 48
-    --scale 1 1 --precision float32 --memory-format contiguous
-""".split()  # noqa: SIM905
-
-
-@pytest.mark.parametrize(("spoil", "words"), SPOILT)
-def test_bad_depths_are_one_sentence(tmp_path: Path, spoil: Any, words: str, capsys: pytest.CaptureFixture) -> None:
-    room = write_room(tmp_path / "room", train=2)
-    spoil(room)
-    assert main(["train", str(room), "--out", str(tmp_path / "run"), *ARGUMENTS]) == 1
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("intarsia: ")
-    assert words in said
-    assert "Traceback" not in said
-
-
-def test_files_that_are_skipped_do_no_harm(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    room = write_room(tmp_path / "room", train=3)
-    spoil_all(room)
-    (tmp_path / "skip.txt").write_text("# holds no depth\ntrain/depth/1.png\n")
-    command = ["train", str(room), "--out", str(tmp_path / "run"), "--skip", str(tmp_path / "skip.txt"), *ARGUMENTS]
-    assert main(command) == 0
-    assert "images: 2 train, 2 val, with depths." in capsys.readouterr().err
 
 
 def test_the_command_line_tells_the_task_itself(

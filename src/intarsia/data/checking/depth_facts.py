@@ -42,7 +42,7 @@ class MapFacts:
     at_most: float
 
     def metres(self, unit: float | None) -> float:
-        """How many metres one of the file's numbers is, in a set of this unit."""
+        """How many metres a number of the file is, in a set of this unit."""
         return metres_of(np.dtype(self.dtype), unit)
 
 

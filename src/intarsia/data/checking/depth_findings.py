@@ -53,7 +53,7 @@ def _findings_of(files: DepthFiles, fact: DepthFacts, unit: float | None) -> Ite
         yield from _map_findings(path, part, unit)
     if isinstance(fact.depth, MapFacts) and fact.depth.quantiles:
         yield from _truth_findings(files.depth, fact.depth, unit)
-    yield from _sensor_findings(files, fact, unit)
+    yield from _sensor_findings(files, fact)
 
 
 def _maps(files: DepthFiles, fact: DepthFacts) -> Iterator[tuple[Path, MapFacts | str, str]]:
@@ -93,13 +93,10 @@ def _truth_findings(path: Path, part: MapFacts, unit: float | None) -> Iterator[
         yield Finding("constant", "warning", (path,), sentence)
 
 
-def _sensor_findings(files: DepthFiles, fact: DepthFacts, unit: float | None) -> Iterator[Finding]:
+def _sensor_findings(files: DepthFiles, fact: DepthFacts) -> Iterator[Finding]:
     """A sensor that measures another scene than the truth's, or in another unit."""
     own = fact.agreement
     if own is None or files.measured is None:
-        return
-    scales = {part.metres(unit) for _, part, _ in _maps(files, fact) if isinstance(part, MapFacts)}
-    if len(scales) > 1:  # floats beside whole numbers: stored values do not compare
         return
     if own.off > _SENSOR_OFF or not 1 / _SENSOR_RATIO < own.ratio < _SENSOR_RATIO:
         sentence = (

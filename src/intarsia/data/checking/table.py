@@ -64,8 +64,7 @@ def _depth_heading(report: DepthReport) -> str:
     dataset, (rows, columns) = report.dataset, report.shapes
     images = ", ".join(f"{len(samples)} {split}" for split, samples in dataset.splits.items())
     total = sum(map(len, dataset.splits.values()))
-    floats = all(dtype.startswith("float") for dtype in report.dtypes)
-    unit = "metres" if report.unit is None or floats else f"{report.unit:g} m a value"
+    unit = "metres" if report.unit is None else f"{report.unit:g} m a value"
     return (
         f"{dataset.name}: {dataset.layout}\n"
         f"images: {images}; {_range(rows)} rows × {_range(columns)} columns, {dataset.pixels.channels} channels; "

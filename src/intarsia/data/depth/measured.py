@@ -36,8 +36,8 @@ def _without_own(sample: DepthSample, others: int = 0, samples: int = 1) -> str:
     if not others:
         return f"`{name}` has no measurements of its own: say how many to draw, such as --measuring 500."
     return (
-        f"`{name}` has no measurements of its own, but {others} of {samples} images have: add them, leave it out "
-        "by --skip, or say what to measure, such as --measuring 500."
+        f"`{name}` has no measurements of its own, but {others} of {samples} images have: add them, leave the image "
+        "out by --skip, or say what to measure, such as --measuring 500."
     )
 
 
