@@ -48,4 +48,5 @@ def test_pixels_without_weight_are_zero_with_a_zero_gradient_however_smooth_thei
     loss = cross_entropy(logits, target, class_weights=torch.tensor([0.0, 1.0]), label_smoothing=0.1)
     loss.backward()
     assert loss.item() == 0
+    assert logits.grad is not None
     assert not logits.grad.any()

@@ -1,6 +1,7 @@
 """A dry run says what would happen, and leaves no trace."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,9 @@ def test_what_is_measured_is_what_takes_the_time(discs: Path, tmp_path: Path, mo
     assert found.validation_seconds == pytest.approx(5 * (1 + 1)), "one image validated, and pictured"
     assert found.epoch_seconds == pytest.approx(3 * 4 + 10)
     assert "22 s an epoch, 44 s in all" in found.text()
+    whole = replace(found, epochs=2, steps_per_epoch=3, steps=6)
+    assert "2 epochs of 3 steps, 6 steps in all" in whole.text()
+    assert "2 epochs of at most 3 steps, 2 steps in all" in replace(whole, steps=2).text()
     assert found.peak_bytes > 2**26
 
 
