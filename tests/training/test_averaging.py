@@ -13,6 +13,7 @@ from intarsia.runs.weights import read_metadata
 from intarsia.training import loop
 from intarsia.training.averaging import begin_average, begun_anew, follow, in_place
 from intarsia.training.state import TrainingState
+from intarsia.training.waiting import Watch
 
 
 def test_it_is_the_exponential_mean_with_a_quick_beginning() -> None:
@@ -78,9 +79,9 @@ def test_a_finer_network_begins_with_what_fits() -> None:
 def test_the_average_is_validated_and_kept(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, real = [], loop.Loop._validate
 
-    def validate(self: loop.Loop, state: TrainingState) -> None:
+    def validate(self: loop.Loop, state: TrainingState, watch: Watch) -> None:
         seen.append({name: tensor.clone() for name, tensor in state.net.state_dict().items()})
-        real(self, state)
+        real(self, state, watch)
 
     monkeypatch.setattr(loop.Loop, "_validate", validate)
     run = run_tiny(discs, tmp_path / "run", epochs=1, ema=0.5)

@@ -84,7 +84,7 @@ SPOILT = [
     (spoil_unit, "nothing says how many metres one is"),
     (spoil_bits, "has 8 bits, too few for depth"),
     (spoil_all, "holds no depth at all"),
-    (spoil_sign, "holds the depth -2 m, but depths are above 0"),
+    (spoil_sign, "holds the depth -2000 m, but depths are above 0"),
     (spoil_size, "has 56 rows × 64 columns, but its depth"),
     (spoil_partner, "1.png` has no depth"),
 ]

@@ -29,6 +29,7 @@ def cross_entropy(
     Raises:
         ArgumentError: the weights are not one a class, or ``label_smoothing`` does not lie in [0, 1).
 
+    >>> import torch
     >>> cross_entropy(torch.zeros(1, 4, 1, 2), torch.tensor([[[3, 255]]])).item() == torch.tensor(4.0).log().item()
     True
     """

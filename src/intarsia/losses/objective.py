@@ -41,6 +41,7 @@ class Objective(nn.Module):
         options: of the losses in the sum, by the loss's name, as its function takes them.
         class_weights: one number a class, for all losses of pixels.
 
+    >>> import torch
     >>> objective = Objective({"focal": 1.0, "dice": 0.5, "aaf": 1.0}, classes=3, options={"focal": {"gamma": 1.0}})
     >>> [name for name, _ in objective.named_parameters()]
     ['pairs.0.edge', 'pairs.0.not_edge']

@@ -34,6 +34,8 @@ def ohem_cross_entropy(
         ArgumentError: ``threshold`` does not lie in (0, 1], ``min_kept`` is negative, or the weights are not one a
             class.
 
+    >>> import torch
+    >>> import torch.nn.functional as F
     >>> confident, wrong = torch.tensor([[5.0, -5.0]]), torch.tensor([[-1.0, 1.0]])
     >>> logits = torch.stack([confident, wrong], dim=-1)[..., None, :]  # two classes, one row of two pixels
     >>> ohem_cross_entropy(logits, torch.tensor([[[0, 0]]])).item() == F.cross_entropy(wrong, torch.tensor([0])).item()
