@@ -167,7 +167,8 @@ def assemble(name: str, found: Found, classes: Classes, pixels: PixelFormat, max
     """The dataset of what a layout's reader found."""
     splits = {
         split: tuple(
-            FileSample(pair.name, pair.image, pair.mask, classes, pixels, max_pixels, found.spelling) for pair in pairs
+            FileSample(pair.name, pair.image, pair.mask, classes, found.spelling, pixels=pixels, max_pixels=max_pixels)
+            for pair in pairs
         )
         for split, pairs in found.splits.items()
     }

@@ -1,6 +1,7 @@
 """`open_depth`: from a path, or the name of a built-in scene, to a set of images with depths."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from intarsia.data.decoding import MAX_PIXELS
@@ -118,11 +119,9 @@ def is_depth_source(source: str | Path) -> bool:
 
 def assemble_depth(name: str, found: DepthFound, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> DepthDataset:
     """The set of what a layout's reader found."""
+    read = partial(FileDepthSample, unit=found.unit, pixels=pixels, max_pixels=max_pixels)
     splits = {
-        split: tuple(
-            FileDepthSample(one.name, one.image, one.depth, one.measured, found.unit, pixels, max_pixels, one.camera)
-            for one in files
-        )
+        split: tuple(read(one.name, one.image, one.depth, one.measured, calibration=one.camera) for one in files)
         for split, files in found.splits.items()
     }
     return DepthDataset(name, found.layout, splits, pixels)
