@@ -13,9 +13,10 @@ from intarsia.data.classes import Classes
 from intarsia.data.colours import default_colour
 from intarsia.data.dataset import Dataset, ImageFile
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.data.images import IMAGE_EXTENSIONS, PixelFormat
+from intarsia.data.images import IMAGE_EXTENSIONS, PixelFormat, pixel_format
 from intarsia.data.listing import Ledger, pictures_in, split_folders
-from intarsia.data.open import WNID, existing_folder, is_sample, name_of, pixel_format
+from intarsia.data.open import WNID
+from intarsia.data.source import existing_folder, is_sample, name_of
 from intarsia.data.split import completed
 from intarsia.errors import DataError
 from intarsia.shapes import Mask, Window

@@ -10,19 +10,10 @@ from intarsia.data.depth.kitti import find_kitti, looks_like_kitti
 from intarsia.data.depth.layouts import DepthFound, find_plain, looks_plain
 from intarsia.data.depth.motorcycle import motorcycle
 from intarsia.data.depth.nyu import LABELLED, open_nyu
-from intarsia.data.images import PixelFormat
+from intarsia.data.images import PixelFormat, pixel_format
 from intarsia.data.listing import Ledger
-from intarsia.data.open import (
-    SAMPLES,
-    check_skipped,
-    existing_folder,
-    expanded,
-    first_problem,
-    is_sample,
-    name_of,
-    name_of_sample,
-    pixel_format,
-)
+from intarsia.data.open import SAMPLES, check_skipped, first_problem
+from intarsia.data.source import existing_folder, expanded, is_sample, name_of, name_of_sample
 from intarsia.errors import DataError, UnknownNameError
 
 DEPTH_SAMPLES: dict[str, Callable[[], DepthDataset]] = {"motorcycle": motorcycle}
