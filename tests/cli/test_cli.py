@@ -8,6 +8,7 @@ from shutil import copytree
 
 import numpy as np
 import pytest
+from commands import Capture, complaint
 from PIL import Image
 from tiny import TINY
 
@@ -19,18 +20,6 @@ SMALL = """
     --model unet --backbone test_resnet --options.widths 8,8,8,8,8 --no-pretrained --epochs 1
     --batch-size 2 --crop-size 32 --precision float32 --memory-format contiguous
 """.split()  # noqa: SIM905
-
-Capture = pytest.CaptureFixture[str]
-
-
-def complaint(capsys: Capture, *arguments: str | Path, status: int = 1) -> str:
-    """The one sentence that a wrong command line gets."""
-    assert main([str(argument) for argument in arguments]) == status
-    printed = capsys.readouterr()
-    lines = [line for line in printed.err.splitlines() if line.startswith("intarsia: ")]
-    assert len(lines) == 1, printed.err
-    assert "Traceback" not in printed.err
-    return lines[0]
 
 
 def test_what_the_package_logs_is_said(capsys: Capture) -> None:
@@ -158,7 +147,8 @@ MISTAKES = [
     (["evaluate", "RUN", "NOWHERE"], 1, "NOWHERE"),
     (["evaluate", "RUN", "DISCS", "--split", "holdout"], 1, "has no split `holdout`"),
     (["evaluate", "RUN", "DISCS", "--boundary", "near"], 1, "`--boundary` (=near) must be numbers with commas"),
-    (["evaluate", "RUN", "DISCS", "--boundary", "0"], 1, "`radii` (=(0.0,)) must be positive distances in pixels"),
+    (["evaluate", "RUN", "DISCS", "--boundary", "0"], 1, "`--boundary` (=0) must be positive distances in pixels"),
+    (["evaluate", "RUN", "DISCS", "--boundary", "1,1"], 1, "`--boundary` (=1,1) must differ in their first six digits"),
     (["predict", "NOWHERE", "DISCS"], 1, "There is no run"),
     (["predict", "RUN", "NOWHERE"], 1, "names no image"),
     (["predict", "RUN"], 2, "requires an argument"),
