@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.ablations import bench
+from intarsia.ablations import network_bench
 from intarsia.ablations.affinity import AFFINITY, AGAINST, CRF_SLOW, FIRST, LONGER, METHODS, RATE, SCORED
 from intarsia.ablations.affinity_costs import AffinityCost, costs_of, measure_affinity
 from intarsia.ablations.affinity_page import SHOWN, affinity_page
-from intarsia.ablations.bench import Bench
 from intarsia.ablations.border_picture import COLUMNS, MAGNIFIED, border_picture, busiest
 from intarsia.ablations.evidence import Evidence
+from intarsia.ablations.network_bench import NetworkBench
 from intarsia.ablations.scoring import SCORES, judged
-from intarsia.ablations.trials import Result, Trial, perform, prepare_data
+from intarsia.ablations.trials import Trial, perform, prepare_data
 from intarsia.ablations.variant import JUDGING, MOSAICS, SEEDS, Mosaics, Variant
+from intarsia.ablations.work import Result
 from intarsia.cli.main import main
 from intarsia.energies.crf_settings import CRFSettings
 from intarsia.inference import load
@@ -186,12 +187,12 @@ def test_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def done(some: list[Trial], *_: object) -> None:
         asked.append(len(some))
 
-    monkeypatch.setattr(bench, "perform_all", done)
-    monkeypatch.setattr(bench, "prepare_data", lambda *_: None)
+    monkeypatch.setattr(network_bench, "perform_all", done)
+    monkeypatch.setattr(network_bench, "prepare_data", lambda *_: None)
     monkeypatch.setattr(Trial, "result", lambda trial: found.results[trial.variant.key(MOSAICS)][trial.seed])
-    monkeypatch.setattr(bench, "border_picture", lambda shown: np.full((4, len(shown), 3), 7, np.uint8))
-    monkeypatch.setattr(bench, "measure_affinity", lambda some, _: {trial.name: COST for trial in some})
-    Bench(tmp_path / "runs", say=lambda _: None).affinity(tmp_path / "affinity.md")
+    monkeypatch.setattr(network_bench, "border_picture", lambda shown: np.full((4, len(shown), 3), 7, np.uint8))
+    monkeypatch.setattr(network_bench, "measure_affinity", lambda some, _: {trial.name: COST for trial in some})
+    NetworkBench(tmp_path / "runs", say=lambda _: None).affinity(tmp_path / "affinity.md")
     assert asked == [
         3 * 2,
         3 * (len(AGAINST) + 1),
@@ -219,7 +220,7 @@ def test_refusals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "prepare_data", lambda *_: pytest.fail("began before it refused"))
+    monkeypatch.setattr(network_bench, "prepare_data", lambda *_: pytest.fail("began before it refused"))
     (tmp_path / "FOLDER").mkdir()
     assert main(["bench", "affinity", *arguments]) == 1
     assert sentence in capsys.readouterr().err

@@ -35,8 +35,8 @@ def bench(
         processes: Trainings at a time, each with one thread.
     """
     from intarsia.ablations.affinity import MOSAICS
-    from intarsia.ablations.bench import Bench
     from intarsia.ablations.depth_bench import DepthBench
+    from intarsia.ablations.network_bench import NetworkBench
     from intarsia.errors import ArgumentError
 
     page = out or runs / f"{what}.md"
@@ -44,10 +44,12 @@ def bench(
         if only:
             raise ArgumentError(f"`only` (={' '.join(only)}) names claims or models; leave it out for bench {what}.")
         write = (
-            DepthBench(runs, processes).write if what == "depth" else Bench(runs, processes, mosaics=MOSAICS).affinity
+            DepthBench(runs, processes).write
+            if what == "depth"
+            else NetworkBench(runs, processes, mosaics=MOSAICS).affinity
         )
         write(page)
         return
-    made = Bench(runs, processes)
+    made = NetworkBench(runs, processes)
     run = made.claims if what == "claims" else made.models
     run(page, only)
