@@ -6,6 +6,11 @@ import pytest
 
 from intarsia.cli.main import main
 
+SMALL = """
+    --model unet --backbone test_resnet --options.widths 8,8,8,8,8 --no-pretrained --epochs 1
+    --batch-size 2 --crop-size 32 --precision float32 --memory-format contiguous
+""".split()  # noqa: SIM905
+
 Capture = pytest.CaptureFixture[str]
 
 
