@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from PIL import Image
 from tiny import at_step, run_tiny, same_runs, saved_step, write_discs
 from together import Killed, together
 from torch import nn
@@ -38,7 +39,9 @@ OPTIONS: dict[str, Any] = {
     "ema": 0.9,
     "precise_batch_norm": 2,
     "class_weights": "inverse",
-    "stages": [{"steps": 4}, {"steps": 2, "freeze_batch_norm": True, "optimiser": "continue"}],
+    "image_weights": "rarity",
+    "class_crops": 0.5,
+    "stages": [{"steps": 4}, {"steps": 2, "freeze_batch_norm": True, "optimiser": "continue", "hard_classes": "auto"}],
 }
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe, and what one process does instead
     "20 steps": ("photos", {"steps": 20}, {"batch_size": 4}),
@@ -94,6 +97,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     for name, count in IMAGES.items():
         write_discs(folder / name, count)
+    for path in sorted((folder / "photos" / "masks").iterdir())[::3]:  # so that a class is rare
+        Image.fromarray(np.zeros_like(Image.open(path))).save(path)
     return folder
 
 
