@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.ablations import bench
+from intarsia.ablations import network_bench
 from intarsia.ablations.affinity import AFFINITY, AGAINST, CRF_SLOW, FIRST, LONGER, METHODS, RATE, SCORED
 from intarsia.ablations.affinity_costs import AffinityCost, costs_of, measure_affinity
 from intarsia.ablations.affinity_page import SHOWN, affinity_page
-from intarsia.ablations.bench import Bench
 from intarsia.ablations.border_picture import COLUMNS, MAGNIFIED, border_picture, busiest
 from intarsia.ablations.evidence import Evidence
+from intarsia.ablations.mosaics import JUDGING, MOSAICS, Mosaics
+from intarsia.ablations.network_bench import NetworkBench
 from intarsia.ablations.scoring import SCORES, judged
-from intarsia.ablations.trials import Result, Trial, perform, prepare_data
-from intarsia.ablations.variant import JUDGING, MOSAICS, SEEDS, Mosaics, Variant
+from intarsia.ablations.trials import Trial, perform, prepare_data
+from intarsia.ablations.variant import SEEDS, Variant
+from intarsia.ablations.work import Result
 from intarsia.cli.main import main
 from intarsia.energies.crf_settings import CRFSettings
 from intarsia.inference import load
@@ -27,7 +29,7 @@ from intarsia.metrics import boundary_scores
 from intarsia.runs import Recipe, Run
 from intarsia.runs.refinement import Fit, Refinement
 
-SMALL = Mosaics(train=4, val=2, size=64)
+SMALL = Mosaics(train=4, val=2, size=64, judged=2)
 TINY: dict[str, Any] = {"model": "fcn8s", "backbone": "test_resnet", "pretrained": False, "batch_size": 2}
 BEFORE = Variant("first", TINY)
 AFTER = Variant("trained on", TINY | {"learning_rate": 1e-4}, ("boundary_f_2",), BEFORE)
@@ -46,7 +48,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     """The last of three that begin one with the other, asked for alone."""
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr("intarsia.inference.fitting.fit_refinement", lambda *_, **__: fitted(held_out=0.6))
-    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 2)
     runs = tmp_path_factory.mktemp("runs")
     prepare_data(SMALL, runs)
     made = {variant.label: Trial(variant, SMALL, 0, runs) for variant in (BEFORE, AFTER, BEHIND)}
@@ -80,7 +81,6 @@ def test_what_is_fitted_is_the_run_before_with_a_crf_behind(chain: dict[str, Tri
 
 def test_what_does_not_help_others_is_not_put_behind(chain: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intarsia.inference.fitting.fit_refinement", lambda *_, **__: fitted(held_out=0.4))
-    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 1)
     trial = replace(chain["fitted"], variant=replace(BEHIND, settings=BEHIND.settings | {"power": 0.8}))
     perform(trial)
     assert not Run(trial.folder).refinement_path.exists()
@@ -88,7 +88,6 @@ def test_what_does_not_help_others_is_not_put_behind(chain: dict[str, Trial], mo
 
 
 def test_borders_are_scored_on_mosaics_of_their_own(chain: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 2)
     trial = chain["trained on"]
     result, segmenter = trial.result(), load(trial.folder)
     assert result is not None
@@ -186,12 +185,12 @@ def test_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def done(some: list[Trial], *_: object) -> None:
         asked.append(len(some))
 
-    monkeypatch.setattr(bench, "perform_all", done)
-    monkeypatch.setattr(bench, "prepare_data", lambda *_: None)
+    monkeypatch.setattr(network_bench, "perform_all", done)
+    monkeypatch.setattr(network_bench, "prepare_data", lambda *_: None)
     monkeypatch.setattr(Trial, "result", lambda trial: found.results[trial.variant.key(MOSAICS)][trial.seed])
-    monkeypatch.setattr(bench, "border_picture", lambda shown: np.full((4, len(shown), 3), 7, np.uint8))
-    monkeypatch.setattr(bench, "measure_affinity", lambda some, _: {trial.name: COST for trial in some})
-    Bench(tmp_path / "runs", say=lambda _: None).affinity(tmp_path / "affinity.md")
+    monkeypatch.setattr(network_bench, "border_picture", lambda shown: np.full((4, len(shown), 3), 7, np.uint8))
+    monkeypatch.setattr(network_bench, "measure_affinity", lambda some, _: {trial.name: COST for trial in some})
+    NetworkBench(tmp_path / "runs", say=lambda _: None).affinity(tmp_path / "affinity.md")
     assert asked == [
         3 * 2,
         3 * (len(AGAINST) + 1),
@@ -219,7 +218,7 @@ def test_refusals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "prepare_data", lambda *_: pytest.fail("began before it refused"))
+    monkeypatch.setattr(network_bench, "prepare_data", lambda *_: pytest.fail("began before it refused"))
     (tmp_path / "FOLDER").mkdir()
     assert main(["bench", "affinity", *arguments]) == 1
     assert sentence in capsys.readouterr().err

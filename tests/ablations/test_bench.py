@@ -10,17 +10,18 @@ import pytest
 from PIL import Image
 
 from intarsia import __version__
-from intarsia.ablations import bench, costs, evidence, variant
-from intarsia.ablations.bench import Bench, distinct
+from intarsia.ablations import costs, evidence, network_bench, variant
 from intarsia.ablations.claims import CLAIMS
 from intarsia.ablations.claims_page import claims_page, pictures
 from intarsia.ablations.costs import Cost
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import Evidence
+from intarsia.ablations.mosaics import MOSAICS, Mosaics
+from intarsia.ablations.network_bench import NetworkBench, distinct
 from intarsia.ablations.systems import SYSTEMS
 from intarsia.ablations.systems_page import with_measured
-from intarsia.ablations.trials import Result
-from intarsia.ablations.variant import MOSAICS, SEEDS, Mosaics, Variant
+from intarsia.ablations.variant import SEEDS, Variant
+from intarsia.ablations.work import Result
 from intarsia.cli.main import main
 from intarsia.errors import ArgumentError, RunError, UnknownNameError
 from intarsia.files import write_text
@@ -48,7 +49,7 @@ def test_one_claim_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(variant, "BASE", variant.BASE | {"backbone": "test_resnet", "pretrained": False})
     monkeypatch.setattr(costs, "_measure", lambda *_: COST)
     lines: list[str] = []
-    made = Bench(tmp_path / "runs", 1, lines.append, Mosaics(train=16, val=2, size=32))
+    made = NetworkBench(tmp_path / "runs", 1, lines.append, Mosaics(train=16, val=2, size=32))
     out = tmp_path / "docs" / "claims.md"
     made.claims(out, only=["fcn_deconvolution"])
     assert lines[0] == "6 trainings, 0 of them done before."
@@ -65,10 +66,10 @@ def test_one_claim_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_systems_page_and_each_systems_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bench, "_evidence", lambda *_: made_up())
+    monkeypatch.setattr(NetworkBench, "_evidence", lambda *_: made_up())
     for name in ("unet", "danet"):
         write_text(tmp_path / "models" / f"{name}.md", f"# {name}\n\n## Measured here\n\nold\n\n## Last\n\nend\n")
-    Bench(tmp_path / "runs", say=lambda _: None).models(tmp_path / "systems.md", only=["unet", "fcn16s"])
+    NetworkBench(tmp_path / "runs", say=lambda _: None).models(tmp_path / "systems.md", only=["unet", "fcn16s"])
     text = (tmp_path / "systems.md").read_text()
     assert text.startswith("# 2 of 15 systems on one backbone\n\nSystems that the command below names, trained")
     assert f"`intarsia bench models --only unet fcn16s --out {tmp_path}/systems.md --runs {tmp_path}/runs`" in text
@@ -87,9 +88,9 @@ def test_the_systems_page_and_each_systems_own(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_claim_about_patterns_gets_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bench, "_evidence", lambda *_: made_up())
-    monkeypatch.setattr(bench, "logits_picture", lambda trials: np.full((4, len(trials), 3), 7, np.uint8))
-    Bench(tmp_path / "runs", say=lambda _: None).claims(tmp_path / "claims.md", only=["checkerboard", "gates"])
+    monkeypatch.setattr(NetworkBench, "_evidence", lambda *_: made_up())
+    monkeypatch.setattr(network_bench, "logits_picture", lambda trials: np.full((4, len(trials), 3), 7, np.uint8))
+    NetworkBench(tmp_path / "runs", say=lambda _: None).claims(tmp_path / "claims.md", only=["checkerboard", "gates"])
     with Image.open(tmp_path / "pictures" / "claims" / "checkerboard_logits.png") as picture:
         assert picture.size == (len(CLAIMS["checkerboard"].variants), 4)
     assert {path.name for path in (tmp_path / "pictures" / "claims").iterdir()} == {
@@ -197,7 +198,7 @@ def test_refusals(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "perform_all", lambda *_: pytest.fail("trained before it refused"))
+    monkeypatch.setattr(network_bench, "perform_all", lambda *_: pytest.fail("trained before it refused"))
     file = tmp_path / "FILE"
     file.write_text("")
     (tmp_path / "FOLDER").mkdir()
@@ -207,12 +208,12 @@ def test_refusals(
 
 def test_refusals_are_errors_of_ours(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="must be at least 1; 2 suit two cores"):
-        Bench(tmp_path, processes=0)
+        NetworkBench(tmp_path, processes=0)
     with pytest.raises(UnknownNameError, match="There is no claim `skips`"):
-        Bench(tmp_path).claims(tmp_path / "page.md", only=["skips"])
+        NetworkBench(tmp_path).claims(tmp_path / "page.md", only=["skips"])
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="is no folder that can be written to"):
-        Bench(tmp_path / "file").claims(tmp_path / "page.md")
+        NetworkBench(tmp_path / "file").claims(tmp_path / "page.md")
 
 
 def test_a_variant_of_several_claims_takes_the_scores_of_all() -> None:

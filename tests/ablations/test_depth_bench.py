@@ -15,8 +15,8 @@ from intarsia.ablations.depth_bench import DepthBench
 from intarsia.ablations.depth_page import SCORES, DepthEvidence, depth_page
 from intarsia.ablations.depth_pictures import CELL, TRAIN, VAL, answers_picture, split_picture
 from intarsia.ablations.depth_trials import DepthTrial, prepare_cuttings
-from intarsia.ablations.trials import Result
 from intarsia.ablations.variant import SEEDS
+from intarsia.ablations.work import Result
 from intarsia.cli.main import main
 from intarsia.data import generator_for
 from intarsia.data.depth import Measuring, linear_fill, measure, open_depth

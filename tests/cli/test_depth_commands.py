@@ -86,7 +86,7 @@ def test_images_are_predicted_from_measurements_beside_them(
     np.save(sparse / "plane_0.npy", np.zeros((36, 44), np.float32))
     assert main(["predict", str(run), str(images), "--sparse", str(sparse), "--out", str(tmp_path / "other")]) == 1
     printed = capsys.readouterr()
-    assert "plane_0.npy` holds no depth at all, only zeros" in printed.err
+    assert "plane_0.npy` holds no depth at all, only 0, NaN or ∞" in printed.err
     assert "1 of 2 depth maps are in" in printed.out
 
 

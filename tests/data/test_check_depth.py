@@ -78,7 +78,7 @@ ODD = [
     # kind, severity, what lies in depth/0, sentence
     ("bits", "error", (MILLIMETRES // 32).astype(np.uint8), "has 8 bits, too few for depth"),
     ("bands", "error", np.repeat((MILLIMETRES // 32).astype(np.uint8)[:, :, None], 3, 2), "has 3 bands, but depth has"),
-    ("empty", "error", MILLIMETRES * 0, "holds no depth at all, only zeros"),
+    ("empty", "error", MILLIMETRES * 0, "holds no depth at all, only 0, NaN or"),
     ("negative", "error", MILLIMETRES.astype(np.int32) - 1500, r"holds the depth -0\.\d+ m, but depths are above 0"),
     ("size", "error", MILLIMETRES[:4], r"6 rows × 8 columns, but its depth `.*0.\w+` has 4 × 8: they must be equal"),
     ("constant", "warning", MILLIMETRES * 0 + 2500, "is 2.5 m everywhere: if that is no wall"),

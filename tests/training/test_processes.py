@@ -52,6 +52,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe
     "uneven": ("few", {"epochs": 2, "batch_size": 4}, {"batch_size": 8}),
     "heads": ("photos", {"steps": 2, **HEADS}, {"batch_size": 4}),
     "pairs": ("few", {"epochs": 2, "loss": "cross_entropy+aaf"}, {"batch_size": 4}),
+    "images": ("photos", {"steps": 2, "loss": "ohem+dice+lovasz", "average": "images"}, {"batch_size": 4}),
     "options": ("photos", {**OPTIONS, "batch_size": 1, "loss": "focal"}, {"batch_size": 2}),
 }
 
@@ -124,7 +125,7 @@ def alone(folder: Path) -> Callable[[str], Record]:
     return find
 
 
-@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads", "options"])
+@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads", "images", "options"])
 def test_two_processes_learn_what_one_does_with_twice_the_batch(
     name: str, both: list[Any], alone: Callable[[str], Record]
 ) -> None:

@@ -4,42 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.ablations.bench import RUNS, check_places, write_picture
+from intarsia.ablations.bench import Bench, check_places, write_picture
 from intarsia.ablations.depth import COUNTS, JUDGED, VARIANTS
 from intarsia.ablations.depth_page import ANSWERS, CHART, SPLIT, DepthEvidence, chart, depth_page
 from intarsia.ablations.depth_pictures import answers_picture, split_picture
 from intarsia.ablations.depth_trials import DepthTrial, beginning, prepare_cuttings
-from intarsia.ablations.trials import Result
 from intarsia.ablations.variant import SEEDS
-from intarsia.ablations.workers import Say, perform_all
-from intarsia.errors import ArgumentError
+from intarsia.ablations.work import Result
+from intarsia.ablations.workers import perform_all
 from intarsia.files import write_text
 
 CUTTINGS = 800
 
 
 @dataclass(frozen=True)
-class DepthBench:
-    """Trains every variant of depth completion with three seeds, and writes a page of what came out.
+class DepthBench(Bench):
+    """Trains every variant of depth completion; ``train``: how many cuttings of the scene it sees, each once."""
 
-    Attributes:
-        runs: where trainings and results are kept; what is finished there is not repeated.
-        processes: how many trainings at a time, each with one thread.
-        say: takes a line of progress.
-        train: how many cuttings of the scene a training sees, each once.
-
-    Raises:
-        ArgumentError: less than one process.
-    """
-
-    runs: Path
-    processes: int = 2
-    say: Say = print
     train: int = CUTTINGS
-
-    def __post_init__(self) -> None:
-        if self.processes < 1:
-            raise ArgumentError(f"`processes` (={self.processes}) must be at least 1; 2 suit two cores.")
 
     def trials(self) -> list[DepthTrial]:
         """Seed by seed: after a third of the time there is one result of each; the count of the pictures first."""
@@ -68,8 +50,7 @@ class DepthBench:
         write_picture(out.parent / SPLIT, split_picture())
         write_picture(out.parent / ANSWERS, answers_picture(shown, JUDGED))
         write_text(out.parent / CHART, chart(evidence))
-        kept = [] if self.runs == RUNS else ["--runs", str(self.runs)]
-        write_text(out, depth_page(evidence, " ".join(["intarsia bench depth --out", str(out), *kept])))
+        write_text(out, depth_page(evidence, self.command("depth", out)))
         self.say(f"Written: `{out}`.")
 
 

@@ -9,8 +9,8 @@ from intarsia.ablations.depth import AGAINST, BASE, COUNTS, CSPN, FILLS, JUDGED,
 from intarsia.ablations.depth_trials import DRAWS, NETWORK
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import mean_and_range, table
-from intarsia.ablations.trials import Result
 from intarsia.ablations.variant import SEEDS
+from intarsia.ablations.work import Result
 
 CHART = "pictures/depth/scores.svg"
 SPLIT, ANSWERS = "pictures/depth/split.png", "pictures/depth/answers.png"

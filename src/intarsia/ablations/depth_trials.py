@@ -1,9 +1,9 @@
-"""One training for depth with one seed, judged beside the fills: done once, and kept as one small file."""
+"""One training for depth with one seed, judged beside the fills."""
 
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from intarsia.ablations.depth import DepthVariant
-from intarsia.ablations.trials import SAVE_NEVER, Result, kept_at, machine
+from intarsia.ablations.work import Result, Work, machine, trained
 from intarsia.data import generator_for
 from intarsia.data.depth import Measuring, measure, open_depth, write_depth
 from intarsia.data.depth.files import UNIT, UNIT_FILE
@@ -25,7 +25,7 @@ NETWORK = "network"
 
 
 @dataclass(frozen=True)
-class DepthTrial:
+class DepthTrial(Work):
     """A variant, how many depths are measured, and a seed; ``train`` cuttings of the scene to learn from."""
 
     variant: DepthVariant
@@ -33,11 +33,6 @@ class DepthTrial:
     seed: int
     train: int
     runs: Path
-
-    @property
-    def name(self) -> str:
-        """Of its files."""
-        return f"{self.kind}-seed{self.seed}"
 
     @property
     def kind(self) -> str:
@@ -49,37 +44,12 @@ class DepthTrial:
         """The cuttings' folder."""
         return self.runs / f"motorcycle_{self.train}"
 
-    @property
-    def folder(self) -> Path:
-        """The run."""
-        return self.runs / "trainings" / self.name
-
-    @property
-    def path(self) -> Path:
-        """The result."""
-        return self.runs / "results" / f"{self.name}.json"
-
-    def kept(self) -> Result | None:
-        """What is kept, if it is whole."""
-        return kept_at(self.path)
-
-    def result(self) -> Result | None:
-        """The same: a trial of depth takes all of its scores at once."""
-        return self.kept()
-
     def perform(self) -> Result:
         """Train from the beginning, judge, keep the result and, of the run, the weights."""
-        from intarsia.training import train
-
-        shutil.rmtree(self.folder, ignore_errors=True)
-        recipe = self.variant.recipe(self.count, self.data, self.seed)
-        run = train(recipe, out=self.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
-        run.checkpoint_path.unlink()
+        run = trained(self.variant.recipe(self.count, self.data, self.seed), self.folder)
         run.last_weights_path.unlink()  # one epoch: they are the best as well
         last = run.history()[-1]
-        result = Result(judged(self.folder, self.count), last["loss"], last["seconds"], machine())
-        write_text(self.path, json.dumps(asdict(result), indent=2) + "\n")
-        return result
+        return self.keep(Result(judged(self.folder, self.count), last["loss"], last["seconds"], machine()))
 
     def told(self, result: Result) -> str:
         """What was trained, and what came out."""

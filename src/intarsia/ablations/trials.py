@@ -1,49 +1,27 @@
-"""One training of one variant with one seed: done once, and kept as one small file."""
+"""One training of one variant with one seed, and its scores."""
 
-import json
-import os
-import platform
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-import intarsia
+from intarsia.ablations.mosaics import CHOOSING, Mosaics
 from intarsia.ablations.scoring import SCORES
-from intarsia.ablations.variant import CHOOSING, Mosaics, Variant
+from intarsia.ablations.variant import Variant
+from intarsia.ablations.work import Result, Work, machine, trained
 from intarsia.data import write_folder
-from intarsia.files import write_text
 from intarsia.runs import Run
 
-SAVE_NEVER = 1e9  # minutes: an interrupted training is done again
 CHOSEN_ON = 16  # mosaics that choose the settings of a dense CRF; as many others accept them
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a trial came to: scores by name, how long the training took, and the versions and machine (older: "")."""
-
-    scores: Mapping[str, float]
-    loss: float
-    seconds: float
-    taken_with: str = ""
-
-
-@dataclass(frozen=True)
-class Trial:
+class Trial(Work):
     """A variant and a seed, and where what they come to is kept."""
 
     variant: Variant
     mosaics: Mosaics
     seed: int
     runs: Path
-
-    @property
-    def name(self) -> str:
-        """Of its files."""
-        return f"{self.kind}-seed{self.seed}"
 
     @property
     def kind(self) -> str:
@@ -59,20 +37,6 @@ class Trial:
     def data(self) -> Path:
         """The mosaics' folder."""
         return self.runs / self.mosaics.name
-
-    @property
-    def folder(self) -> Path:
-        """The run."""
-        return self.runs / "trainings" / self.name
-
-    @property
-    def path(self) -> Path:
-        """The result."""
-        return self.runs / "results" / f"{self.name}.json"
-
-    def kept(self) -> Result | None:
-        """What is kept, if it is whole."""
-        return kept_at(self.path)
 
     def result(self) -> Result | None:
         """What is kept, if it holds all scores that the variant asks for."""
@@ -91,14 +55,6 @@ class Trial:
         """What was trained, and what came out."""
         what = f"{self.variant.settings['model']}, {self.variant.label}, seed {self.seed}"
         return f"{what}: mean IoU {result.scores['mean_iou']:.3f}"
-
-
-def kept_at(path: Path) -> Result | None:
-    """A result, if it is there and whole."""
-    try:
-        return TypeAdapter(Result).validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
 
 
 def prepare_data(mosaics: Mosaics, runs: Path) -> None:
@@ -123,19 +79,14 @@ def perform(trial: Trial) -> Result:
             assert take is not None, f"the training takes {name}"
             taken[name] = take(segmenter, trial.mosaics)
         result = replace(result, scores=taken)
-    write_text(trial.path, json.dumps(asdict(result), indent=2) + "\n")
-    return result
+    return trial.keep(result)
 
 
 def _trained(trial: Trial) -> Result:
-    """Trained from the beginning; of the run the weights stay, without the checkpoint."""
-    from intarsia.training import train
-
-    shutil.rmtree(trial.folder, ignore_errors=True)
+    """From the beginning, or from what the trial before left."""
     before = None if trial.before is None else _left_by(trial.before)
     recipe = trial.variant.recipe(trial.mosaics, trial.data, trial.seed, before)
-    run = train(recipe, out=trial.folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
-    run.checkpoint_path.unlink()
+    run = trained(recipe, trial.folder, trial.variant.processes)
     last = run.history()[-1]
     scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]}
     return Result(scores, last["loss"], last["seconds"], machine())
@@ -163,10 +114,3 @@ def _fitted(trial: Trial) -> Result:
     scores = evaluate(trial.folder, trial.data)
     named = {name: getattr(scores, name) for name in ("mean_iou", "pixel_accuracy")}
     return replace(perform(trial.before), scores=named, seconds=found.fit.seconds)
-
-
-def machine() -> str:
-    """What a result is taken with."""
-    import torch
-
-    return f"intarsia {intarsia.__version__}, torch {torch.__version__}, {platform.machine()}, {os.cpu_count()} cores"

@@ -8,45 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol, runtime_checkable
 
-from intarsia.ablations.trials import Result
+from intarsia.ablations.work import Result, Work
 from intarsia.errors import Interrupted, RunError
 
 Say = Callable[[str], None]
 
 STOPPED = "Stopped; what is finished is kept, and the same command goes on from there."
-
-
-@runtime_checkable  # for the checks of types in tests
-class Work(Protocol):
-    """A trial: done once, and kept."""
-
-    @property
-    def name(self) -> str:
-        """Of its files."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """What names of the same training with other seeds begin with."""
-        ...
-
-    def kept(self) -> Result | None:
-        """What is kept, if it is whole."""
-        ...
-
-    def result(self) -> Result | None:
-        """What is kept, if nothing is missing."""
-        ...
-
-    def perform(self) -> Result:
-        """Do what is missing, and keep it."""
-        ...
-
-    def told(self, result: Result) -> str:
-        """What was done, and what came out."""
-        ...
 
 
 def perform_all(trials: Sequence[Work], processes: int, say: Say) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from intarsia.affinity.devices import has_kernels
 from intarsia.affinity.in_pytorch import diffuse_maps
-from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
+from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, check_one_grid, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.diffusion.back import diffuse_back
 from intarsia.kernels.diffusion.shares import shares_of
@@ -112,11 +112,7 @@ def _check(h0: Tensor, guidance: Tensor, steps: int, kernel_size: int, sparse: T
             f"`guidance` has {guidance.shape[1]} channels and must have {kernel_size**2 - 1}, one for each neighbour "
             f"of a {kernel_size}×{kernel_size} kernel; its last convolution needs as many outputs."
         )
-    if h0.shape[0] != guidance.shape[0] or h0.shape[2:] != guidance.shape[2:]:
-        raise ArgumentError(
-            f"`h0` {tuple(h0.shape)} and `guidance` {tuple(guidance.shape)} must agree in batch, height and width; "
-            "resize one of them."
-        )
+    check_one_grid(h0=h0, guidance=guidance)
     if sparse is not None and sparse.shape != h0.shape:
         raise ArgumentError(f"`sparse` {tuple(sparse.shape)} must have the shape of `h0`, {tuple(h0.shape)}.")
 

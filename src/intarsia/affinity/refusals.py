@@ -26,6 +26,16 @@ def check_one_device(**tensors: Tensor) -> None:
             )
 
 
+def check_one_grid(**maps: Tensor) -> None:
+    """Refuse maps of different batches, heights or widths: two tensors whose last two axes are rows and columns."""
+    (name, first), (other, second) = maps.items()
+    if first.shape[0] != second.shape[0] or first.shape[-2:] != second.shape[-2:]:
+        raise ArgumentError(
+            f"`{name}` {tuple(first.shape)} and `{other}` {tuple(second.shape)} must agree in batch, height and width; "
+            "resize one of them."
+        )
+
+
 def check_finite(result: Tensor, **tensors: Tensor) -> None:
     """Refuse the tensors that make a result infinite or NaN; without such a result they are not looked at."""
     if bool(result.isfinite().all()):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from intarsia.affinity.devices import has_kernels
 from intarsia.affinity.in_pytorch import propagate_lines, propagate_lines_back
-from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, exact_dtype
+from intarsia.affinity.refusals import check_finite, check_floating, check_one_device, check_one_grid, exact_dtype
 from intarsia.errors import ArgumentError
 from intarsia.kernels.parts import in_parts
 from intarsia.kernels.propagation.back import propagate_back
@@ -88,11 +88,7 @@ def _check_shapes(x: Tensor, gates: Tensor) -> None:
             f"`gates` {tuple(gates.shape)} have {gates.shape[1]} ways of {gates.shape[2]} channels: there must be 3 "
             f"ways or 1, with the {x.shape[1]} channels of `x` or 1; `unflatten(1, (3, {x.shape[1]}))` splits guidance."
         )
-    if gates.shape[0] != x.shape[0] or gates.shape[3:] != x.shape[2:]:
-        raise ArgumentError(
-            f"`x` {tuple(x.shape)} and `gates` {tuple(gates.shape)} must agree in batch, height and "
-            "width; resize one of them."
-        )
+    check_one_grid(x=x, gates=gates)
 
 
 @torch.library.custom_op("intarsia::spatial_propagation", mutates_args=())

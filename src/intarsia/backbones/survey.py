@@ -168,11 +168,11 @@ def bare_copy(net: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _run(probe: nn.Module, pixels: int) -> object:
-    with _NormsLeftOut():
+    with NormsLeftOut():
         return probe(torch.empty(1, input_channels(probe), pixels, pixels, device="meta"))
 
 
-class _NormsLeftOut(TorchFunctionMode):
+class NormsLeftOut(TorchFunctionMode):
     """Batch norm changes no size, and its shape function takes most of a dry run."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:

@@ -65,6 +65,7 @@ def evaluate_depths(
     seed: int,
 ) -> None:
     """Scores of the run and of the fills, side by side, and a page about them if one is asked for."""
+    from intarsia.cli.progress import each_image
     from intarsia.data.depth import open_depth, parse_measuring
     from intarsia.data.depth.measured import chosen_measuring, measured_words
     from intarsia.data.skipping import read_skip_list
@@ -77,12 +78,14 @@ def evaluate_depths(
     dataset = open_depth(data, estimator.pixels, skip=left_out, max_pixels=max_pixels)
     samples = dataset.split(split or dataset.default_split)
     chosen = chosen_measuring(samples, wanted or estimator.measuring)
-    if report is None:
-        scores = evaluate_depth(estimator, samples, wanted, seed)
-    else:
-        scores = report_on_depth(
-            run, data, report, split=split, estimator=estimator, skip=left_out, measuring=wanted, seed=seed
-        )
+    with each_image("evaluating", len(samples)) as watch:
+        if report is None:
+            scores = evaluate_depth(estimator, samples, wanted, seed, watch=watch)
+        else:
+            scores = report_on_depth(
+                run, data, report, split=split, estimator=estimator, dataset=dataset, measuring=wanted, seed=seed,
+                watch=watch,
+            )  # fmt: skip
     counted = "Measured pixels count, too, if they have a truth."
     protocol = f"{measured_words(chosen, seed)} {counted} {estimator.protocol}"
     if as_json:
@@ -157,7 +160,7 @@ def _samples(
     from intarsia.data.depth import open_depth
     from intarsia.data.depth.measured import chosen_measuring
     from intarsia.data.depth.open import is_depth_source
-    from intarsia.data.open import is_sample
+    from intarsia.data.source import is_sample
     from intarsia.inference.depth import find_measured
 
     if sparse is not None:

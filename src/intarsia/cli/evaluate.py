@@ -1,12 +1,20 @@
 """`intarsia evaluate`."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from intarsia.cli.progress import each_image
 from intarsia.data.decoding import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from intarsia.data import Dataset, Sample
+    from intarsia.inference import Borders, BothScores, Result, Segmenter
+    from intarsia.metrics import Scores
+    from intarsia.shapes import Mask
 
 
 def evaluate(
@@ -56,28 +64,22 @@ def evaluate(
         return
     refuse(run, {"--measuring": measuring is not None, "--seed": seed is not None}, depth=False)
 
-    from intarsia.cli.views import numbers_of, views_of
+    from intarsia.cli.views import radii_of, views_of
     from intarsia.data.skipping import read_skip_list
-    from intarsia.diagnostics.report.run_report import report_on_run
-    from intarsia.inference import Borders, evaluate_both, load
-    from intarsia.inference import evaluate as score
+    from intarsia.inference import Borders, load
     from intarsia.inference.evaluate import open_for
     from intarsia.runs import Run
 
+    radii = None if boundary is None else radii_of(boundary)
     left_out = read_skip_list(skip, data) if skip else ()
     segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels, refine=refine)
-    borders = Borders(segmenter.classes, numbers_of("--boundary", boundary)) if boundary is not None else None
-    watch = None if borders is None else borders.watch
-    both = None
-    if report is not None:
-        told = report_on_run(run, data, report, split=split, segmenter=segmenter, skip=left_out, borders=borders)
-        scores, both = told.network, told.refined
-    elif segmenter.refinement is not None:
-        dataset = open_for(segmenter, data, left_out)
-        both = evaluate_both(segmenter, dataset.split(split or dataset.default_split), watch)
-        scores = both.after
+    borders = None if radii is None else Borders(segmenter.classes, radii)
+    dataset = open_for(segmenter, data, left_out)
+    chosen = split or dataset.default_split
+    if report is None:
+        scores, both = _scores(segmenter, dataset.split(chosen), borders)
     else:
-        scores = score(segmenter, data, split, watch, skip=left_out)
+        scores, both = _reported(segmenter, dataset, chosen, borders, run, data, report)
     said, text = {**scores.to_json(), "protocol": segmenter.protocol}, scores.table()
     if both is not None:
         said |= {"before": both.before.to_json(), "images": both.images, "images_fitted": both.fitted}
@@ -88,3 +90,41 @@ def evaluate(
     if not refine and Run(run).refinement_path.is_file():
         said["protocol"] = f"{segmenter.protocol} The run's refinement is left out."
     print(json.dumps(said) if as_json else f"{text}\n{said['protocol']}")
+
+
+def _scores(
+    segmenter: "Segmenter", samples: "Sequence[Sample]", borders: "Borders | None"
+) -> "tuple[Scores, BothScores | None]":
+    """The scores of the answers, and those before and after a refinement if there is one."""
+    from intarsia.inference import evaluate_both, evaluate_samples
+
+    with each_image("evaluating", len(samples)) as counted:
+
+        def watch(sample: "Sample", result: "Result", truth: "Mask", scores: "Scores") -> None:
+            if borders is not None:
+                borders.watch(sample, result, truth, scores)
+            counted()
+
+        if segmenter.refinement is None:
+            return evaluate_samples(segmenter, samples, watch), None
+        both = evaluate_both(segmenter, samples, watch)
+        return both.after, both
+
+
+def _reported(
+    segmenter: "Segmenter",
+    dataset: "Dataset",
+    split: str,
+    borders: "Borders | None",
+    run: Path,
+    data: str,
+    page: Path,
+) -> "tuple[Scores, BothScores | None]":
+    """Likewise, and a page about them."""
+    from intarsia.diagnostics.report.run_report import report_on_run
+
+    with each_image("evaluating", len(dataset.split(split))) as counted:
+        told = report_on_run(
+            run, data, page, split=split, segmenter=segmenter, dataset=dataset, borders=borders, watch=counted
+        )
+    return told.network, told.refined

@@ -1,11 +1,23 @@
 """`intarsia models`."""
 
-from dataclasses import fields
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from intarsia.models import Entry
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All models, a line each."""
+
+    text: str
 
 
 def models(name: str | None = None, /, *, backbones: bool = False, picture: Path | None = None) -> None:
@@ -22,22 +34,55 @@ def models(name: str | None = None, /, *, backbones: bool = False, picture: Path
         backbones: List the backbones whose output stride is tested; other convolutional networks of timm work too.
         picture: Draw the structure of the named model's paper form to this SVG file.
     """
-    from intarsia.backbones import list_backbones
     from intarsia.errors import ArgumentError
-    from intarsia.models.catalog import CATALOG, DEPTH_CATALOG, entry
 
     if picture is not None and name is None:
         raise ArgumentError(f"`--picture {picture}` draws one model: name it, such as `intarsia models unet`.")
     if picture is not None and picture.suffix.lower() != ".svg":
         raise ArgumentError(f"`--picture {picture}` must end in .svg, the only format that is drawn.")
-    if backbones:
-        print("\n".join(list_backbones()))
-    elif name is None:
-        print("\n".join(_row(model, row) for model, row in {**CATALOG, **DEPTH_CATALOG}.items()))
-    else:
-        print("\n".join(_details(name, entry(name))))
-    if picture is not None:
-        _draw(str(name), picture)
+    with _uncollected():
+        if backbones:
+            from intarsia.backbones import list_backbones
+
+            print("\n".join(list_backbones()))
+        elif name is None:
+            print(_listing())
+        else:
+            from intarsia.models.catalog import entry
+
+            print("\n".join(_details(name, entry(name))))
+        if picture is not None:
+            _draw(str(name), picture)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Libraries and networks are many objects, all of them in use: to look through them takes longer than the rest."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _listing() -> str:
+    """Kept by the sources and libraries that it follows from, because to load these takes seconds."""
+    from intarsia.data.checking.cache import read_facts, write_facts
+
+    package = Path(__file__).parents[1]
+    sources = sorted(package.rglob("*.py"))
+    digest = blake2b(repr([version(library) for library in ("torch", "timm")]).encode(), digest_size=16)
+    for source in sources:
+        digest.update(source.read_bytes())
+    known = read_facts(package, Listing).get(digest.hexdigest())
+    if known is None:
+        from intarsia.models.catalog import CATALOG, DEPTH_CATALOG
+
+        known = Listing("\n".join(_row(model, row) for model, row in {**CATALOG, **DEPTH_CATALOG}.items()))
+        write_facts(package, {digest.hexdigest(): known}, Listing)
+    return known.text
 
 
 def _row(model: str, row: "Entry") -> str:

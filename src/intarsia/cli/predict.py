@@ -2,9 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intarsia.data.decoding import MAX_PIXELS
 from intarsia.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from intarsia.inference import Segmenter
+    from intarsia.inference.jobs import Job
 
 
 def predict(
@@ -62,20 +67,23 @@ def predict(
     refuse(run, {name: value is not None for name, value in depths.items()}, depth=False)
     refuse_depths(run, sources)
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from intarsia.cli.views import views_of
-    from intarsia.inference import find_images, load, predict_files
+    from intarsia.inference import find_images, load
 
     jobs = find_images(sources, out)
     segmenter = load(run, views=views_of(tta, tta_scales), tile=tile, max_pixels=max_pixels, refine=refine)
     if segmenter.terms:
         print(f"{run}: {segmenter.classes.count} classes ({', '.join(segmenter.classes.names)}). {segmenter.terms}")
-    console = Console(stderr=True)
+    return _predict_masks(segmenter, jobs, out, overlay, probabilities)
+
+
+def _predict_masks(segmenter: "Segmenter", jobs: list["Job"], out: Path, overlay: bool, probabilities: bool) -> int:
+    """Masks of images; the status is 1 if one could not be made."""
+    from intarsia.cli.progress import progress
+    from intarsia.inference import predict_files
+
     bad = 0
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("predicting", total=len(jobs))
+    with progress("predicting") as show:
         places = {job: place for place, job in enumerate(jobs)}
         outcomes = predict_files(
             segmenter,
@@ -83,7 +91,7 @@ def predict(
             out,
             overlays=overlay,
             probabilities=probabilities,
-            watch=lambda job, share: progress.update(task, completed=places[job] + share),
+            watch=lambda job, share: show(places[job] + share, len(jobs)),
         )
         for outcome in outcomes:
             if outcome.complaint:

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A function to call with how many of how many are done."""
+def progress(description: str) -> Iterator[Callable[[float, int], None]]:
+    """A function to call with how many of how many are done; fractions count."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -15,6 +16,15 @@ def progress(description: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def each_image(description: str, images: int) -> Iterator[Callable[..., None]]:
+    """A function to call after each of so many images, with whatever an evaluation tells of it."""
+    with progress(description) as show:
+        show(0, images)
+        done = count(1)
+        yield lambda *_: show(next(done), images)
 
 
 @contextmanager

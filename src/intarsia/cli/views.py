@@ -1,4 +1,4 @@
-"""`--tta` and `--tta-scales`, which two commands have, and numbers with commas between them."""
+"""`--tta` and `--tta-scales`, which two commands have, and other numbers with commas between them."""
 
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,21 @@ def views_of(tta: bool, tta_scales: str | None) -> "Views | None":
     if tta_scales is None:
         return Views() if tta else None
     return Views(numbers_of("--tta-scales", tta_scales))
+
+
+def radii_of(boundary: str) -> tuple[float, ...]:
+    """The distances that the command line asks for.
+
+    Raises:
+        ArgumentError: they are no numbers, not positive, or one comes twice.
+    """
+    from intarsia.metrics.boundary import radii_complaint
+
+    radii = numbers_of("--boundary", boundary)
+    complaint = radii_complaint(radii)
+    if complaint:
+        raise ArgumentError(f"`--boundary` (={boundary}) {complaint}")
+    return radii
 
 
 def numbers_of(flag: str, text: str) -> tuple[float, ...]:

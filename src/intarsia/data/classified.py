@@ -11,44 +11,25 @@ import numpy as np
 
 from intarsia.data.classes import Classes
 from intarsia.data.colours import default_colour
-from intarsia.data.dataset import Dataset
+from intarsia.data.dataset import Dataset, ImageFile
 from intarsia.data.decoding import MAX_PIXELS
-from intarsia.data.images import IMAGE_EXTENSIONS, RGB, PixelFormat, image_shape, read_image
+from intarsia.data.images import IMAGE_EXTENSIONS, PixelFormat, pixel_format
 from intarsia.data.listing import Ledger, pictures_in, split_folders
-from intarsia.data.open import WNID, existing_folder, is_sample, name_of, pixel_format
+from intarsia.data.open import WNID
+from intarsia.data.source import existing_folder, is_sample, name_of
 from intarsia.data.split import completed
 from intarsia.errors import DataError
-from intarsia.shapes import Mask, Picture, Window
+from intarsia.shapes import Mask, Window
 
 OF_SEGMENTATION = ({"images", "masks"}, {"JPEGImages", "SegmentationClass"})
 
 
 @dataclass(frozen=True)
-class LabelledSample:
+class LabelledSample(ImageFile):
     """A picture of one class: its mask holds that class everywhere."""
 
-    name: str
-    image_path: Path
     label: int
     classes: Classes
-    pixels: PixelFormat = RGB
-    max_pixels: int = MAX_PIXELS
-
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the image.
-
-        Raises:
-            DataError: the file cannot be read.
-        """
-        return image_shape(self.image_path, self.max_pixels)
-
-    def image(self, window: Window | None = None) -> Picture:
-        """The image, or a window of it.
-
-        Raises:
-            DataError: the file cannot be read.
-        """
-        return read_image(self.image_path, self.pixels, window, self.max_pixels)
 
     def mask(self, window: Window | None = None) -> Mask:
         """The label, in as many rows and columns."""
@@ -103,7 +84,7 @@ def open_classified(
     pixels = pixels or pixel_format([path for pictures in found.values() for _, path, _ in pictures], max_pixels)
     splits, layout = completed(
         {
-            split: tuple(LabelledSample(*picture, known, pixels, max_pixels) for picture in pictures)
+            split: tuple(LabelledSample(*picture, known, pixels=pixels, max_pixels=max_pixels) for picture in pictures)
             for split, pictures in found.items()
         },
         ("ImageNet's folders, one a class" if all(map(WNID.fullmatch, names)) else "one folder a class")

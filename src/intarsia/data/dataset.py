@@ -1,9 +1,9 @@
 """A dataset: splits of samples, each an image and a mask that are read when they are asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from intarsia.data.masks import read_mask
 from intarsia.data.spelling import Spelling
 from intarsia.errors import DataError
 from intarsia.shapes import Mask, Picture, Window
+
+AnySample = TypeVar("AnySample")
 
 
 @runtime_checkable  # for the checks of types in tests
@@ -39,16 +41,13 @@ class Sample(Protocol):
 
 
 @dataclass(frozen=True)
-class FileSample:
-    """A sample in two files; `spelling` is that of a published set's masks."""
+class ImageFile:
+    """What samples of every task have in common whose image is a file: its name in the split, and how it is read."""
 
     name: str
     image_path: Path
-    mask_path: Path
-    classes: Classes
-    pixels: PixelFormat = RGB
-    max_pixels: int = MAX_PIXELS
-    spelling: Spelling | None = None
+    pixels: PixelFormat = field(default=RGB, kw_only=True)
+    max_pixels: int = field(default=MAX_PIXELS, kw_only=True)
 
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image.
@@ -65,6 +64,15 @@ class FileSample:
             DataError: the file cannot be read.
         """
         return read_image(self.image_path, self.pixels, window, self.max_pixels)
+
+
+@dataclass(frozen=True)
+class FileSample(ImageFile):
+    """A sample in two files; `spelling` is that of a published set's masks."""
+
+    mask_path: Path
+    classes: Classes
+    spelling: Spelling | None = None
 
     def mask(self, window: Window | None = None) -> Mask:
         """The mask, or a window of it.
@@ -95,8 +103,32 @@ def windowed(picture: np.ndarray, window: Window | None) -> np.ndarray:
     return picture if window is None else picture[window]
 
 
+class Splits(Generic[AnySample]):
+    """What sets of every task have in common: samples in splits, which have names."""
+
+    name: str
+    splits: Mapping[str, tuple[AnySample, ...]]
+
+    @property
+    def default_split(self) -> str:
+        """What is evaluated unless another is named: ``val``, or the first there is."""
+        return "val" if "val" in self.splits else next(iter(self.splits))
+
+    def split(self, name: str) -> tuple[AnySample, ...]:
+        """The samples of one split; ``trainval`` is train and val together where it is not listed.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if name == "trainval" and name not in self.splits:
+            return (*self.split("train"), *self.split("val"))
+        if name not in self.splits:
+            raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
+        return self.splits[name]
+
+
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Splits[Sample]):
     """Splits of samples with common classes.
 
     `layout` is a short sentence that says what was recognised, for showing to the user; `pixels` says what the numbers
@@ -108,20 +140,3 @@ class Dataset:
     classes: Classes
     splits: Mapping[str, tuple[Sample, ...]]
     pixels: PixelFormat = RGB
-
-    @property
-    def default_split(self) -> str:
-        """What is evaluated unless another is named: ``val``, or the first there is."""
-        return "val" if "val" in self.splits else next(iter(self.splits))
-
-    def split(self, name: str) -> tuple[Sample, ...]:
-        """The samples of one split; ``trainval`` is train and val together where it is not listed.
-
-        Raises:
-            DataError: there is no such split.
-        """
-        if name == "trainval" and name not in self.splits:
-            return (*self.split("train"), *self.split("val"))
-        if name not in self.splits:
-            raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
-        return self.splits[name]

@@ -1,7 +1,5 @@
 """Picture files become arrays as they are stored: Pillow's formats, TIFF, NPY, MATLAB; whole or in windows."""
 
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,8 +10,9 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image, UnidentifiedImageError
 
-from intarsia.data import tiff
+from intarsia.data import pillow, tiff
 from intarsia.data.matlab import read_matlab
+from intarsia.data.pillow import SIDEWAYS
 from intarsia.errors import DataError, IntarsiaError
 from intarsia.shapes import Window
 
@@ -21,22 +20,6 @@ MAX_PIXELS = 500_000_000
 MOST_BANDS = 1024
 
 Kind = Literal["pillow", "tiff", "npy", "matlab"]
-
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")  # Pillow knows more, some of which run programs
-_ORIENTATION = 0x0112  # the EXIF tag
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = (5, 6, 7, 8)  # those that swap rows and columns
-_pillow_lock = (
-    threading.Lock()
-)  # warnings and the limit below belong to the whole process, and files are read by threads
 
 
 @dataclass(frozen=True)
@@ -80,7 +63,7 @@ def read_pixels(
     """
     with plain_picture(path, window, max_pixels) as picture:
         if picture is not None:
-            return pillow_pixels(picture)
+            return pillow.pixels_of(picture)
     with _complaints(path):
         header = _admitted(_header(Path(path)), path, max_pixels)
         if header.kind in ("npy", "matlab"):
@@ -110,23 +93,7 @@ def plain_picture(
                 yield None
                 return
         with opened(path, max_pixels) as picture:
-            yield picture if window is None else _cropped(picture, window)
-
-
-def _cropped(picture: Image.Image, window: Window) -> Image.Image:
-    rows, columns = window
-    return picture.crop((columns.start, rows.start, columns.stop, rows.stop))
-
-
-def pillow_pixels(picture: Image.Image) -> Shaped[np.ndarray, "H W *C"]:
-    """Grey as it is stored; everything else as RGB."""
-    if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;"):
-        return np.array(picture)
-    if picture.mode in ("LA", "La"):
-        return np.array(picture)[:, :, 0]
-    if "transparency" in picture.info:
-        picture = picture.convert("RGBA")  # Pillow warns when a palette with transparency goes straight to RGB
-    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+            yield picture if window is None else pillow.cropped(picture, window)
 
 
 @contextmanager
@@ -136,18 +103,9 @@ def opened(path: Path | str, max_pixels: int = MAX_PIXELS, decode: bool = True) 
     Raises:
         DataError: the file is missing, truncated, no image, or has more than `max_pixels` pixels.
     """
-    with _complaints(path):
-        with _alone():
-            picture = Image.open(path, formats=_FORMATS)
-        with picture:
-            _admitted(_pillow_header(picture), path, max_pixels)
-            orientation = _orientation(picture)  # before decoding: a PNG may hold EXIF data behind its pixels
-            if decode:
-                picture.load()
-            if picture.format == "TIFF":  # which Pillow may have turned itself
-                orientation = _orientation(picture)
-            turn = _UPRIGHT.get(orientation) if decode else None
-            yield picture if turn is None else picture.transpose(turn)
+    with _complaints(path), pillow.identified(path) as picture:
+        _admitted(_pillow_header(picture), path, max_pixels)
+        yield pillow.upright(picture) if decode else picture
 
 
 def _admitted(header: Header, path: Path | str, max_pixels: int) -> Header:
@@ -170,13 +128,12 @@ def _header(path: Path) -> Header:
         return Header(array.shape[:2], bands, array.dtype != np.uint8, "npy", tiled=True)
     if path.suffix.lower() == ".mat":
         return Header(read_matlab(path).shape, 1, False, "matlab")
-    with _alone():
-        try:
-            picture = Image.open(path, formats=_FORMATS)
-        except UnidentifiedImageError:
-            if path.suffix.lower() not in (".tif", ".tiff"):
-                raise
-            return _tiff_header(path)
+    try:
+        picture = pillow.identified(path)
+    except UnidentifiedImageError:
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise
+        return _tiff_header(path)
     with picture:
         own = _pillow_header(picture)
         if picture.format != "TIFF":
@@ -188,17 +145,17 @@ def _header(path: Path) -> Header:
 def _pillow_header(picture: Image.Image) -> Header:
     grey = picture.mode in ("1", "L", "LA", "La", "I", "F") or picture.mode.startswith("I;")
     columns, rows = picture.size
-    sideways = _orientation(picture) in _SIDEWAYS
+    sideways = pillow.orientation(picture) in SIDEWAYS
     return Header((columns, rows) if sideways else (rows, columns), 1 if grey else 3, picture.mode[0] in "IF", "pillow")
 
 
 def _tiff_header(path: Path) -> Header:
     with tiff.first_page(path) as page:
         rows, columns = int(page.imagelength), int(page.imagewidth)
-        orientation = _tiff_orientation(page)
+        orientation = tiff.orientation(page)
         beyond = tiff.is_beyond_pillow(page)
         return Header(
-            (columns, rows) if orientation in _SIDEWAYS else (rows, columns),
+            (columns, rows) if orientation in SIDEWAYS else (rows, columns),
             tiff.bands(page),
             page.dtype not in (np.uint8, bool) and page.bitspersample != 1,
             "tiff" if beyond else "pillow",
@@ -209,23 +166,11 @@ def _tiff_header(path: Path) -> Header:
 
 def _tiff_pixels(path: Path, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:
     with tiff.first_page(path) as page:
-        orientation = _tiff_orientation(page)
+        orientation = tiff.orientation(page)
         if orientation == 1:
             return tiff.read(page, window)
-        pixels = turned(tiff.read(page, None), orientation)
+        pixels = pillow.turned(tiff.read(page, None), orientation)
         return pixels if window is None else pixels[window]
-
-
-def turned(pixels: Shaped[np.ndarray, "H W *C"], orientation: int) -> Shaped[np.ndarray, "..."]:
-    """Stored pixels upright, by their EXIF orientation."""
-    if orientation in _SIDEWAYS:
-        pixels = np.swapaxes(pixels, 0, 1)  # what is left are mirrors of rows and columns
-    return pixels[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
-
-
-def _tiff_orientation(page: object) -> int:
-    tag = page.tags.get(_ORIENTATION)  # pyright: ignore[reportAttributeAccessIssue]
-    return int(tag.value) if tag is not None and tag.value in _UPRIGHT else 1
 
 
 def _npy(path: Path) -> Shaped[np.ndarray, "H W *C"]:
@@ -236,26 +181,6 @@ def _npy(path: Path) -> Shaped[np.ndarray, "H W *C"]:
     if array.ndim == 3 and array.shape[0] < 16 and array.shape[0] < min(array.shape[1:]):
         raise DataError(f"`{path}` has the shape {array.shape}: put the bands last, as in (H, W, C).")
     return array
-
-
-def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 … 8; 1 (upright) if there is none."""
-    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & picture.info.keys():
-        return 1  # Pillow would decode the whole file to look for EXIF data behind the pixels
-    with _alone():
-        return picture.getexif().get(_ORIENTATION, 1)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Pillow without warnings and without its own limit of pixels, which is one for the whole process."""
-    with _pillow_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """Picture files become uint8 arrays: what the numbers in the files of a set mean is one `PixelFormat`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +111,22 @@ def image_shape(path: Path | str, max_pixels: int = MAX_PIXELS) -> tuple[int, in
 def _shape(path: str, changed: int, size: int, max_pixels: int) -> tuple[int, int]:
     """Training asks for the size of each image in each epoch, twice."""
     return read_header(path, max_pixels).shape
+
+
+def pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
+    """The common bands of all files, by their headers; the values are read where they have other than 8 bits."""
+    with ThreadPoolExecutor() as pool:
+        headers = dict(zip(images, pool.map(lambda path: read_header(path, max_pixels), images), strict=True))
+        deep = [path for path, header in headers.items() if header.deep]
+        ranges = list(pool.map(lambda path: value_range([read_pixels(path, max_pixels=max_pixels)]), deep))
+    channels = {channels_of(header.bands): path for path, header in headers.items()}
+    if len(channels) > 1:
+        (first, one), (second, other) = list(channels.items())[:2]
+        raise DataError(
+            f"`{one}` has {first} channels, but `{other}` has {second}: all images of a set need as many, so convert "
+            f"some or leave them out."
+        )
+    return PixelFormat(next(iter(channels), 3), reduce(or_, ranges).limits() if ranges else None)
 
 
 def channels_of(bands: int) -> int:

@@ -3,17 +3,14 @@
 import re
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import reduce
-from operator import or_
 from pathlib import Path
 
 from intarsia.data.classes import Classes, parse_classes
 from intarsia.data.dataset import Dataset, FileSample
-from intarsia.data.decoding import MAX_PIXELS, read_header, read_pixels
+from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.folder import find_folder
-from intarsia.data.images import PixelFormat, channels_of, value_range
+from intarsia.data.images import PixelFormat, pixel_format
 from intarsia.data.infer import Scan, fitted, infer_classes, scan_masks
 from intarsia.data.listing import Found, Ledger, read_text
 from intarsia.data.published.ade20k import find_ade20k
@@ -23,6 +20,7 @@ from intarsia.data.published.sbd import find_sbd
 from intarsia.data.published.voc import find_voc
 from intarsia.data.samples.brain import brain
 from intarsia.data.samples.materials import materials
+from intarsia.data.source import existing_folder, is_sample, name_of, name_of_sample
 from intarsia.errors import DataError, IntarsiaWarning, UnknownNameError
 
 SAMPLES: dict[str, Callable[[], Dataset]] = {"materials": materials, "brain": brain}
@@ -36,7 +34,6 @@ LAYOUTS: tuple[Callable[[Path, Ledger], Found | None], ...] = (  # the first tha
     find_voc,
 )
 
-_PREFIX = "sample:"
 WNID = re.compile(r"n\d{8}")  # ImageNet's names of classes
 
 
@@ -75,25 +72,6 @@ def open_dataset(
     known = classes_of(found, classes, lambda: scan_masks(masks, max_pixels, found.spelling))
     pixels = pixels or pixel_format([pair.image for pair in found.pairs], max_pixels)
     return assemble(name_of(source), found, known, pixels, max_pixels)
-
-
-def is_sample(source: str | Path) -> bool:
-    """Whether the source names a built-in set."""
-    return str(source).startswith(_PREFIX)
-
-
-def name_of_sample(source: str | Path) -> str:
-    """The name of a built-in set without what says that it is one.
-
-    >>> name_of_sample("sample:brain")
-    'brain'
-    """
-    return str(source).removeprefix(_PREFIX)
-
-
-def name_of(source: str | Path) -> str:
-    """The name of the dataset in a folder: the folder's."""
-    return expanded(Path(source)).resolve().name
 
 
 def find_layout(source: str | Path, ledger: Ledger) -> Found:
@@ -147,55 +125,16 @@ def _unrecognised(folder: Path) -> DataError:
     )
 
 
-def existing_folder(source: str | Path) -> Path:
-    """The folder at a path, with ~ replaced.
-
-    Raises:
-        DataError: there is none.
-    """
-    folder = expanded(Path(source))
-    if not folder.exists():
-        raise DataError(
-            f"There is no folder `{folder}`: correct the path, or name a built-in set such as sample:materials."
-        )
-    if not folder.is_dir():
-        raise DataError(f"`{folder}` is a file: name the folder that holds the images and masks.")
-    return folder
-
-
 def assemble(name: str, found: Found, classes: Classes, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> Dataset:
     """The dataset of what a layout's reader found."""
     splits = {
         split: tuple(
-            FileSample(pair.name, pair.image, pair.mask, classes, pixels, max_pixels, found.spelling) for pair in pairs
+            FileSample(pair.name, pair.image, pair.mask, classes, found.spelling, pixels=pixels, max_pixels=max_pixels)
+            for pair in pairs
         )
         for split, pairs in found.splits.items()
     }
     return Dataset(name, found.layout, classes, splits, pixels)
-
-
-def pixel_format(images: Sequence[Path], max_pixels: int) -> PixelFormat:
-    """The common bands of all files, by their headers; the values are read where they have other than 8 bits."""
-    with ThreadPoolExecutor() as pool:
-        headers = dict(zip(images, pool.map(lambda path: read_header(path, max_pixels), images), strict=True))
-        deep = [path for path, header in headers.items() if header.deep]
-        ranges = list(pool.map(lambda path: value_range([read_pixels(path, max_pixels=max_pixels)]), deep))
-    channels = {channels_of(header.bands): path for path, header in headers.items()}
-    if len(channels) > 1:
-        (first, one), (second, other) = list(channels.items())[:2]
-        raise DataError(
-            f"`{one}` has {first} channels, but `{other}` has {second}: all images of a set need as many, so convert "
-            f"some or leave them out."
-        )
-    return PixelFormat(next(iter(channels), 3), reduce(or_, ranges).limits() if ranges else None)
-
-
-def expanded(path: Path) -> Path:
-    """The path with ~ replaced; an unknown user's stays, and is then not found."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
 
 
 def _open_sample(name: str, classes: Classes | None) -> Dataset:

@@ -13,6 +13,7 @@ from intarsia.shapes import Window
 
 _PLAIN = (1, 8, 32946, 34925)  # compressions that tifffile reads alone: none, Deflate twice, LZMA
 _GREY, _RGB, _INVERTED = 1, 2, 0  # photometric interpretations
+_ORIENTATION = 0x0112  # as in EXIF
 
 
 @contextmanager
@@ -51,6 +52,12 @@ def bands(page: Any) -> int:
     """Samples a pixel without alpha."""
     alpha = sum(extra != 0 for extra in page.extrasamples)
     return int(page.samplesperpixel) - alpha
+
+
+def orientation(page: Any) -> int:
+    """The EXIF orientation, 1 … 8; 1 (upright) if there is none."""
+    tag = page.tags.get(_ORIENTATION)
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
 
 
 def read(page: Any, window: Window | None) -> Shaped[np.ndarray, "H W *C"]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from intarsia.data import Classes, as_rgb, open_dataset, read_mask
 from intarsia.data.dataset import unequal
-from intarsia.data.open import is_sample
+from intarsia.data.source import is_sample
 from intarsia.diagnostics.report.pictures import shrink_mask
 from intarsia.energies.crf_settings import CRFSettings
 from intarsia.errors import ArgumentError, DataError

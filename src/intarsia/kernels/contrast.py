@@ -16,15 +16,10 @@ Levels = UInt8[np.ndarray, "H W C"] | Float32[np.ndarray, "H W C"]
 def squared_differences(image: Levels, directions: int) -> float:
     """The sum of |z_p - z_q|² over all neighbours to the right and below, and if 4 `directions` on diagonals."""
     height, width, channels = image.shape
-    above, below = np.zeros((channels, width), np.float32), np.zeros((channels, width), np.float32)
+    planes = np.zeros((2, channels, width), np.float32)
     squares, total = np.zeros((directions, width), np.float32), 0.0
     for y in range(height):
-        above, below = below, above
-        if y == 0:
-            _separate_row(image[0], above)
-        if y + 1 < height:
-            _separate_row(image[y + 1], below)
-        _squares(above, below, y + 1 < height, squares)
+        _squares_of_row(image, y, planes, squares)
         for direction in range(directions):
             row = squares[direction]
             for x in range(width):
@@ -39,15 +34,10 @@ def contrast_links(
     """γ / distance · exp(-β |z_p - z_q|²) to the right, below, below right, below left; 0 where there is no pixel."""
     height, width, channels = image.shape
     result = np.empty((height, width, directions), np.float32)
-    above, below = np.zeros((channels, width), np.float32), np.zeros((channels, width), np.float32)
+    planes = np.zeros((2, channels, width), np.float32)
     squares, room = np.zeros((directions, width), np.float32), np.empty(width, np.float32)
     for y in range(height):
-        above, below = below, above
-        if y == 0:
-            _separate_row(image[0], above)
-        if y + 1 < height:
-            _separate_row(image[y + 1], below)
-        _squares(above, below, y + 1 < height, squares)
+        _squares_of_row(image, y, planes, squares)
         for direction in range(directions):
             row, weight = squares[direction], gamma if direction < 2 else gamma * _DIAGONAL
             for x in range(width):
@@ -60,6 +50,19 @@ def contrast_links(
             result[y, 0, 3] = result[y, width - 1, 2] = _ZERO
         result[y, width - 1, 0] = _ZERO
     return result
+
+
+@compiled
+def _squares_of_row(
+    image: Levels, y: int, planes: Float32[np.ndarray, "2 C W"], squares: Float32[np.ndarray, "directions W"]
+) -> None:
+    """Rows are taken in turn, and `planes` hold this one and the next, in even and odd places."""
+    above, below, has_below = planes[y % 2], planes[(y + 1) % 2], y + 1 < len(image)
+    if y == 0:
+        _separate_row(image[0], above)
+    if has_below:
+        _separate_row(image[y + 1], below)
+    _squares(above, below, has_below, squares)
 
 
 @compiled

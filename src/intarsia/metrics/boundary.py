@@ -56,10 +56,12 @@ class BoundaryScores:
         Raises:
             ArgumentError: there are no radii, one is not a positive number, or two are the same in six digits.
         """
-        distances = _checked(radii)
-        K, R = len(names), len(distances)
+        complaint = radii_complaint(radii)
+        if complaint:
+            raise ArgumentError(f"`radii` (={radii}) {complaint}")
+        K, R = len(names), len(radii)
         zeros = (np.zeros(shape, np.int64) for shape in ((2, K), (R, 2, K), (R, K, K)))
-        return cls(tuple(names), distances, *zeros)
+        return cls(tuple(names), tuple(map(float, radii)), *zeros)
 
     def __add__(self, other: "BoundaryScores") -> "BoundaryScores":
         """The scores of both sets of images together."""
@@ -167,14 +169,14 @@ def boundary_scores(
     return scores
 
 
-def _checked(radii: Sequence[float]) -> tuple[float, ...]:
-    """As plain numbers."""
+def radii_complaint(radii: Sequence[float]) -> str | None:
+    """What is wrong with distances, the end of a sentence that names them; None if nothing is."""
     values = tuple(radii) if isinstance(radii, Sequence | np.ndarray) and np.ndim(radii) == 1 else ()
     if not values or not all(isinstance(value, Real) and 0 < value < math.inf for value in values):
-        raise ArgumentError(f"`radii` (={radii}) must be positive distances in pixels, such as 1, 2, 3, 5.")
+        return "must be positive distances in pixels, such as 1, 2, 3, 5."
     if len({f"{value:g}" for value in values}) < len(values):  # scores are named after them
-        raise ArgumentError(f"`radii` (={radii}) must differ in their first six digits; leave out what comes twice.")
-    return tuple(map(float, values))
+        return "must differ in their first six digits; leave out what comes twice."
+    return None
 
 
 def _contours(mask: Mask, valid: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:

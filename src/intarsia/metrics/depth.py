@@ -93,7 +93,7 @@ def _check_edges(edges: Sequence[float]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class DepthScores:
-    """The scores of a set; names are the same in Python, in JSON and in tables.
+    """The scores of a set; names are the same in Python and in JSON.
 
     With t the true and p the predicted depth of a pixel: RMSE = √mean (p − t)², MAE = mean |p − t|, REL = mean
     |p − t| / t, iRMSE and iMAE the first two for 1/p and 1/t in 1/km, δ the share of pixels with max(p/t, t/p) below a
@@ -199,17 +199,6 @@ class DepthScores:
         shares = {name: None if math.isnan(value) else value for name, value in self.delta.items()}
         return {"pixels": self.pixels, **known, "delta": shares}
 
-    def table(self) -> str:
-        """The scores as aligned plain text: a line for each distance, the whole set, and the protocol."""
-        header = ("distance", "RMSE", "MAE", "REL", "iRMSE", "iMAE", *(f"δ{t}" for t in self.delta), "pixels")
-        rows = [_row(name, scores) for name, scores in {**self.by_distance, "all": self}.items()]
-        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-        lines = [
-            "  ".join([f"{first:<{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))])
-            for first, *cells in (header, *rows)
-        ]
-        return "\n".join([*lines, self.protocol])
-
     @property
     def _total(self) -> Float64[np.ndarray, " S"]:
         return self.sums.sum(axis=0)
@@ -217,8 +206,3 @@ class DepthScores:
     def _mean(self, column: int) -> float:
         total = self._total
         return float(total[column] / total[0]) if total[0] else math.nan
-
-
-def _row(name: str, scores: DepthScores) -> tuple[str, ...]:
-    values = (scores.rmse, scores.mae, scores.rel, scores.irmse, scores.imae, *scores.delta.values())
-    return (name, *("-" if math.isnan(value) else f"{value:.4f}" for value in values), f"{scores.pixels:,}")

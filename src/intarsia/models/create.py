@@ -11,7 +11,8 @@ from intarsia.backbones.pretrained import Pretrained
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.models.attention import insert_attention
 from intarsia.models.blueprint import Blueprint
-from intarsia.models.catalog import Entry, entry
+from intarsia.models.catalog import entry
+from intarsia.models.entry import Entry
 from intarsia.models.options import replaced
 from intarsia.models.refined import refine
 from intarsia.models.segmentation_network import SegmentationNetwork

@@ -6,7 +6,7 @@ from intarsia.runs import Recipe
 from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 
 NO_MASKS = (  # what only segmentation has
-    *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options"),
+    *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options", "average"),
     *("class_weights", "hard_classes", "image_weights", "class_crops"),
 )
 NO_SYSTEM = ("model", "output_stride", "form", "options", "backbone_weights", "weights", "loss")  # nor a classifier

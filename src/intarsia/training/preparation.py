@@ -27,6 +27,7 @@ from intarsia.training.building import (
     describe,
     step_batches,
 )
+from intarsia.training.convolution_gradients import multiply_gradients
 from intarsia.training.gradient import Gradient
 from intarsia.training.identity import agreed_fingerprint
 from intarsia.training.loop import Loop
@@ -104,7 +105,10 @@ class Preparation:
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
-        Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        execution = Execution(str(self.accelerator.device), record.precision, record.memory_format)
+        execution.place(self.net)
+        if not self.recipe.compile:  # which has its own way with each operation
+            multiply_gradients(self.net, execution)
         if self.accelerator.num_processes > 1 and self.recipe.norm_statistics == "synchronised":
             synchronised(self.net)
         if self.recipe.checkpointing:

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from intarsia.data.depth import read_depth, write_depth
-from intarsia.data.depth.camera import read_camera
+from intarsia.data.depth.camera import Camera, read_camera
 from intarsia.data.depth.files import read_unit
 from intarsia.errors import ArgumentError, DataError
 
@@ -74,8 +74,9 @@ REFUSED = [
     ("png", np.full((2, 3), 7, np.uint16), None, r'nothing says how many metres one is: write \{"metres_per_value": 0'),
     ("png", np.full((2, 3, 3), 7, np.uint8), 0.001, "has 3 bands, but depth has one"),
     ("npy", -METRES, None, "holds the depth -65 m, but depths are above 0"),
-    ("npy", np.zeros((2, 3), np.float32), None, "holds no depth at all, only zeros for unknown ones: replace it"),
-    ("npy", np.full((2, 3), np.nan), None, "holds no depth at all"),
+    ("npy", np.zeros((2, 3), np.float32), None, "holds no depth at all, only 0, NaN or ∞ for unknown ones: replace it"),
+    ("npy", np.full((2, 3), np.nan), None, "holds no depth at all, only 0, NaN or ∞"),
+    ("tif", np.full((2, 3), np.inf, np.float32), None, "holds no depth at all, only 0, NaN or ∞"),
 ]
 
 
@@ -119,15 +120,25 @@ def test_a_unit_must_be_one(content: str, tmp_path: Path) -> None:
     [
         ("0.001 m", r"depth.json` is no JSON \(Extra data.*\): write such as \{\"metres"),
         ("[1]", "depth.json` is no JSON object: write such as"),
-        ('{"metre_per_value": 1}', "has the key `metre_per_value`, .* alone; the nearest is `metres_per_value`"),
-        ('{"metres_per_value": 1, "x": 1}', "has the key `x`, but may state `metres_per_value` and `camera` alone"),
+        ('{"metre_per_value": 1}', "has the key `metre_per_value`, which is not read: call it `metres_per_value`, or"),
+        (
+            '{"metres_per_value": 1, "Camera": 1}',
+            "has the key `Camera`, which is not read: call it `camera`, or another",
+        ),
     ],
 )
 @pytest.mark.parametrize("read", [read_unit, read_camera])
-def test_depth_json_is_read_strictly(read: Callable[[Path], Any], content: str, sentence: str, tmp_path: Path) -> None:
+def test_mistakes_in_depth_json(read: Callable[[Path], Any], content: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "depth.json").write_text(content)
     with pytest.raises(DataError, match=sentence):
         read(tmp_path)
+
+
+def test_depth_json_may_say_more(tmp_path: Path) -> None:
+    camera = {"fx": 5, "fy": 5, "cx": 2, "cy": 1}
+    own = {"sensor": "structured light", "camera_model": "D435", "": None}
+    (tmp_path / "depth.json").write_text(json.dumps({"metres_per_value": 0.25, "camera": camera, **own}))
+    assert (read_unit(tmp_path), read_camera(tmp_path)) == (0.25, Camera(**camera))
 
 
 @pytest.mark.parametrize("content", [None, {"metres_per_value": 0.25}])

@@ -102,7 +102,7 @@ def spoil(path: Path, how: str) -> None:
 SPOILED = [
     ("8 bits", "has 8 bits, too few for depth"),
     ("size", r"has 36 rows × 44 columns, but its measured depth .* has 36 × 43: they must be equal"),
-    ("missing", "holds no depth at all, only zeros for unknown ones"),
+    ("missing", "holds no depth at all, only 0, NaN or ∞ for unknown ones"),
     ("negative", "holds the depth -1 m, but depths are above 0"),
     ("broken", "plane_0"),
 ]

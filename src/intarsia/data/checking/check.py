@@ -26,7 +26,8 @@ from intarsia.data.decoding import MAX_PIXELS
 from intarsia.data.images import PixelFormat
 from intarsia.data.infer import joined
 from intarsia.data.listing import Found, Ledger, Pair
-from intarsia.data.open import assemble, classes_of, find_layout, is_sample, name_of, open_dataset
+from intarsia.data.open import assemble, classes_of, find_layout, open_dataset
+from intarsia.data.source import is_sample, name_of
 from intarsia.errors import DataError
 
 

@@ -22,7 +22,7 @@ from intarsia.data.depth.layouts import DepthFiles
 from intarsia.data.depth.open import assemble_depth, find_depth, open_whole
 from intarsia.data.images import PixelFormat
 from intarsia.data.listing import Ledger
-from intarsia.data.open import name_of
+from intarsia.data.source import name_of
 from intarsia.errors import DataError
 
 

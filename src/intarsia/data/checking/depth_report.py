@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import Literal
 
 from intarsia.data.checking.depth_facts import QUANTILES, DepthFacts, MapFacts
-from intarsia.data.checking.facts import ImageFacts
-from intarsia.data.checking.finding import Finding, as_json, errors_first, errors_of, refuse_errors, to_skip
+from intarsia.data.checking.finding import Finding, errors_first
+from intarsia.data.checking.outcome import Outcome, extent
 from intarsia.data.depth.dataset import DepthDataset
 from intarsia.data.depth.layouts import DepthFiles
 
@@ -32,66 +31,32 @@ class SplitDepths:
 
 
 @dataclass(frozen=True)
-class DepthReport:
-    """What a check found.
+class DepthReport(Outcome[DepthDataset]):
+    """What a check found; its own attributes beside those of :class:`Outcome`.
 
     Attributes:
-        source: the folder or file, or the name of a built-in scene.
-        dataset: the set without the files that cannot be used; None if nothing is left.
-        findings: errors first.
-        shapes: the smallest and largest number of rows and of columns.
         dtypes: how depths are stored.
         unit: metres a whole number; None where depths are metres.
         splits: what each split holds.
         cameras: of how many images the camera is known.
     """
 
-    source: str
-    dataset: DepthDataset | None
-    findings: tuple[Finding, ...]
-    shapes: tuple[tuple[int, int], tuple[int, int]]
     dtypes: tuple[str, ...]
     unit: float | None
     splits: Mapping[str, SplitDepths]
     cameras: int
     task: Literal["depth"] = "depth"
 
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        """The findings that keep files from being used."""
-        return errors_of(self.findings)
-
     def to_json(self) -> dict[str, object]:
         """The report as ``json.dumps`` takes it."""
-        dataset = self.dataset
         return {
+            **self.told(),
             "task": self.task,
-            "source": self.source,
-            "layout": dataset.layout if dataset else None,
             "splits": {name: {**asdict(split), "metres": list(split.metres)} for name, split in self.splits.items()},
-            "rows": list(self.shapes[0]),
-            "columns": list(self.shapes[1]),
-            "channels": dataset.pixels.channels if dataset else None,
-            "limits": dataset.pixels.limits if dataset else None,
             "stored": list(self.dtypes),
             "metres_per_value": self.unit,
             "cameras": self.cameras,
-            "findings": as_json(self.findings),
         }
-
-    def to_skip(self) -> tuple[tuple[Path, str], ...]:
-        """The files to leave out, each with the reason: those of errors, and training images of another split."""
-        return to_skip(self.findings)
-
-    def usable(self) -> DepthDataset:
-        """The set, if no file of it is in the way.
-
-        Raises:
-            DataError: there are errors; the sentence is the first one's.
-        """
-        refuse_errors(self.findings, self.source, any_left=self.dataset is not None)
-        assert self.dataset is not None, "nothing is left only where something is wrong"
-        return self.dataset
 
 
 def depth_report_of(
@@ -103,14 +68,12 @@ def depth_report_of(
     unit: float | None,
 ) -> DepthReport:
     """The report on facts and findings."""
-    shapes = [fact.image.shape for fact in facts.values() if isinstance(fact.image, ImageFacts)] or [(0, 0)]
-    rows, columns = zip(*shapes, strict=True)
     maps = [fact.depth for fact in facts.values() if isinstance(fact.depth, MapFacts)]
     return DepthReport(
         source,
         dataset,
         errors_first(findings),
-        ((min(rows), max(rows)), (min(columns), max(columns))),
+        extent(fact.image for fact in facts.values()),
         tuple(sorted({depth.dtype for depth in maps})),
         unit,
         {name: _split([facts[one] for one in samples], unit) for name, samples in splits.items()} if dataset else {},

@@ -1,13 +1,12 @@
-"""What a check finds, and what follows: which files are left, which to leave out, whether to go on."""
+"""What a check finds, and which samples it leaves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from intarsia.data.checking.reading import Item
 from intarsia.data.listing import Ledger
-from intarsia.errors import DataError
 
 Severity = Literal["error", "warning"]
 Facts = TypeVar("Facts")
@@ -37,31 +36,6 @@ def without(facts: Mapping[Item, Facts], findings: Iterable[Finding]) -> dict[It
     """The samples that no error concerns."""
     bad = {path for finding in errors_of(findings) for path in finding.files}
     return {sample: fact for sample, fact in facts.items() if not bad & set(sample.paths)}
-
-
-def to_skip(findings: Sequence[Finding]) -> tuple[tuple[Path, str], ...]:
-    """The files to leave out, each with the reason.
-
-    They are the files of all errors, and of images that two splits hold the one in the training split.
-    """
-    reasons = {path: finding.sentence for finding in errors_of(findings) for path in finding.files}
-    reasons |= {path: finding.sentence for finding in findings for path in finding.leave_out}
-    return tuple(reasons.items())
-
-
-def refuse_errors(findings: Sequence[Finding], source: str, any_left: bool) -> None:
-    """Nothing, if there is no error; `any_left` says whether anything is without the files of errors.
-
-    Raises:
-        DataError: there are errors; the sentence is the first one's.
-    """
-    errors = errors_of(findings)
-    if not errors:
-        return
-    more = len(errors) - 1
-    others = f" {more} more errors: `intarsia check {source}` lists them all." if more else ""
-    remedy = f" To go on without such files: `intarsia check {source} --fix-list skip.txt`, then `--skip skip.txt`."
-    raise DataError(f"{errors[0].sentence}{others}{remedy if errors[0].files and any_left else ''}")
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, object]]:

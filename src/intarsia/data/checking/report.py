@@ -2,27 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from intarsia.data.checking.facts import ImageFacts, MaskFacts, PairFacts
-from intarsia.data.checking.finding import Finding, as_json, errors_first, errors_of, refuse_errors, to_skip
+from intarsia.data.checking.facts import MaskFacts, PairFacts
+from intarsia.data.checking.finding import Finding, errors_first
 from intarsia.data.checking.findings import shift_of_set, split_findings
+from intarsia.data.checking.outcome import Outcome, extent
 from intarsia.data.classes import Classes
 from intarsia.data.dataset import Dataset
 from intarsia.data.listing import Pair
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a check found.
+class Report(Outcome[Dataset]):
+    """What a check found; its own attributes beside those of :class:`Outcome`.
 
     Attributes:
-        source: the folder, or the name of a built-in set.
-        dataset: the dataset without the files that cannot be used; None if nothing is left.
-        findings: errors first.
-        shapes: the smallest and largest number of rows and of columns: ((least, largest), (least, largest)).
         pixels: of each split, the number of pixels of each class.
         ignored: of each split, the share of pixels that belong to no class.
         images: the number of images in which each class occurs.
@@ -30,19 +26,10 @@ class Report:
             does.
     """
 
-    source: str
-    dataset: Dataset | None
-    findings: tuple[Finding, ...]
-    shapes: tuple[tuple[int, int], tuple[int, int]]
     pixels: Mapping[str, Mapping[str, int]]
     ignored: Mapping[str, float]
     images: Mapping[str, int]
     frequency: Mapping[str, float]
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        """The findings that keep files from being used."""
-        return errors_of(self.findings)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -66,37 +53,14 @@ class Report:
             }
             for name, weight in self.weights.items()
         ]
-        dataset = self.dataset
+        splits = {} if self.dataset is None else self.dataset.splits
         return {
-            "source": self.source,
-            "layout": dataset.layout if dataset else None,
-            "splits": {name: len(samples) for name, samples in dataset.splits.items()} if dataset else {},
-            "rows": list(self.shapes[0]),
-            "columns": list(self.shapes[1]),
-            "channels": dataset.pixels.channels if dataset else None,
-            "limits": dataset.pixels.limits if dataset else None,
-            "encoding": dataset.classes.encoding if dataset else None,
+            **self.told(),
+            "splits": {name: len(samples) for name, samples in splits.items()},
+            "encoding": None if self.dataset is None else self.dataset.classes.encoding,
             "classes": classes,
             "ignored": dict(self.ignored),
-            "findings": as_json(self.findings),
         }
-
-    def to_skip(self) -> tuple[tuple[Path, str], ...]:
-        """The files to leave out, each with the reason.
-
-        They are the files of all errors, and of images that two splits hold the one in the training split.
-        """
-        return to_skip(self.findings)
-
-    def usable(self) -> Dataset:
-        """The dataset, if no file of it is in the way.
-
-        Raises:
-            DataError: there are errors; the sentence is the first one's.
-        """
-        refuse_errors(self.findings, self.source, any_left=self.dataset is not None)
-        assert self.dataset is not None, "nothing is left only where something is wrong"
-        return self.dataset
 
 
 def report_of(
@@ -111,12 +75,9 @@ def report_of(
 
     Those in `apart`, by default all, shall share no image.
     """
-    findings = list(findings)
-    shapes = [fact.image.shape for fact in facts.values() if isinstance(fact.image, ImageFacts)] or [(0, 0)]
-    rows, columns = zip(*shapes, strict=True)
-    extent = (min(rows), max(rows)), (min(columns), max(columns))
+    findings, shapes = list(findings), extent(fact.image for fact in facts.values())
     if dataset is None or splits is None:
-        return Report(source, None, errors_first(findings), extent, {}, {}, {}, {})
+        return Report(source, None, errors_first(findings), shapes, {}, {}, {}, {})
     counts = {pair: _pixels(fact, dataset.classes) for pair, fact in facts.items()}
     pixels = {
         split: {name: sum(counts[pair][i] for pair in pairs) for i, name in enumerate(dataset.classes.names)}
@@ -145,7 +106,7 @@ def report_of(
         held = [count for pair, count in counts.items() if count[i] > 0 and pair in learnt]
         total = sum(sum(count) for count in held)
         frequency[name] = sum(count[i] for count in held) / total if total else 0.0
-    return Report(source, dataset, errors_first(findings), extent, pixels, ignored, images, frequency)
+    return Report(source, dataset, errors_first(findings), shapes, pixels, ignored, images, frequency)
 
 
 def _size(fact: PairFacts) -> int:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from intarsia.data.dataset import unequal
-from intarsia.data.decoding import MAX_PIXELS
+from intarsia.data.dataset import ImageFile, Splits, unequal
 from intarsia.data.depth.camera import Camera
 from intarsia.data.depth.files import Depth, read_depth
-from intarsia.data.images import RGB, PixelFormat, image_shape, read_image
+from intarsia.data.images import RGB, PixelFormat, image_shape
 from intarsia.errors import DataError
 from intarsia.shapes import Picture, Window
 
@@ -45,36 +44,16 @@ class DepthSample(Protocol):
 
 
 @dataclass(frozen=True)
-class FileDepthSample:
+class FileDepthSample(ImageFile):
     """A sample in two files, or in three where a sensor's own measurements lie beside.
 
     `unit` is how many metres a whole number is, `calibration` the camera that the set states.
     """
 
-    name: str
-    image_path: Path
     depth_path: Path
     measured_path: Path | None = None
     unit: float | None = None
-    pixels: PixelFormat = RGB
-    max_pixels: int = MAX_PIXELS
     calibration: Camera | None = None
-
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the image.
-
-        Raises:
-            DataError: the file cannot be read.
-        """
-        return image_shape(self.image_path, self.max_pixels)
-
-    def image(self, window: Window | None = None) -> Picture:
-        """The image, or a window of it.
-
-        Raises:
-            DataError: the file cannot be read.
-        """
-        return read_image(self.image_path, self.pixels, window, self.max_pixels)
 
     def depth(self, window: Window | None = None) -> Depth:
         """The depths, or a window of them.
@@ -104,27 +83,10 @@ class FileDepthSample:
 
 
 @dataclass(frozen=True)
-class DepthDataset:
+class DepthDataset(Splits[DepthSample]):
     """Splits of samples; `layout` is a short sentence that says what was recognised, for showing to the user."""
 
     name: str
     layout: str
     splits: Mapping[str, tuple[DepthSample, ...]]
     pixels: PixelFormat = RGB
-
-    @property
-    def default_split(self) -> str:
-        """What is evaluated unless another is named: ``val``, or the first there is."""
-        return "val" if "val" in self.splits else next(iter(self.splits))
-
-    def split(self, name: str) -> tuple[DepthSample, ...]:
-        """The samples of one split; ``trainval`` is train and val together where it is not listed.
-
-        Raises:
-            DataError: there is no such split.
-        """
-        if name == "trainval" and name not in self.splits:
-            return (*self.split("train"), *self.split("val"))
-        if name not in self.splits:
-            raise DataError(f"`{self.name}` has no split `{name}`: it has {' and '.join(self.splits)}.")
-        return self.splits[name]

@@ -21,6 +21,7 @@ UNIT_FILE, UNIT, CAMERA = "depth.json", "metres_per_value", "camera"
 MILLIMETRE = 0.001
 
 _LARGEST = 65535
+_SPELLED_ALIKE = 0.75  # as `metres_per_unit` is like the unit's key; `camera_model` is less like the camera's
 
 
 def read_depth(
@@ -80,7 +81,7 @@ def value_complaint(path: Path | str, least: float, any_known: bool) -> str | No
             "leave the file out."
         )
     if not any_known:
-        return f"`{path}` holds no depth at all, only zeros for unknown ones: replace it or leave it out."
+        return f"`{path}` holds no depth at all, only 0, NaN or ∞ for unknown ones: replace it or leave it out."
     return None
 
 
@@ -88,7 +89,8 @@ def read_stated(root: Path) -> dict[str, Any]:
     """What a folder's depth.json states: a unit, a camera, or both; nothing without such a file.
 
     Raises:
-        DataError: the file is no JSON object, or has another key.
+        DataError: the file is no JSON object, or has a key that is spelled almost like one of these; others are the
+            user's own.
     """
     path = root / UNIT_FILE
     if not path.is_file():
@@ -100,10 +102,9 @@ def read_stated(root: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f'`{path}` is no JSON object: write such as {{"{UNIT}": {MILLIMETRE}}}.')
     for key in content:
-        if key not in (UNIT, CAMERA):
-            near = get_close_matches(key, (UNIT, CAMERA), n=1)
-            guess = f"; the nearest is `{near[0]}`" if near else ""
-            raise DataError(f"`{path}` has the key `{key}`, but may state `{UNIT}` and `{CAMERA}` alone{guess}.")
+        near = get_close_matches(key, (UNIT, CAMERA), n=1, cutoff=_SPELLED_ALIKE)
+        if near and key != near[0]:
+            raise DataError(f"`{path}` has the key `{key}`, which is not read: call it `{near[0]}`, or another name.")
     return content
 
 

@@ -1,6 +1,7 @@
 """`open_depth`: from a path, or the name of a built-in scene, to a set of images with depths."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from intarsia.data.decoding import MAX_PIXELS
@@ -9,19 +10,10 @@ from intarsia.data.depth.kitti import find_kitti, looks_like_kitti
 from intarsia.data.depth.layouts import DepthFound, find_plain, looks_plain
 from intarsia.data.depth.motorcycle import motorcycle
 from intarsia.data.depth.nyu import LABELLED, open_nyu
-from intarsia.data.images import PixelFormat
+from intarsia.data.images import PixelFormat, pixel_format
 from intarsia.data.listing import Ledger
-from intarsia.data.open import (
-    SAMPLES,
-    check_skipped,
-    existing_folder,
-    expanded,
-    first_problem,
-    is_sample,
-    name_of,
-    name_of_sample,
-    pixel_format,
-)
+from intarsia.data.open import SAMPLES, check_skipped, first_problem
+from intarsia.data.source import existing_folder, expanded, is_sample, name_of, name_of_sample
 from intarsia.errors import DataError, UnknownNameError
 
 DEPTH_SAMPLES: dict[str, Callable[[], DepthDataset]] = {"motorcycle": motorcycle}
@@ -118,11 +110,9 @@ def is_depth_source(source: str | Path) -> bool:
 
 def assemble_depth(name: str, found: DepthFound, pixels: PixelFormat, max_pixels: int = MAX_PIXELS) -> DepthDataset:
     """The set of what a layout's reader found."""
+    read = partial(FileDepthSample, unit=found.unit, pixels=pixels, max_pixels=max_pixels)
     splits = {
-        split: tuple(
-            FileDepthSample(one.name, one.image, one.depth, one.measured, found.unit, pixels, max_pixels, one.camera)
-            for one in files
-        )
+        split: tuple(read(one.name, one.image, one.depth, one.measured, calibration=one.camera) for one in files)
         for split, files in found.splits.items()
     }
     return DepthDataset(name, found.layout, splits, pixels)

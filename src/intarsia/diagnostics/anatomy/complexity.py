@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from intarsia.backbones.survey import input_channels
+from intarsia.backbones.survey import NormsLeftOut, input_channels
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def complexity(net: nn.Module, rows: int = 512, columns: int = 512) -> Complexit
     try:
         state = {name: tensor.to("meta") for name, tensor in net.state_dict().items()}
         image = torch.empty(1, input_channels(net), rows, columns, device="meta")
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with FlopCounterMode(display=False) as counter, torch.no_grad(), NormsLeftOut():
             torch.func.functional_call(probe, state, image)
     finally:
         for module, training in modes:

@@ -6,7 +6,7 @@ from html import escape
 
 from intarsia.data.depth.pictures import colours_of, metres, ticks
 from intarsia.diagnostics.report.depth_pictures import DepthExample, depth_panels
-from intarsia.diagnostics.report.sections import section
+from intarsia.diagnostics.report.sections import section, side_by_side
 from intarsia.diagnostics.svg import Point, bar_groups, line_chart, rgb
 from intarsia.metrics.depth import DepthScores
 
@@ -125,11 +125,7 @@ def examples(worst_first: Sequence[DepthExample], limit: float) -> str:
 
 
 def _example(example: DepthExample, limit: float) -> str:
-    name = escape(example.name)
-    shown = "".join(
-        f'<div><img src="{uri}" alt="{name}: {caption}" loading="lazy"><small>{caption}</small></div>'
-        for caption, uri in depth_panels(example, limit)
-    )
+    name, shown = escape(example.name), side_by_side(example.name, depth_panels(example, limit))
     caption = f"<figcaption><span>{name}</span><span>RMSE <b>{_metres(example.rmse)}</b></span></figcaption>"
     near, far = example.shrunk().range()
     scales = _scale("depth", near, far, "depth") + _scale("error", -limit, limit, "prediction − truth")

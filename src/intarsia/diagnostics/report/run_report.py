@@ -1,7 +1,7 @@
 """A trained run, evaluated and told on one page."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from intarsia.diagnostics.report.page import Report, write_report
 from intarsia.diagnostics.report.pictures import Example
 from intarsia.diagnostics.report.run_facts import commands_of, network_facts, trained_sentence
 from intarsia.inference import Borders, BothScores, Result, Segmenter, evaluate_both, evaluate_samples, load
-from intarsia.inference.evaluate import open_for
+from intarsia.inference.evaluate import Watcher, open_for
 from intarsia.metrics import Scores, confusion_matrix
 from intarsia.runs import Recipe, Run
 from intarsia.runs.settings import REFINERS
@@ -39,21 +39,24 @@ def report_on_run(
     *,
     split: str | None = None,
     segmenter: Segmenter | None = None,
-    skip: Collection[Path] = (),
+    dataset: Dataset | None = None,
     borders: Borders | None = None,
+    watch: Watcher | None = None,
 ) -> RunScores:
     """Evaluate a run on a split (default ``val``), write ``page``, and return the scores.
 
-    ``segmenter`` is the loaded run, if it shall answer in another way than by default; files in ``skip`` are left out.
-    ``borders`` sees each image too, and the page says what came out.
+    ``segmenter`` is the loaded run, if it shall answer in another way than by default, and ``dataset`` the data, if
+    they are open already or some files shall be left out. ``borders`` sees each image too, and the page says what came
+    out; so does ``watch``, as of :func:`intarsia.evaluate`.
 
     Where there is a training split, a linear classifier on the intensities and gradients of each pixel is fitted to it
     and scored on the same images: what a network is worth is what it has over that.
     """
     run, segmenter = Run.open(run_folder), segmenter or load(run_folder)
-    dataset = open_for(segmenter, data, skip)
+    dataset = dataset or open_for(segmenter, data)
     name = split or dataset.default_split
-    samples, examples = dataset.split(name), _Worst(borders)
+    others = [other for other in (borders and borders.watch, watch) if other is not None]
+    samples, examples = dataset.split(name), _Worst(*others)
     both = None if segmenter.refinement is None else evaluate_both(segmenter, samples, examples.watch)
     scores = evaluate_samples(segmenter, samples, examples.watch) if both is None else both.after
     baseline = _linear_scores(dataset, samples) if dataset.splits.get("train") else None
@@ -75,15 +78,15 @@ def report_on_run(
 
 
 class _Worst:
-    """Keeps the images with the lowest mean IoU, and lets the borders be compared."""
+    """Keeps the images with the lowest mean IoU, and shows all of them to others."""
 
-    def __init__(self, borders: Borders | None = None) -> None:
+    def __init__(self, *others: Watcher) -> None:
         self.kept: list[Example] = []
-        self._borders = borders
+        self._others = others
 
     def watch(self, sample: Sample, result: Result, truth: Mask, scores: Scores) -> None:
-        if self._borders is not None:
-            self._borders.watch(sample, result, truth, scores)
+        for watch in self._others:
+            watch(sample, result, truth, scores)
         self.kept.append(Example(sample.name, as_rgb(result.image), truth, result.mask, scores.mean_iou))
         # an image without a single valid pixel has no score, and is the least interesting
         ranked = sorted(self.kept, key=lambda example: (math.isnan(example.mean_iou), example.mean_iou))

@@ -114,13 +114,17 @@ def examples(worst_first: Sequence[Example], classes: Classes) -> str:
 
 
 def _example(example: Example, classes: Classes) -> str:
-    name = escape(example.name)
-    shown = "".join(
-        f'<div><img src="{uri}" alt="{name}: {caption}" loading="lazy"><small>{caption}</small></div>'
-        for caption, uri in panels(example, classes)
-    )
+    name, shown = escape(example.name), side_by_side(example.name, panels(example, classes))
     caption = f"<figcaption><span>{name}</span><span>mean IoU <b>{_digits(example.mean_iou)}</b></span></figcaption>"
     return f'<figure class="example">{caption}<div class="panels">{shown}</div></figure>'
+
+
+def side_by_side(name: str, pictures: Sequence[tuple[str, str]]) -> str:
+    """Captions and data URIs of what is shown of one image."""
+    return "".join(
+        f'<div><img src="{uri}" alt="{escape(name)}: {caption}" loading="lazy"><small>{caption}</small></div>'
+        for caption, uri in pictures
+    )
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:

@@ -54,5 +54,7 @@ def find_measured(
                 f"`{path}` holds whole numbers, and nothing says how many metres one is: write "
                 f'{{"{UNIT}": {MILLIMETRE}}} into `{folder / UNIT_FILE}` if they are millimetres.'
             )
-        samples.append(FileDepthSample(name, job.image, path, path, unit, pixels or RGB, max_pixels, camera))
+        samples.append(
+            FileDepthSample(name, job.image, path, path, unit, camera, pixels=pixels or RGB, max_pixels=max_pixels)
+        )
     return samples

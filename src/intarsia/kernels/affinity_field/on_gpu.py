@@ -106,6 +106,48 @@ def _parts(logarithm, LEAST: tl.constexpr, LOG_LEAST: tl.constexpr):
 
 @triton.jit
 @no_type_check
+def _divergence(a, rest, log_a, log_rest, log_a2, log_rest2):
+    """Kullback and Leibler's, of two outcomes: how far the second distribution is from the first, a and 1 - a."""
+    return a * (log_a - log_a2) + rest * (log_rest - log_rest2)
+
+
+@triton.jit
+@no_type_check
+def _weights(tables, label, known, size, sizes, classes):
+    """How much the pairs of a centre of each label count: across edges, and elsewhere."""
+    push = tl.load(tables + label * sizes + size, known, other=0.0)
+    pull = tl.load(tables + (classes + label) * sizes + size, known, other=0.0)
+    return push[None, :], pull[None, :]
+
+
+@triton.jit
+@no_type_check
+def _slope(valid, is_edge, left, push, pull):
+    """Of the loss by a divergence: edges push up to the margin, of which `left` is left."""
+    return tl.where(valid, tl.where(is_edge, tl.where(left > 0, -push, 0.0), pull), 0.0)
+
+
+@triton.jit
+@no_type_check
+def _store_sums(place, on_edge, beside, is_own, sizes, CLASSES: tl.constexpr):
+    """The terms of all classes, added up for each class of the centre."""
+    on_edge = tl.reduce(on_edge, 0, _add)[None, :]
+    beside = tl.reduce(beside, 0, _add)[None, :]
+    tl.store(place, tl.reduce(tl.where(is_own, on_edge, 0.0), 1, _add))
+    tl.store(place + sizes * CLASSES, tl.reduce(tl.where(is_own, beside, 0.0), 1, _add))
+
+
+@triton.jit
+@no_type_check
+def _by_logits(p, rest, by_a, by_rest, by_log_a, by_log_rest, is_class, LEAST: tl.constexpr):
+    """The gradient by logits of one by p and 1 - p and by their logarithms, which are constant below the least."""
+    found = tl.where(p >= LEAST, p * by_a + by_log_a, 0.0)
+    found -= tl.where(1.0 - p >= LEAST, p * (by_rest + by_log_rest / rest), 0.0)
+    return found - p * tl.reduce(tl.where(is_class, found, 0.0), 0, _add)[None, :]
+
+
+@triton.jit
+@no_type_check
 def _pairs(
     logarithms, labels, distances, tables, grad, sums, height, width, sizes, classes, ignore, margin,
     LEAST: tl.constexpr, LOG_LEAST: tl.constexpr, CLASSES: tl.constexpr, BLOCK: tl.constexpr,
@@ -127,8 +169,7 @@ def _pairs(
     by_a, by_rest, by_log_a, by_log_rest = zero, zero, zero, zero
     for size in range(sizes):
         offset = tl.load(distances + size)
-        push = tl.load(tables + own * sizes + size, known, other=0.0)[None, :]
-        pull = tl.load(tables + (classes + own) * sizes + size, known, other=0.0)[None, :]
+        push, pull = _weights(tables, own, known, size, sizes, classes)
         on_edge, beside = zero, zero
         for direction in range(8):  # not unrolled: registers would not do
             number = direction + direction // 4  # not the pixel itself
@@ -143,29 +184,20 @@ def _pairs(
             )  # fmt: skip
             is_edge = is_own != (other[None, :] == c)
             valid = is_class & (there & back)[None, :]  # the pixel is the centre
-            left = margin - (a2 * (log_a2 - log_a) + rest2 * (log_rest2 - log_rest))
+            left = margin - _divergence(a2, rest2, log_a2, log_rest2, log_a, log_rest)
             on_edge += tl.where(valid & is_edge & (left > 0), left, 0.0)
             beside += tl.where(valid & (is_edge == 0), margin - left, 0.0)
-            slope = tl.where(is_edge, tl.where(left > 0, -push, 0.0), pull)
-            slope = tl.where(valid, slope, 0.0)
+            slope = _slope(valid, is_edge, left, push, pull)
             by_log_a -= slope * a2
             by_log_rest -= slope * rest2
             valid = is_class & (there & beyond)[None, :]  # the pixel is its neighbour's neighbour
-            left = margin - (a * (log_a - log_a2) + rest * (log_rest - log_rest2))
-            push2 = tl.load(tables + other * sizes + size, there, other=0.0)[None, :]
-            pull2 = tl.load(tables + (classes + other) * sizes + size, there, other=0.0)[None, :]
-            slope = tl.where(is_edge, tl.where(left > 0, -push2, 0.0), pull2)
-            slope = tl.where(valid, slope, 0.0)
+            left = margin - _divergence(a, rest, log_a, log_rest, log_a2, log_rest2)
+            push2, pull2 = _weights(tables, other, there, size, sizes, classes)
+            slope = _slope(valid, is_edge, left, push2, pull2)
             by_a += slope * (log_a + 1.0 - log_a2)
             by_rest += slope * (log_rest + 1.0 - log_rest2)
-        on_edge = tl.reduce(on_edge, 0, _add)[None, :]
-        beside = tl.reduce(beside, 0, _add)[None, :]
-        place = sums + size * CLASSES + tl.arange(0, CLASSES)
-        tl.store(place, tl.reduce(tl.where(is_own, on_edge, 0.0), 1, _add))
-        tl.store(place + sizes * CLASSES, tl.reduce(tl.where(is_own, beside, 0.0), 1, _add))
-    found = tl.where(p >= LEAST, p * by_a + by_log_a, 0.0)
-    found -= tl.where(1.0 - p >= LEAST, p * (by_rest + by_log_rest / rest), 0.0)
-    found -= p * tl.reduce(tl.where(is_class, found, 0.0), 0, _add)[None, :]
+        _store_sums(sums + size * CLASSES + tl.arange(0, CLASSES), on_edge, beside, is_own, sizes, CLASSES)
+    found = _by_logits(p, rest, by_a, by_rest, by_log_a, by_log_rest, is_class, LEAST)
     tl.store(
         grad + b * classes * pixels + here, tl.where(known[None, :], found, 0.0), is_class & (at < pixels)[None, :]
     )
