@@ -28,7 +28,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every training stops after its second step, until the patch is undone."""
     taken, real = [], loop.Loop.step
 
-    def step(self: loop.Loop, *arguments: Any) -> float:
+    def step(self: loop.Loop, *arguments: Any) -> Any:
         rate = real(self, *arguments)
         taken.append(1)
         if len(taken) == 2:

@@ -1,6 +1,7 @@
 """Two processes learn what one does with twice the batch, stop together, and resume to the same bits."""
 
 import io
+import json
 import os
 import signal
 import sys
@@ -13,14 +14,15 @@ import pytest
 import torch
 import torch.distributed as dist
 from PIL import Image
-from tiny import at_step, run_tiny, same_runs, saved_step, write_discs
+from tiny import TINY, at_step, run_tiny, same_runs, saved_step, write_discs
 from together import Killed, together
 from torch import nn
 
 from intarsia.cli.main import main
 from intarsia.data import generator_for
 from intarsia.errors import ArgumentError, DataError, EndedElsewhere, Interrupted, RunError
-from intarsia.training import identity, processes, tasks
+from intarsia.runs import make_recipe
+from intarsia.training import identity, processes, rehearse, tasks
 from intarsia.training.loading import AugmentedSamples
 from intarsia.training.loop import Loop
 
@@ -133,6 +135,18 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(
         assert np.array_equal(record.matrices, expected.matrices), "the same pixels are counted as the same classes"
 
 
+def test_two_processes_draw_images_by_the_same_weights(
+    both: list[Any], alone: Callable[[str], Record], folder: Path
+) -> None:
+    """Of rare classes, and in the second stage of the class that the first did worst."""
+    assert both[0]["options"].losses
+    assert alone("options").losses
+    found, expected = (json.loads((folder / run / "balance.json").read_text()) for run in ("options", "options alone"))
+    assert found == expected
+    assert [stage["hard_classes"] for stage in found] == [[], ["class 1"]]
+    assert all(len(set(stage["image_weights"])) == 2 for stage in found)
+
+
 def test_twenty_steps_are_twenty(both: list[Any]) -> None:
     assert len(both[0]["20 steps"].losses) == 20
 
@@ -200,6 +214,8 @@ def spoiled(rank: int, folder: Path) -> dict[str, Any]:
     attempt("validation", validation)
     attempt("other data", other_data)
     attempt("too few", lambda _: run_tiny(folder / "few", folder / "too few", **{**short, "accumulate": 8}))
+    attempt("dry run", lambda _: rehearse(make_recipe(data=str(data), **TINY), out=folder / "rehearsed"))
+    attempt("halved", lambda _: run_tiny(data, folder / "halved", on_oom="halve"))
     attempt("unwritable", lambda _: processes.everywhere(lambda: rank and unpicklable()))
     attempt("whole", lambda _: run_tiny(data, folder / "whole", **short) and None)
     attempt("interrupted", interrupted)
@@ -244,6 +260,8 @@ def test_an_image_that_one_process_cannot_read_ends_all_with_one_sentence(failed
             r"is not the same for all processes \(0 images for process 0, 1 images for process 1\)",
         ),
         ("too few", ArgumentError, "8 passes a step in each of 2 processes need 16 training images; `few` has fewer"),
+        ("dry run", ArgumentError, "A dry run takes one process, not 2; start it without torchrun"),
+        ("halved", ArgumentError, r"`on_oom` .='halve'. works in one process, not in 2, .*; take 'stop'"),
         ("interrupted", Interrupted, "Stopped at step 3 of 6; everything is saved"),
     ],
 )

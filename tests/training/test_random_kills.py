@@ -23,7 +23,7 @@ from intarsia.runs import Run, weights
 from intarsia.training import loop, preparation, state
 
 training = import_module("intarsia.training.train")  # the package gives its function by this name
-KILLS = int(os.environ.get("INTARSIA_KILLS", "5"))
+KILLS = int(os.environ.get("INTARSIA_KILLS", "4"))
 LEARNING = {
     "clip": 0.5,
     "optimiser": "sgd",

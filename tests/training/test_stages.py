@@ -14,14 +14,17 @@ from torch import Tensor, nn
 
 from intarsia.data import open_dataset
 from intarsia.data.depth import open_depth
-from intarsia.errors import ArgumentError, DataError, Interrupted, RunError
+from intarsia.errors import ArgumentError, DataError, IntarsiaWarning, Interrupted, RunError
 from intarsia.inference import load
 from intarsia.layers.freezing import batch_norms
 from intarsia.losses import Objective
 from intarsia.runs import NetworkRecord, Run
 from intarsia.training import loop, preparation, train
+from intarsia.training.gradient import Gradient
+from intarsia.training.loading import Batch
 from intarsia.training.stages import carry_over
 from intarsia.training.state import TrainingState
+from intarsia.training.tasks import SegmentationTask
 
 ASPP: dict[str, Any] = {"model": "deeplabv3", "options": {"channels": 8, "rates": (1, 2, 3)}, "crop_size": 48}
 PAPER = [  # DeepLab v3's (arXiv:1706.05587, sections 4 and 4.1), short
@@ -50,7 +53,7 @@ EVERYTHING: dict[str, Any] = {
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What each stage's network was before and behind it."""
-    seen, real = SimpleNamespace(before=[], behind=[], loops=[], memory=[]), loop.Loop.fit
+    seen, real = SimpleNamespace(before=[], behind=[], loops=[], memory=[], parts=[]), loop.Loop.fit
 
     def fit(self: loop.Loop, state: TrainingState) -> None:
         seen.loops.append(self)
@@ -59,6 +62,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         real(self, state)
         seen.behind.append(tensors(state))
         seen.memory.append(moments(state))
+        seen.parts.append(state.parts)
 
     monkeypatch.setattr(loop.Loop, "fit", fit)
     return seen
@@ -192,6 +196,56 @@ def test_a_chain_ends_as_its_last_network(discs: Path, tmp_path: Path, watched: 
             assert torch.equal(tensor, watched.before[2][name])
 
 
+def test_a_stage_has_steps_crops_and_options_of_its_own(
+    discs: Path, tmp_path: Path, watched: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is stopped within that stage and resumed."""
+    taken: list[tuple[int, int, int]] = []
+    real = Gradient._in_parts
+
+    def in_parts(self: Gradient, prepared: nn.Module, batch: Batch, parts: int) -> Tensor:
+        taken.append((len(batch[0]), batch[0].shape[1], parts))
+        return real(self, prepared, batch, parts)
+
+    monkeypatch.setattr(Gradient, "_in_parts", in_parts)
+    own = {"batch_size": 2, "accumulate": 3, "crop_size": 48, "schedule": "constant", "loss_options": {"gamma": 1}}
+    stages = [{"steps": 2}, {**own, "steps": 2, "options": {"widths": (8, 8, 8, 8, 16)}}]
+    how = {"stages": stages, "loss": "focal", "loss_options": {"gamma": 3}}
+    whole = run_tiny(discs, tmp_path / "whole", **how)
+    assert taken == [(2, 32, 1), (2, 32, 1), (6, 48, 3), (6, 48, 3)]
+    first, second = (stage.task.objective.pixels[0][1].keywords for stage in watched.loops)
+    assert (first, second) == ({"gamma": 3.0}, {"gamma": 1.0})
+    assert [line["learning_rate"] for line in whole.history()] == pytest.approx([1e-3 * 0.5**0.9, 1e-3, 1e-3])
+    assert whole.network().options == {"widths": [8, 8, 8, 8, 16]}
+    assert load(whole.folder).net.decoder.stages[-1][0][0].out_channels == 16
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run_tiny(discs, tmp_path / "run", **how, checkpoint_minutes=0)
+    resumed = run_tiny(discs, tmp_path / "run", resume=True, **how)
+    assert taken[4:] == taken[:4]
+    assert same_runs(whole.folder, resumed.folder)
+    assert resumed.network() == whole.network()
+
+
+def test_halves_begin_anew_with_another_batch(
+    discs: Path, tmp_path: Path, watched: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = SegmentationTask.loss, []
+
+    def loss(self: SegmentationTask, outputs: Any, masks: Tensor) -> Tensor:
+        if not failed:
+            failed.append(len(masks))
+            raise MemoryError
+        return real(self, outputs, masks)
+
+    monkeypatch.setattr(SegmentationTask, "loss", loss)
+    stages = [{}, {"learning_rate": 0.01}, {"batch_size": 3}]
+    with pytest.warns(IntarsiaWarning, match="takes its 2 images in 2 parts"):
+        run_tiny(discs, tmp_path / "run", stages=stages, steps=1, crop_size=48, on_oom="halve")
+    assert watched.parts == [2, 2, 1]
+
+
 def test_killed_anywhere_it_ends_with_the_same_bits(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +303,9 @@ def test_a_run_keeps_the_best_weights_of_its_last_stage(
         ([{}, {"freeze": "backbone.body.layer9"}], ArgumentError, r"`freeze` .='backbone.body.layer9'.* nearest is"),
         ([{}, {"freeze": "backbone,decoder,head"}], ArgumentError, "leaves nothing that learns; freeze fewer parts"),
         ([{}, {"split": "trainaug"}], DataError, "has no split `trainaug`: it has train and val"),
-        ([{}, {"model": "pspnet"}], ArgumentError, r"`crop_size` .=32. at output stride 8 gives a 4 × 4 map"),
+        ([{}, {"model": "pspnet"}], ArgumentError, r"^stages\[1\]: `crop_size` .=32. at output stride 8 gives a 4 × 4"),
+        ([{}, {"options": {"width": 8}}], ArgumentError, r"^stages\[1\]: .*`width`"),
+        ([{}, {}, {"accumulate": 9}], ArgumentError, r"^stages\[2\]: 9 passes a step in each of 1 processes need 9"),
     ],
 )
 def test_a_mistake_in_a_later_stage_is_found_before_the_first(

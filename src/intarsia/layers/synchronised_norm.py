@@ -50,6 +50,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         together = self.training and dist.is_initialized() and dist.get_world_size() > 1
         return self.act(self.drop(self._together(input) if together else super().forward(input)))
 
+    @torch.compiler.disable  # what processes tell each other is no part of a graph
     def _together(self, images: Tensor) -> Tensor:
         count, mean, variance = _statistics(images.detach())
         if count == 1:  # as the library's

@@ -16,6 +16,7 @@ from intarsia.training.loop import Loop
 from intarsia.training.mishaps import told
 from intarsia.training.networks import Network
 from intarsia.training.preparation import prepare
+from intarsia.training.processes import one_voice
 from intarsia.training.progress import Silent
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import PICTURED, spread
@@ -85,7 +86,7 @@ def rehearse(recipe: Recipe, *, out: str | Path | None = None, conduct: Conduct 
     memory is the largest size of this process on a CPU, and that of the allocated tensors on a GPU.
     """
     run = Run(folder_for(recipe, out))
-    with told(run):
+    with one_voice(), told(run):
         return _rehearse(admit(recipe, run, resume=False), conduct, run)
 
 
