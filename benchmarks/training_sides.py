@@ -19,6 +19,7 @@ from intarsia.inference.execution import Execution
 from intarsia.losses import cross_entropy
 from intarsia.models import create_model
 from intarsia.training.allocator import keep_freed_memory
+from intarsia.training.convolution_gradients import multiply_gradients
 from intarsia.training.precision import executions, fastest
 
 CLASSES = 21
@@ -109,6 +110,8 @@ def peers_step(net: nn.Module, images: Tensor, masks: Tensor) -> Step:
 def our_step(net: nn.Module, images: Tensor, masks: Tensor, execution: Execution, compiled: bool = False) -> Step:
     """What `intarsia train` does."""
     execution.place(net)
+    if not compiled:
+        multiply_gradients(net, execution)
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
     prepared = torch.compile(net) if compiled else net
 

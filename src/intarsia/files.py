@@ -61,6 +61,15 @@ def partial_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_partial(path: Path) -> bool:
+    """Whether it is what a writer that was killed has left.
+
+    >>> is_partial(Path("run/.recipe.partial-0123456789ab.json"))
+    True
+    """
+    return path.name.startswith(".") and _PARTIAL in path.name
+
+
 def clear_partial_files(folder: str | Path) -> None:
     """Remove what writers that were killed have left below ``folder``."""
     for leftover in sorted(Path(folder).rglob(f".*{_PARTIAL}*")):

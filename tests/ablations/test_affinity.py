@@ -15,10 +15,11 @@ from intarsia.ablations.affinity_costs import AffinityCost, costs_of, measure_af
 from intarsia.ablations.affinity_page import SHOWN, affinity_page
 from intarsia.ablations.border_picture import COLUMNS, MAGNIFIED, border_picture, busiest
 from intarsia.ablations.evidence import Evidence
+from intarsia.ablations.mosaics import JUDGING, MOSAICS, Mosaics
 from intarsia.ablations.network_bench import NetworkBench
 from intarsia.ablations.scoring import SCORES, judged
 from intarsia.ablations.trials import Trial, perform, prepare_data
-from intarsia.ablations.variant import JUDGING, MOSAICS, SEEDS, Mosaics, Variant
+from intarsia.ablations.variant import SEEDS, Variant
 from intarsia.ablations.work import Result
 from intarsia.cli.main import main
 from intarsia.energies.crf_settings import CRFSettings
@@ -28,7 +29,7 @@ from intarsia.metrics import boundary_scores
 from intarsia.runs import Recipe, Run
 from intarsia.runs.refinement import Fit, Refinement
 
-SMALL = Mosaics(train=4, val=2, size=64)
+SMALL = Mosaics(train=4, val=2, size=64, judged=2)
 TINY: dict[str, Any] = {"model": "fcn8s", "backbone": "test_resnet", "pretrained": False, "batch_size": 2}
 BEFORE = Variant("first", TINY)
 AFTER = Variant("trained on", TINY | {"learning_rate": 1e-4}, ("boundary_f_2",), BEFORE)
@@ -47,7 +48,6 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     """The last of three that begin one with the other, asked for alone."""
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr("intarsia.inference.fitting.fit_refinement", lambda *_, **__: fitted(held_out=0.6))
-    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 2)
     runs = tmp_path_factory.mktemp("runs")
     prepare_data(SMALL, runs)
     made = {variant.label: Trial(variant, SMALL, 0, runs) for variant in (BEFORE, AFTER, BEHIND)}
@@ -81,7 +81,6 @@ def test_what_is_fitted_is_the_run_before_with_a_crf_behind(chain: dict[str, Tri
 
 def test_what_does_not_help_others_is_not_put_behind(chain: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intarsia.inference.fitting.fit_refinement", lambda *_, **__: fitted(held_out=0.4))
-    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 1)
     trial = replace(chain["fitted"], variant=replace(BEHIND, settings=BEHIND.settings | {"power": 0.8}))
     perform(trial)
     assert not Run(trial.folder).refinement_path.exists()
@@ -89,7 +88,6 @@ def test_what_does_not_help_others_is_not_put_behind(chain: dict[str, Trial], mo
 
 
 def test_borders_are_scored_on_mosaics_of_their_own(chain: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intarsia.ablations.scoring.JUDGED_ON", 2)
     trial = chain["trained on"]
     result, segmenter = trial.result(), load(trial.folder)
     assert result is not None

@@ -16,10 +16,11 @@ from intarsia.ablations.claims_page import claims_page, pictures
 from intarsia.ablations.costs import Cost
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import Evidence
+from intarsia.ablations.mosaics import MOSAICS, Mosaics
 from intarsia.ablations.network_bench import NetworkBench, distinct
 from intarsia.ablations.systems import SYSTEMS
 from intarsia.ablations.systems_page import with_measured
-from intarsia.ablations.variant import MOSAICS, SEEDS, Mosaics, Variant
+from intarsia.ablations.variant import SEEDS, Variant
 from intarsia.ablations.work import Result
 from intarsia.cli.main import main
 from intarsia.errors import ArgumentError, RunError, UnknownNameError

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.ablations.logits_picture import GAP, MAGNIFIED, SHOWN, grey, logits_picture
+from intarsia.ablations.mosaics import Mosaics
 from intarsia.ablations.trials import Trial, perform, prepare_data
-from intarsia.ablations.variant import Mosaics, Variant
+from intarsia.ablations.variant import Variant
 from intarsia.inference import load
 
 SIDE = SHOWN * MAGNIFIED

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from intarsia.ablations import trials, workers
+from intarsia.ablations.mosaics import Mosaics
 from intarsia.ablations.trials import Trial, perform, prepare_data
-from intarsia.ablations.variant import Mosaics, Variant
+from intarsia.ablations.variant import Variant
 from intarsia.ablations.work import Result
 from intarsia.ablations.workers import perform_all
 from intarsia.errors import Interrupted, RunError

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from intarsia.ablations.claims import CLAIMS
+from intarsia.ablations.mosaics import MOSAICS, Mosaics
 from intarsia.ablations.systems import SYSTEMS
-from intarsia.ablations.variant import MOSAICS, Mosaics, Variant
+from intarsia.ablations.variant import Variant
 from intarsia.cli.main import main
 from intarsia.models import CATALOG, create_model
 from intarsia.runs import Recipe

@@ -93,3 +93,20 @@ def test_numbers_below_one_are_refused(change):
     name, number = next(iter(change.items()))
     with pytest.raises(ArgumentError, match=rf"`{name}` \(={number}\) must be at least 1"):
         materials(**change)
+
+
+def test_rare_classes_are_drawn_a_twentieth_as_often():
+    rare = ("moon", "tissue")
+    seen = np.zeros(8)
+    for sample in materials(400, 1, 24, rare=rare).split("train"):
+        seen[np.unique(sample.mask())] += 1
+    often = [seen[place] for place, name in enumerate(CLASSES.names) if name not in rare]
+    few = [seen[CLASSES.names.index(name)] for name in rare]
+    assert min(often) > 200
+    assert all(8 < number < 50 for number in few)
+
+
+@pytest.mark.parametrize("rare", [("sand",), ("moon", "tissue", "brick")])
+def test_rare_classes_that_cannot_be_are_refused(rare):
+    with pytest.raises(ArgumentError, match=rf"`rare` \(={', '.join(rare)}\) must be at most 2 of brick, grass"):
+        materials(rare=rare)

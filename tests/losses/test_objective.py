@@ -50,6 +50,39 @@ def test_class_weights_reach_every_loss_and_stay_with_the_training() -> None:
     assert not list(objective.parameters())
 
 
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 0.0, 4.0])])
+@pytest.mark.parametrize("terms", ["cross_entropy", "ohem+0.5*dice+lovasz", "focal+border_weighted"])
+def test_a_mean_over_images_is_that_of_each_image_alone(terms: str, weights: torch.Tensor | None) -> None:
+    """Three of five images count: one has no valid pixel, and one only pixels of a class without weight."""
+    logits = torch.randn(5, 3, 8, 8, generator=DRAW)
+    labels = torch.randint(3, (5, 8, 8), generator=DRAW)
+    labels[0, :, 1:], labels[1], labels[3] = 255, 255, 1
+    each = Objective(loss_terms(terms), 3, class_weights=weights)
+    mean = Objective(loss_terms(terms), 3, class_weights=weights, average="images")
+    counted = [0, 2, 3, 4] if weights is None else [0, 2, 4]
+    expected = torch.stack([each(logits[i : i + 1], labels[i : i + 1]) for i in counted]).mean()
+    torch.testing.assert_close(mean(logits, labels), expected)
+    assert mean.weight(labels).item() == len(counted)
+    assert not torch.allclose(each(logits, labels), expected, rtol=1e-3), "it is not the mean over pixels"
+    parts = [(mean(logits[part], labels[part]), mean.weight(labels[part])) for part in (slice(2), slice(2, 5))]
+    total = sum(loss * weight for loss, weight in parts) / sum(weight for _, weight in parts)
+    torch.testing.assert_close(total, expected)
+
+
+def test_a_mean_over_no_image_is_nothing_with_a_gradient_of_nothing() -> None:
+    logits = LOGITS.clone().requires_grad_()
+    loss = Objective({"cross_entropy": 1.0, "lovasz": 1.0}, 3, average="images")(logits, torch.full_like(LABELS, 255))
+    loss.backward()
+    assert (loss.item(), logits.grad is not None and logits.grad.abs().sum().item()) == (0.0, 0.0)
+
+
+def test_pairs_of_a_mean_over_images_are_those_of_the_batch() -> None:
+    images = Objective({"cross_entropy": 1.0, "aaf": 2.0}, 3, average="images")
+    alone = Objective({"cross_entropy": 1.0}, 3, average="images")(LOGITS, LABELS)
+    expected = alone + 2 * AdaptiveAffinityField(3)(LOGITS, LABELS)
+    torch.testing.assert_close(images(LOGITS, LABELS), expected)
+
+
 def test_what_is_ignored_and_how_far_the_training_is_are_passed_on() -> None:
     objective = Objective({"cross_entropy": 1.0, "aaf": 1.0}, 3)
     objective.advance(1.0)

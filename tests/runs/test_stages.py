@@ -48,13 +48,46 @@ def test_epochs_of_a_stage_replace_the_steps_of_the_recipe() -> None:
             [{}, {"loss": "l1"}],
             r"`stages\[1\].loss` .='l1'.: `l1` is a loss of depths, and there are none in a segment",
         ),
+        ([{}, {"crop_size": 8}], r"`stages\[1\].crop_size` .=8.: input should be .* 16; the nearest is 16"),
+        ([{}, {"crop_size": 32}], r"`stages\[1\].elastic` .=4.0.: must be at most a 16th of `crop_size`"),
+        ([{"batch_size": 0}], r"`stages\[0\].batch_size` .=0.: input should .* the nearest is 1"),
+        ([{"schedule": "poli"}], r"`stages\[0\].schedule` .='poli'.: input should be 'poly', .* nearest is 'poly'"),
+        (
+            [{}, {"loss": "dice", "loss_options": {"gama": 1}}],
+            r"`stages\[1\].loss_options` .=.*: there is no option `gama`; dice has power",
+        ),
+        ([{"loss_options": {"focal": {"gamma": 1}}}], r"`stages\[0\].loss_options` .*belong to focal, which `loss`"),
         ([{"optimiser": "continue"}], r"no optimiser to continue; leave `optimiser` out of stages\[0\]"),
         ([{"optimiser": "adamw"}], r"`stages\[0\].optimiser` .='adamw'.: input should be 'restart' or 'continue'"),
     ],
 )
 def test_mistakes_name_the_stage(stages: list[dict[str, Any]], sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
-        make_recipe(data="voc", stages=stages)
+        make_recipe(data="voc", stages=stages, elastic=4, loss="ohem", loss_options={"threshold": 0.5})
+
+
+def test_a_stage_has_options_of_its_own(tmp_path: Path) -> None:
+    """Those of losses stand under the names of these, however they were given."""
+    stages: list[dict[str, Any]] = [
+        {"loss": "focal+aaf", "loss_options": {"gamma": 1, "sizes": [3]}, "options": {"rates": "6,12"}},
+        {"loss": "dice", "batch_size": 4, "accumulate": 2, "crop_size": 64, "schedule": "constant"},
+        {},
+    ]
+    recipe = make_recipe(data="voc", stages=stages, loss="ohem", loss_options={"threshold": 0.5})
+    recipe.write(tmp_path / "recipe.json")
+    assert Recipe.read(tmp_path / "recipe.json") == recipe
+    first, second, third = recipe.all_stages
+    assert (first.options, first.loss_options) == (
+        {"rates": (6, 12)},
+        {"focal": {"gamma": 1.0}, "aaf": {"sizes": (3,)}},
+    )
+    assert (second.batch_size, second.accumulate, second.crop_size, second.schedule) == (4, 2, 64, "constant")
+    assert (third.loss, third.loss_options, third.options) == ("ohem", {"ohem": {"threshold": 0.5}}, {})
+
+
+def test_stages_are_not_judged_by_what_was_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"^`loss` .='focl'.: there is no loss `focl`[^`]*$"):
+        make_recipe(data="voc", loss="focl", loss_options={"gamma": 1}, stages=[{"epochs": 1}])
 
 
 def test_a_stage_of_depths_has_a_loss_of_depths() -> None:

@@ -51,6 +51,14 @@ def test_a_run_stopped_before_its_first_checkpoint_may_be_begun_again(discs: Pat
     assert len(run.history()) == 1
 
 
+def test_a_run_killed_in_its_first_file_may_be_begun_again(discs: Path, tmp_path: Path) -> None:
+    left = tmp_path / "run" / ".recipe.partial-0123456789ab.json"
+    left.parent.mkdir()
+    left.touch()
+    run_tiny(discs, tmp_path / "run", epochs=1)
+    assert not left.exists()
+
+
 def test_a_file_is_no_folder(discs: Path, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("x")
     with pytest.raises(RunError, match="is a file; choose another --out"):

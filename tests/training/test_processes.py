@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from PIL import Image
 from tiny import at_step, run_tiny, same_runs, saved_step, write_discs
 from together import Killed, together
 from torch import nn
@@ -38,7 +39,9 @@ OPTIONS: dict[str, Any] = {
     "ema": 0.9,
     "precise_batch_norm": 2,
     "class_weights": "inverse",
-    "stages": [{"steps": 4}, {"steps": 2, "freeze_batch_norm": True, "optimiser": "continue"}],
+    "image_weights": "rarity",
+    "class_crops": 0.5,
+    "stages": [{"steps": 4}, {"steps": 2, "freeze_batch_norm": True, "optimiser": "continue", "hard_classes": "auto"}],
 }
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe, and what one process does instead
     "20 steps": ("photos", {"steps": 20}, {"batch_size": 4}),
@@ -47,6 +50,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # data, recipe
     "uneven": ("few", {"epochs": 2, "batch_size": 4}, {"batch_size": 8}),
     "heads": ("photos", {"steps": 2, **HEADS}, {"batch_size": 4}),
     "pairs": ("few", {"epochs": 2, "loss": "cross_entropy+aaf"}, {"batch_size": 4}),
+    "images": ("photos", {"steps": 2, "loss": "ohem+dice+lovasz", "average": "images"}, {"batch_size": 4}),
     "options": ("photos", {**OPTIONS, "batch_size": 1, "loss": "focal"}, {"batch_size": 2}),
 }
 
@@ -94,6 +98,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     for name, count in IMAGES.items():
         write_discs(folder / name, count)
+    for path in sorted((folder / "photos" / "masks").iterdir())[::3]:  # so that a class is rare
+        Image.fromarray(np.zeros_like(Image.open(path))).save(path)
     return folder
 
 
@@ -117,7 +123,7 @@ def alone(folder: Path) -> Callable[[str], Record]:
     return find
 
 
-@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads", "options"])
+@pytest.mark.parametrize("name", ["20 steps", "two passes", "uneven", "heads", "images", "options"])
 def test_two_processes_learn_what_one_does_with_twice_the_batch(
     name: str, both: list[Any], alone: Callable[[str], Record]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 from tiny import run_tiny, same_runs, same_tensors
 
-from intarsia.errors import ArgumentError
+from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.runs import make_recipe
 from intarsia.training import loop
 from intarsia.training.selection import judged, note, told_best
@@ -23,7 +23,7 @@ class Task:
         return scores
 
     def figures(self, scores: float) -> dict[str, float]:
-        return {"mean_iou": scores, "pixel_accuracy": scores / 2}
+        return {"mean_iou": scores, "pixel_accuracy": scores / 2, "per_class_iou": {"a:b": scores / 4}}
 
     def told(self, score: float) -> str:
         return f"mean IoU {score}"
@@ -36,6 +36,7 @@ class Task:
         (None, 0.8, "mean IoU 0.8"),
         ("mean_iou", 0.8, "mean_iou 0.8000"),
         ("pixel_accuracy", 0.4, "pixel_accuracy 0.4000"),
+        ("iou:a:b", 0.2, "iou:a:b 0.2000"),
         ("loss", -3.0, "loss 3.0000"),
     ],
 )
@@ -76,7 +77,9 @@ def test_patience_ends_a_stage_and_the_next_goes_on(
     ("values", "sentence"),
     [
         ({"best_by": "mean_iuo"}, "`best_by` .='mean_iuo'.: must be one of mean_iou, .*; the nearest is mean_iou"),
-        ({"best_by": "rmse"}, "`best_by` .='rmse'.: must be one of mean_iou, pixel_accuracy, loss"),
+        ({"best_by": "rmse"}, "`best_by` .='rmse'.: must be one of mean_iou, pixel_accuracy, loss, or iou: and a cl"),
+        ({"best_by": "iou:"}, "`best_by` .='iou:'.: must be one of .*, or iou: and a class"),
+        ({"best_by": "iou:a", "task": "depth"}, "`best_by` .='iou:a'.: must be one of rmse, mae, rel, loss"),
         ({"patience": 0}, "`patience` .=0.: input should be greater than or equal to 1"),
         ({"ema": 1.0}, "`ema` .=1.0.: input should be less than 1"),
         ({"drops": (0.8, 0.4)}, "`drops` .=.0.8, 0.4..: must be shares between 0 and 1 that rise"),
@@ -86,6 +89,22 @@ def test_patience_ends_a_stage_and_the_next_goes_on(
 def test_mistakes(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         make_recipe(data="photos", **values)
+
+
+def test_the_best_of_one_class(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights are kept, it is waited for, and no name of a class but those of the data will do."""
+    scores = iter(score for score in (0.5, 0.6, 0.6, 0.4) for _ in ("judged", "written"))
+    real = SegmentationTask.figures
+
+    def figures(self: SegmentationTask, judged: Any) -> dict[str, Any]:
+        return {**real(self, judged), "per_class_iou": {"class 0": math.nan, "class 1": next(scores)}}
+
+    monkeypatch.setattr(SegmentationTask, "figures", figures)
+    run = run_tiny(discs, tmp_path / "run", best_by="iou:class 1", patience=2, epochs=5)
+    assert [line["per_class_iou"]["class 1"] for line in run.history()] == [0.5, 0.6, 0.6, 0.4]
+    assert not same_tensors(run.weights_path, run.last_weights_path)
+    with pytest.raises(UnknownNameError, match=r"There is no class `class one`; did you mean class 1"):
+        run_tiny(discs, tmp_path / "other", best_by="iou:class one")
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

@@ -162,6 +162,20 @@ def test_killed_between_the_weights_and_the_name_of_their_network_a_run_says_tha
     assert load(run.folder).net.blueprint.model == "fcn16s"  # pyright: ignore[reportOptionalMemberAccess]
 
 
+def test_stopped_in_its_last_stage_a_resumed_run_leaves_the_network_of_that_stage(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its first validation the folder holds the network of the stage before, by which it went on."""
+    how = {"stages": [{"model": "fcn32s"}, {"model": "fcn16s"}], "steps": 2, "options": {}}
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run_tiny(discs, tmp_path / "run", **how)
+    assert Run(tmp_path / "run").network().model == "fcn32s"
+    run = run_tiny(discs, tmp_path / "run", resume=True, **how)
+    assert load(run.folder).net.blueprint.model == run.network().model == "fcn16s"  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def test_a_chain_ends_as_its_last_network(discs: Path, tmp_path: Path, watched: SimpleNamespace) -> None:
     run = run_tiny(discs, tmp_path / "run", stages=CHAIN, options={})
     assert [line["stage"] for line in run.history()] == [1, 2, 2, 3]

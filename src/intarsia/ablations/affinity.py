@@ -3,8 +3,9 @@
 from typing import Any
 
 from intarsia.ablations.claim import Claim, Comparison
+from intarsia.ablations.mosaics import Mosaics
 from intarsia.ablations.scoring import RADII
-from intarsia.ablations.variant import Mosaics, Variant
+from intarsia.ablations.variant import Variant
 
 MOSAICS = Mosaics(train=640, val=16, size=256)
 SCORED = ("unseen_mean_iou", *(f"boundary_f_{radius}" for radius in RADII), "trimap_iou_3")

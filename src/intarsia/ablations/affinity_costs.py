@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from intarsia.ablations.costs import megabytes_kept_by
+from intarsia.ablations.mosaics import JUDGING
 from intarsia.ablations.trials import Trial
-from intarsia.ablations.variant import JUDGING
 from intarsia.files import write_text
 
 if TYPE_CHECKING:

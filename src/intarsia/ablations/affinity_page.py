@@ -21,7 +21,7 @@ from intarsia.ablations.affinity_costs import AffinityCost
 from intarsia.ablations.claim import Comparison
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import Evidence, table
-from intarsia.ablations.scoring import JUDGED_ON, SCORES
+from intarsia.ablations.scoring import SCORES
 from intarsia.ablations.trials import CHOSEN_ON
 from intarsia.ablations.variant import BASE, SEEDS, Variant
 
@@ -113,7 +113,7 @@ is; with a refiner, together with the network or alone; with another loss. Behin
 CRF is put, its settings fitted on {CHOSEN_ON} mosaics and accepted by as many others, as `intarsia refine --fit` does.
 Affinity fields are tried in FCN-8s, too, whose answer has a finer grid to change.
 
-All are scored on {JUDGED_ON} mosaics of {mosaics.size} × {mosaics.size} pixels, of parts of the photographs and of
+All are scored on {mosaics.judged} mosaics of {mosaics.size} × {mosaics.size} pixels, of parts of the photographs and of
 patterns that neither a training nor a choice of settings or weights saw. Learning rate, lengths and the loss's stride
 and weight were chosen on mosaics of another seed. Scores are in per cent, the mean over the seeds
 {", ".join(map(str, SEEDS))}, the smallest and the largest; boundary F is that of `intarsia evaluate --boundary`."""

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from numpy.typing import NDArray
 
+from intarsia.ablations.mosaics import JUDGING
 from intarsia.ablations.trials import Trial
-from intarsia.ablations.variant import JUDGING
 from intarsia.data import Classes, contact_sheet, overlay
 from intarsia.shapes import Mask, RGBImage, Window
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from intarsia.ablations.claim import Claim, Comparison, Verdict
 from intarsia.ablations.dots import Panel, Row, dot_chart
 from intarsia.ablations.evidence import COST_HEADS, COST_NOTE, Evidence, cost_columns, table
+from intarsia.ablations.mosaics import Mosaics
 from intarsia.ablations.scoring import SCORES
-from intarsia.ablations.variant import BASE, SEEDS, Mosaics
+from intarsia.ablations.variant import BASE, SEEDS
 
 PICTURES = "pictures/claims"
 

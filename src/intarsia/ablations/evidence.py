@@ -6,8 +6,9 @@ from statistics import mean
 
 from intarsia.ablations.claim import Claim, Comparison, Verdict, judged
 from intarsia.ablations.costs import FULL_SIDE, SIDE, Cost
+from intarsia.ablations.mosaics import Mosaics
 from intarsia.ablations.scoring import SCORES
-from intarsia.ablations.variant import Mosaics, Variant
+from intarsia.ablations.variant import Variant
 from intarsia.ablations.work import Result
 
 COST_HEADS = ("parameters", "GMAC", "ms", "MB", "full form: parameters", "GMAC")

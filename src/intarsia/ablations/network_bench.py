@@ -17,10 +17,11 @@ from intarsia.ablations.claims_page import PICTURES, claims_page, logits_file, p
 from intarsia.ablations.costs import measure_all
 from intarsia.ablations.evidence import Evidence
 from intarsia.ablations.logits_picture import logits_picture
+from intarsia.ablations.mosaics import MOSAICS, Mosaics
 from intarsia.ablations.systems import SYSTEMS
 from intarsia.ablations.systems_page import PAGE_OF, PICTURE, chart, systems_page, with_measured
 from intarsia.ablations.trials import Trial, prepare_data
-from intarsia.ablations.variant import MOSAICS, SEEDS, Mosaics, Variant
+from intarsia.ablations.variant import SEEDS, Variant
 from intarsia.ablations.work import Result
 from intarsia.ablations.workers import perform_all
 from intarsia.errors import UnknownNameError

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from statistics import median
+from statistics import fmean, median
 from types import MappingProxyType
 
-from intarsia.ablations.variant import JUDGING, Mosaics
+from intarsia.ablations.mosaics import JUDGING, Mosaics
 from intarsia.inference import Borders, Segmenter, evaluate_samples
 from intarsia.metrics import BoundaryScores, Scores
 
 RADII = (1, 2, 3, 5)  # pixels
-JUDGED_ON = 48  # mosaics
 UP = 2  # the stride of U-Net's last upsampling, whose pattern nothing behind it resamples
 
 
@@ -45,12 +44,26 @@ def checkerboard(segmenter: Segmenter, mosaics: Mosaics) -> float:
 def judged(segmenter: Segmenter, mosaics: Mosaics) -> tuple[Scores, BoundaryScores]:
     """On mosaics that neither trained, nor chose a training's best epoch, nor settings."""
     borders = Borders(segmenter.classes, RADII)
-    return evaluate_samples(segmenter, mosaics.unseen(JUDGING, JUDGED_ON), borders.watch), borders.scores
+    return evaluate_samples(segmenter, mosaics.unseen(JUDGING, mosaics.judged), borders.watch), borders.scores
 
 
 def unseen_mean_iou(segmenter: Segmenter, mosaics: Mosaics) -> float:
     """Of all pixels of these mosaics together."""
     return judged(segmenter, mosaics)[0].mean_iou
+
+
+def unseen_rare_iou(segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """The mean over the rare classes."""
+    return _of_rare(judged(segmenter, mosaics)[0].per_class_iou, mosaics)
+
+
+def unseen_rare_accuracy(segmenter: Segmenter, mosaics: Mosaics) -> float:
+    """Of the rare classes' pixels, those that are found; the mean over the classes."""
+    return _of_rare(judged(segmenter, mosaics)[0].per_class_accuracy, mosaics)
+
+
+def _of_rare(scores: Mapping[str, float], mosaics: Mosaics) -> float:
+    return fmean(scores[name] for name in mosaics.rare)
 
 
 def boundary_f(radius: float, segmenter: Segmenter, mosaics: Mosaics) -> float:
@@ -71,6 +84,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "mean_iou_at_2": Score("mean IoU, objects twice as large", take=partial(mean_iou_at, 2.0)),
         "checkerboard": Score("checkerboard in the logits", "times the power beside", 1, 2, checkerboard),
         "unseen_mean_iou": Score("mean IoU", take=unseen_mean_iou),
+        "unseen_rare_iou": Score("IoU of the rare classes", take=unseen_rare_iou),
+        "unseen_rare_accuracy": Score("of their pixels found", take=unseen_rare_accuracy),
         **{f"boundary_f_{r}": Score(f"boundary F, {r} px", take=partial(boundary_f, r)) for r in RADII},
         "trimap_iou_3": Score("IoU within 3 px", take=partial(trimap_iou, 3)),
     }

@@ -4,8 +4,9 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from intarsia.ablations.mosaics import CHOOSING, Mosaics
 from intarsia.ablations.scoring import SCORES
-from intarsia.ablations.variant import CHOOSING, Mosaics, Variant
+from intarsia.ablations.variant import Variant
 from intarsia.ablations.work import Result, Work, machine, trained
 from intarsia.data import write_folder
 from intarsia.runs import Run
@@ -84,7 +85,8 @@ def perform(trial: Trial) -> Result:
 def _trained(trial: Trial) -> Result:
     """From the beginning, or from what the trial before left."""
     before = None if trial.before is None else _left_by(trial.before)
-    run = trained(trial.variant.recipe(trial.mosaics, trial.data, trial.seed, before), trial.folder)
+    recipe = trial.variant.recipe(trial.mosaics, trial.data, trial.seed, before)
+    run = trained(recipe, trial.folder, trial.variant.processes)
     last = run.history()[-1]
     scores = {"mean_iou": last["mean_iou"], "pixel_accuracy": last["pixel_accuracy"]}
     return Result(scores, last["loss"], last["seconds"], machine())

@@ -1,18 +1,16 @@
 """A variant: one network and how it is trained, as `intarsia train` would take it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from intarsia.data import Dataset, Sample
-from intarsia.data.samples.materials import materials
+from intarsia.ablations.mosaics import MOSAICS, Mosaics
 from intarsia.runs import Recipe, make_recipe
 
 SEEDS = (0, 1, 2)
-CHOOSING, JUDGING = 1, 2  # seeds of mosaics that no training sees: for choosing settings, and for scores
 BASE: dict[str, Any] = {
     "backbone": "tf_efficientnet_lite0",
     "pretrained": "offline",
@@ -27,40 +25,12 @@ BASE: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Mosaics:
-    """The data of all trainings: so many mosaics of ``size`` × ``size`` pixels to train on, and to validate on."""
-
-    train: int = 800
-    val: int = 64
-    size: int = 96
-
-    @property
-    def name(self) -> str:
-        """Of the folder that holds them: different for different data."""
-        return f"mosaics_{self.train}_{self.val}_{self.size}"
-
-    def dataset(self) -> Dataset:
-        """The mosaics themselves."""
-        return materials(train=self.train, val=self.val, size=self.size)
-
-    def at_scale(self, scale: float) -> Dataset:
-        """As many validation mosaics whose regions are larger by a factor; their textures are as large as before."""
-        return materials(train=1, val=self.val, size=round(scale * self.size))
-
-    def unseen(self, seed: int, count: int) -> Sequence[Sample]:
-        """Other mosaics than those of any training, of the validation's parts of the photographs."""
-        return materials(train=1, val=count, size=self.size, seed=seed).split("val")
-
-
-MOSAICS = Mosaics()
-
-
-@dataclass(frozen=True)
 class Variant:
     """What a recipe says beside :data:`BASE`, and ``scores`` that are taken beside the training's own.
 
     ``after`` another variant a training begins with the weights that the other left with the same seed. ``fitted``:
     nothing is trained; a dense CRF is put behind what the other left, its settings chosen on mosaics of their own.
+    ``processes``: how many train together, as torchrun starts them.
     """
 
     label: str
@@ -68,6 +38,7 @@ class Variant:
     scores: tuple[str, ...] = field(default=())  # names in :data:`intarsia.ablations.scoring.SCORES`
     after: "Variant | None" = None
     fitted: bool = False
+    processes: int = 1
 
     def recipe(
         self, mosaics: Mosaics = MOSAICS, data: Path | str = "", seed: int = 0, weights: Path | None = None
@@ -90,12 +61,14 @@ class Variant:
         """
         recipe = self.recipe(mosaics).model_dump(mode="json", exclude={"data", "seed"})
         before = [] if self.after is None else [self.after.key(mosaics), self.fitted]
-        content = json.dumps([recipe, mosaics.train, mosaics.val, *before], sort_keys=True)
+        together = [] if self.processes == 1 else [{"processes": self.processes}]
+        content = json.dumps([recipe, *mosaics.key, *before, *together], sort_keys=True)
         return f"{recipe['model']}-{blake2b(content.encode(), digest_size=5).hexdigest()}"
 
     def command(self, mosaics: Mosaics, data: str, seed: int = 0) -> str:
-        """The training as it is typed."""
+        """The training as it is typed; stages stand in a file, see :meth:`stages_file`."""
         values: dict[str, Any] = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
+        stages = ["--recipe STAGES.toml"] if values.pop("stages", ()) else []
         nested = {name: values.pop(name, {}) for name in ("options", "refiner_options", "loss_options")}
         flags = [_flag(name, value) for name, value in values.items()]
         flags += [
@@ -105,14 +78,27 @@ class Variant:
         ]
         if self.after is not None:
             flags.append("--weights FIRST")
-        return f"intarsia train {data} {' '.join(flags)} --out RUN"
+        launched = f"torchrun --nproc-per-node {self.processes} -m " if self.processes > 1 else ""
+        return f"{launched}intarsia train {data} {' '.join([*stages, *flags])} --out RUN"
+
+    def stages_file(self, data: str) -> str:
+        """What STAGES.toml holds, or nothing."""
+        stages = self.settings.get("stages", ())
+        tables = [f"[[recipe.stages]]\n{_toml(stage)}" for stage in stages]
+        return "\n\n".join([f"[recipe]\n{_toml({'data': data})}", *tables]) if stages else ""
+
+
+def _toml(values: Mapping[str, object]) -> str:
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
 
 
 def _flag(name: str, value: object) -> str:
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--no-{flag}"
-    return f"--{flag} {' '.join(map(_text, value)) if isinstance(value, tuple) else _text(value)}"
+    if isinstance(value, tuple) and not any(isinstance(part, str) for part in value):
+        return f"--{flag} {' '.join(map(_text, value))}"
+    return f"--{flag} {_text(value)}"
 
 
 def _text(value: object) -> str:

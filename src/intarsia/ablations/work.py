@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 import intarsia
+from intarsia.errors import RunError
 from intarsia.files import write_text
 from intarsia.runs import Recipe, Run
 
@@ -79,14 +82,36 @@ class Work(ABC):
         return result
 
 
-def trained(recipe: Recipe, folder: Path) -> Run:
-    """Trained from the beginning; of the run the weights stay, without the checkpoint."""
+def trained(recipe: Recipe, folder: Path, processes: int = 1) -> Run:
+    """Trained from the beginning; of the run the weights stay, without the checkpoint.
+
+    Raises:
+        RunError: one of several processes failed.
+    """
     from intarsia.training import train
 
     shutil.rmtree(folder, ignore_errors=True)
-    run = train(recipe, out=folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
+    if processes > 1:
+        run = _trained_together(recipe, folder, processes)
+    else:
+        run = train(recipe, out=folder, quiet=True, check=False, checkpoint_minutes=SAVE_NEVER)
     run.checkpoint_path.unlink()
     return run
+
+
+def _trained_together(recipe: Recipe, folder: Path, processes: int) -> Run:
+    """In so many processes of one thread, as a user starts them."""
+    path = folder.with_suffix(".json")
+    recipe.write(path)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    training = ["intarsia", "train", "--recipe", str(path), "--out", str(folder), "--no-check"]
+    command = [*launcher, "-m", *training, "--checkpoint-minutes", str(SAVE_NEVER)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    path.unlink()
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if line.startswith("intarsia:")), done.stderr.strip())
+        raise RunError(f"`{folder.name}` failed in {processes} processes: {said[-300:]}")
+    return Run(folder)
 
 
 def machine() -> str:

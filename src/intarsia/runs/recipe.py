@@ -57,10 +57,7 @@ class Recipe(Settings):
         """
         if not self.stages:
             return self
-        values = self.stages[number].replaced()
-        if "epochs" in values:
-            values["steps"] = None
-        return self.model_copy(update={**values, "stages": ()})
+        return self.model_copy(update={**self.stages[number].replaced(), "stages": ()})
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""

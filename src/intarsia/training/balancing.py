@@ -65,14 +65,14 @@ def check_hard_classes(recipe: Recipe, dataset: Data) -> None:
     """
     if isinstance(dataset, Dataset) and recipe.hard_classes != "auto":
         for name in recipe.hard_classes:
-            _check_class(name, dataset.classes, recipe.data)
+            check_class(name, dataset.classes, recipe.data)
 
 
 def _hard_classes(recipe: Recipe, classes: Classes, history: History | None) -> tuple[str, ...]:
     if recipe.hard_classes == "auto":
         return hardest_classes(_last_evaluation(recipe, history))
     for name in recipe.hard_classes:
-        _check_class(name, classes, recipe.data)
+        check_class(name, classes, recipe.data)
     return recipe.hard_classes
 
 
@@ -96,7 +96,7 @@ def _class_weights(recipe: Recipe, classes: Classes, histogram: Histogram) -> di
         return dict(zip(classes.names, CLASS_WEIGHTS[given](histogram).tolist(), strict=True))
     if isinstance(given, dict):
         for name in given:
-            _check_class(name, classes, recipe.data)
+            check_class(name, classes, recipe.data)
         return {name: given.get(name, 1.0) for name in classes.names}
     if len(given) != classes.count:
         raise ArgumentError(
@@ -154,6 +154,7 @@ def read_image_weights(path: str | Path, samples: Sequence[Sample]) -> Float[np.
     return weights
 
 
-def _check_class(name: str, classes: Classes, data: str) -> None:
+def check_class(name: str, classes: Classes, data: str) -> None:
+    """Refuse a name that no class has. Raises ``UnknownNameError``."""
     if name not in classes.names:
         raise UnknownNameError("class", name, classes.names, f"`intarsia check {data}`")

@@ -3,9 +3,10 @@
 from intarsia.errors import ArgumentError
 from intarsia.models import CATALOG, DEPTH_CATALOG
 from intarsia.runs import Recipe
+from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 
 NO_MASKS = (  # what only segmentation has
-    *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options"),
+    *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options", "average"),
     *("class_weights", "hard_classes", "image_weights", "class_crops"),
 )
 NO_SYSTEM = ("model", "output_stride", "form", "options", "backbone_weights", "weights", "loss")  # nor a classifier
@@ -39,6 +40,25 @@ def check_settings(recipe: Recipe) -> None:
         raise ArgumentError(
             f"`model` (={recipe.model!r}) is no model for `task` (={recipe.task!r}); take {', '.join(own)}."
         )
+
+
+def check_halving(recipe: Recipe, processes: int) -> None:
+    """Refuse to halve batches where memory runs out, if their parts would not add up.
+
+    Raises:
+        ArgumentError: there are several processes, or a loss looks at a batch as a whole.
+    """
+    if processes > 1:
+        raise ArgumentError(
+            f"`on_oom` (='halve') works in one process, not in {processes}, which would have to agree in the middle of "
+            "a step; take 'stop' and a smaller batch_size."
+        )
+    for term in loss_terms(recipe.loss):
+        if term in WHOLE_BATCH:
+            raise ArgumentError(
+                f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take "
+                "'stop' and a smaller batch_size."
+            )
 
 
 def _stranger(recipe: Recipe, name: str, task: str, trained: str) -> ArgumentError:

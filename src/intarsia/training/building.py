@@ -45,7 +45,8 @@ def create_objective(recipe: Recipe, dataset: Data, balance: Balance = Balance()
         return Objective()
     weights = balance.class_weights
     class_weights = None if weights is None else torch.tensor([weights[name] for name in dataset.classes.names])
-    objective = Objective(loss_terms(recipe.loss), dataset.classes.count, recipe.loss_options, class_weights)
+    terms = loss_terms(recipe.loss)
+    objective = Objective(terms, dataset.classes.count, recipe.loss_options, class_weights, recipe.average)
     for pairs in objective.pairs:
         assert isinstance(pairs, AdaptiveAffinityField)
         largest, stride = max(pairs.sizes), pairs.stride

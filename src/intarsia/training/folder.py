@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from intarsia.errors import RunError
-from intarsia.files import clear_partial_files
+from intarsia.files import clear_partial_files, is_partial
 from intarsia.runs import Recipe, Run
 
 LOCK = ".lock"
@@ -51,7 +51,8 @@ def _fresh(recipe: Recipe, run: Run) -> Recipe:
         raise RunError(f"`{run.folder}` already holds a run, without its checkpoint; choose another --out.")
     if run.folder.exists() and not run.folder.is_dir():
         raise RunError(f"`{run.folder}` is a file; choose another --out for the run's folder.")
-    strangers = run.folder.is_dir() and any(path.name != LOCK for path in run.folder.iterdir())
+    held_so_far = run.folder.iterdir() if run.folder.is_dir() else ()
+    strangers = any(path.name != LOCK and not is_partial(path) for path in held_so_far)
     if strangers and not run.recipe_path.exists():
         raise RunError(f"`{run.folder}` is not empty and not a run; choose another --out, nothing is overwritten.")
     return recipe

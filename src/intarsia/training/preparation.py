@@ -8,19 +8,17 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from intarsia.data import Classes, Dataset
-from intarsia.errors import ArgumentError
 from intarsia.inference.execution import Execution, Preprocessing
 from intarsia.layers.synchronised_norm import synchronised
 from intarsia.losses import Objective
 from intarsia.models import SegmentationNetwork
 from intarsia.runs import Balance, Conduct, NetworkRecord, Recipe, Run
 from intarsia.runs.balance import read_balances
-from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
 from intarsia.training.admission import Data, open_for_training
 from intarsia.training.allocator import keep_freed_memory
 from intarsia.training.averaging import begin_average, begun_anew
 from intarsia.training.balancing import find_balance
-from intarsia.training.belonging import check_settings
+from intarsia.training.belonging import check_halving, check_settings
 from intarsia.training.building import (
     Task,
     create_accelerator,
@@ -29,6 +27,7 @@ from intarsia.training.building import (
     describe,
     step_batches,
 )
+from intarsia.training.convolution_gradients import multiply_gradients
 from intarsia.training.gradient import Gradient
 from intarsia.training.identity import agreed_fingerprint
 from intarsia.training.loop import Loop
@@ -46,14 +45,18 @@ from intarsia.training.precision import choose_execution
 from intarsia.training.processes import first_before_others, from_first
 from intarsia.training.progress import Reporter, Silent
 from intarsia.training.recomputing import recompute
+from intarsia.training.selection import check_best_by
 from intarsia.training.stages import (
     carry_over,
+    check_each,
     check_later,
     course_of,
     first_network,
     freeze_for_stage,
     go_on_from,
     network_of_stage,
+    same_batch,
+    same_objective,
 )
 from intarsia.training.state import TrainingState, saved_stage
 from intarsia.training.tasks import check_trainable
@@ -64,6 +67,7 @@ class Preparation:
     """What one stage trains, on what, and where; ``reporter`` is silent in all processes but the first.
 
     ``whole`` is the recipe of all stages, ``number`` counts them from 0; ``balances`` are those of the stages so far.
+    ``record`` describes the network of a run that is resumed; that of a new one has to be measured first.
     """
 
     whole: Recipe
@@ -71,6 +75,7 @@ class Preparation:
     conduct: Conduct
     dataset: Data
     net: Network
+    record: NetworkRecord | None
     balances: tuple[Balance, ...]
     objective: Objective
     accelerator: Accelerator
@@ -100,7 +105,10 @@ class Preparation:
 
     def first_state(self, record: NetworkRecord) -> TrainingState:
         """The state before the first step, placed as the record says."""
-        Execution(str(self.accelerator.device), record.precision, record.memory_format).place(self.net)
+        execution = Execution(str(self.accelerator.device), record.precision, record.memory_format)
+        execution.place(self.net)
+        if not self.recipe.compile:  # which has its own way with each operation
+            multiply_gradients(self.net, execution)
         if self.accelerator.num_processes > 1 and self.recipe.norm_statistics == "synchronised":
             synchronised(self.net)
         if self.recipe.checkpointing:
@@ -136,10 +144,10 @@ class Preparation:
         balance = from_first(lambda: find_balance(recipe, self.dataset, state.history))
         if told := balance.text():
             self.reporter.say(told)
-        is_same = (recipe.loss, balance.class_weights) == (self.recipe.loss, self.balance.class_weights)
-        objective = self.objective if is_same else create_objective(recipe, self.dataset, balance)
-        objective = objective.to(self.accelerator.device)
-        following = replace(self, number=number, net=net, objective=objective, balances=(*self.balances, balance))
+        goes_on = same_objective((recipe, balance), (self.recipe, self.balance))
+        objective = self.objective if goes_on else create_objective(recipe, self.dataset, balance)
+        objective, balances = objective.to(self.accelerator.device), (*self.balances, balance)
+        following = replace(self, number=number, net=net, record=record, objective=objective, balances=balances)
         begun = following.first_state(record)
         if self.whole.stages[number].optimiser == "continue":
             carry_over(begun.optimiser, net, state.optimiser, self.net)
@@ -151,6 +159,7 @@ class Preparation:
                 state,
                 net=net,
                 optimiser=begun.optimiser,
+                parts=state.parts if same_batch(recipe, self.recipe) else begun.parts,
                 objective=objective,
                 average=begin_average(net, state.average) if begun.average else {},
                 average_begun=state.average_begun | begun_anew(begun.average, state.average, state.step),
@@ -192,31 +201,25 @@ def prepare(
 ) -> Preparation:
     """Open the data, build the network and check that they can be trained; a resumed run brings classes and record."""
     stages = recipe.all_stages
-    for stage in stages:
-        check_settings(stage)
+    check_each(stages, check_settings)
     keep_freed_memory()
     accelerator = create_accelerator()
-    if conduct.on_oom == "halve" and accelerator.num_processes > 1:
-        raise ArgumentError(
-            f"`on_oom` (='halve') works in one process, not in {accelerator.num_processes}, which would have to agree "
-            "in the middle of a step; take 'stop' and a smaller batch_size."
-        )
-    for stage in stages:
-        _check_halving(stage, conduct)
+    processes = accelerator.num_processes
+    if conduct.on_oom == "halve":
+        check_each(stages, lambda stage: check_halving(stage, processes))
     set_seed(recipe.seed)
     reporter = reporter if accelerator.is_main_process else Silent()
     dataset = first_before_others(lambda: open_for_training(recipe, conduct.check, reporter, resumed))
-    for stage in stages:
-        check_trainable(dataset, accelerator.num_processes, stage.accumulate, stage.split)
+    check_each(stages, lambda stage: check_trainable(dataset, processes, stage.accumulate, stage.split))
+    check_best_by(recipe, dataset)
     reporter.say(describe(dataset))
     number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
-    net = first_network(recipe, number, dataset, resumed[1] if resumed else None)
+    net, record = first_network(recipe, number, dataset, resumed[1] if resumed else None)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
     freeze_for_stage(stages[number], net)
-    check_stage(stages[number], dataset, net, accelerator.num_processes)
-    for stage in stages[number + 1 :]:
-        check_later(stage, dataset, accelerator.num_processes)
+    check_stage(stages[number], dataset, net, processes)
+    check_each(stages, lambda stage: check_later(stage, dataset, processes), first=number + 1)
     if resumed:
         balances = read_balances(resumed[0].balance_path, number + 1)
     else:
@@ -224,13 +227,4 @@ def prepare(
     if said := balances[number].text():
         reporter.say(said)
     objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)
-    return Preparation(recipe, number, conduct, dataset, net, balances, objective, accelerator, reporter)
-
-
-def _check_halving(recipe: Recipe, conduct: Conduct) -> None:
-    for term in loss_terms(recipe.loss):
-        if conduct.on_oom == "halve" and term in WHOLE_BATCH:
-            raise ArgumentError(
-                f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take "
-                "'stop' and a smaller batch_size."
-            )
+    return Preparation(recipe, number, conduct, dataset, net, record, balances, objective, accelerator, reporter)

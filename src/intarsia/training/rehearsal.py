@@ -109,7 +109,7 @@ def _rehearse(recipe: Recipe, conduct: Conduct, run: Run) -> Rehearsal:
         waited=waited,
         validation_seconds=_time_validation(loop, preparation.net),
         parts=state.parts,
-        crop_size=recipe.crop_size,
+        crop_size=preparation.recipe.crop_size,
         peak_bytes=_peak_bytes(),
         device=record.device,
         workers=worker_count(recipe),

@@ -3,8 +3,11 @@
 import math
 from typing import Any
 
+from intarsia.data import Dataset
 from intarsia.runs import Recipe
-from intarsia.runs.settings.selection import ERRORS
+from intarsia.runs.settings.selection import ERRORS, IOU_OF
+from intarsia.training.admission import Data
+from intarsia.training.balancing import check_class
 from intarsia.training.building import Task
 from intarsia.training.state import TrainingState
 
@@ -13,8 +16,22 @@ def judged(recipe: Recipe, task: Task, scores: Any, loss: float) -> float:
     """What the recipe calls best, larger if better: errors are negative."""
     if recipe.best_by is None:
         return task.score(scores)
-    value = float({**task.figures(scores), "loss": loss}[recipe.best_by])
+    figures = task.figures(scores)
+    if recipe.best_by.startswith(IOU_OF):
+        return float(figures["per_class_iou"][recipe.best_by.removeprefix(IOU_OF)])
+    value = float({**figures, "loss": loss}[recipe.best_by])
     return -value if recipe.best_by in ERRORS else value
+
+
+def check_best_by(recipe: Recipe, dataset: Data) -> None:
+    """Refuse the IoU of what is no class.
+
+    Raises:
+        UnknownNameError: there is no such class.
+    """
+    if recipe.best_by is not None and recipe.best_by.startswith(IOU_OF):
+        assert isinstance(dataset, Dataset), "only a segmentation has an IoU"
+        check_class(recipe.best_by.removeprefix(IOU_OF), dataset.classes, recipe.data)
 
 
 def note(state: TrainingState, score: float) -> bool:

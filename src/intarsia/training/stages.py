@@ -1,16 +1,17 @@
 """From one stage to the next: what goes on, what begins anew."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 
+from intarsia.errors import IntarsiaError
 from intarsia.layers.freezing import freeze_parts
 from intarsia.models import SegmentationNetwork, warm_start
 from intarsia.models.catalog import entry
-from intarsia.runs import NetworkRecord, Recipe
+from intarsia.runs import Balance, NetworkRecord, Recipe
 from intarsia.training.admission import Data
 from intarsia.training.balancing import check_hard_classes
 from intarsia.training.building import create_objective, step_batches
@@ -43,18 +44,35 @@ def network_of_stage(record: NetworkRecord, recipe: Recipe) -> tuple[Network, Ne
     """The network that a stage trains, with new weights, and its record: the run's, with what the stage replaces."""
     if record.task != "classification":
         stride = recipe.output_stride or entry(recipe.model).output_stride
-        record = replace(record, model=recipe.model, form=recipe.form, output_stride=stride)
+        record = replace(record, model=recipe.model, form=recipe.form, options=recipe.options, output_stride=stride)
     net = rebuild_network(record)
     return net, replace(record, output_stride=spec_of(net).output_stride)
 
 
-def first_network(recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None) -> Network:
-    """The network of a training that begins, or of the stage in which it is resumed, whose weights are read later."""
+def first_network(
+    recipe: Recipe, number: int, dataset: Data, record: NetworkRecord | None
+) -> tuple[Network, NetworkRecord | None]:
+    """The network of a training that begins, or of the stage in which it is resumed, whose weights are read later.
+
+    With it comes the record of that stage: the run's may be of the stage before, whose weights are kept until this one
+    has some, or of the next one, if it was stopped before that was saved.
+    """
     if record is None:
-        return create_network(recipe.at_stage(number), dataset)
-    if recipe.stages:  # the record may be that of the next stage, if it was stopped before that was saved
-        return network_of_stage(record, recipe.at_stage(number))[0]
-    return rebuild_network(record)
+        return create_network(recipe.at_stage(number), dataset), None
+    if recipe.stages:
+        return network_of_stage(record, recipe.at_stage(number))
+    return rebuild_network(record), record
+
+
+def check_each(stages: Sequence[Recipe], check: Callable[[Recipe], object], first: int = 0) -> None:
+    """Check the stages from the ``first`` on; a mistake in a later one than number 0 says in which it is."""
+    for number, stage in enumerate(stages[first:], first):
+        try:
+            check(stage)
+        except IntarsiaError as error:
+            if number:
+                error.args = (f"stages[{number}]: {error}",)
+            raise
 
 
 def check_later(stage: Recipe, dataset: Data, processes: int) -> None:
@@ -74,6 +92,18 @@ def go_on_from(net: Network, before: Network) -> str:
     anew = f"{len(new)} tensors begin anew, {names}" if new else "every weight goes on"
     what = net.blueprint if isinstance(net, SegmentationNetwork) else "the classifier"
     return f"{what}; {anew}."
+
+
+def same_objective(one: tuple[Recipe, Balance], other: tuple[Recipe, Balance]) -> bool:
+    """Whether two stages minimise the same, so that what the loss has learned goes on."""
+    ours, theirs = ((stage.loss, stage.loss_options, balance.class_weights) for stage, balance in (one, other))
+    return ours == theirs
+
+
+def same_batch(one: Recipe, other: Recipe) -> bool:
+    """Whether two stages fill the memory alike, so that what was halved to fit into it stays so."""
+    ours, theirs = ((stage.batch_size, stage.accumulate, stage.crop_size) for stage in (one, other))
+    return ours == theirs
 
 
 def freeze_for_stage(recipe: Recipe, net: Network) -> None:

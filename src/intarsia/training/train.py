@@ -60,9 +60,9 @@ def train(
 
 def _train(recipe: Recipe, conduct: Conduct, run: Run, resume: bool, reporter: Reporter) -> Run:
     recipe = admit(recipe, run, resume)
-    record = run.network() if resume and run.checkpoint_path.exists() else None
-    preparation = prepare(recipe, conduct, reporter, (run, record) if record else None)
-    is_first = preparation.accelerator.is_main_process
+    begun = resume and run.checkpoint_path.exists()
+    preparation = prepare(recipe, conduct, reporter, (run, run.network()) if begun else None)
+    record, is_first = preparation.record, preparation.accelerator.is_main_process
     with held(run) if is_first else nullcontext():
         if is_first:
             admit(recipe, run, resume)  # another training may have ended here meanwhile

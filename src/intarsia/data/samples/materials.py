@@ -37,6 +37,8 @@ from intarsia.shapes import Mask, RGBImage, Window
 Box = tuple[int, int, int, int]  # top, left, bottom, right
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.6, 0.35
+FEWEST, MOST = 3, 6  # classes of a mosaic
+RARITY = 1 / 20  # of a rare class: how often it is drawn, beside the others
 _WAVES = 64  # enough that no single wave is seen
 _HILL = 0.25  # the length over which a field changes, as a share of the picture
 _SPLITS = ("train", "val")  # a split's place is part of a mosaic's seed
@@ -93,12 +95,13 @@ CLASSES = Classes(
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Mosaic `index` of a split: a pure function of its four fields."""
+    """Mosaic `index` of a split: a pure function of its fields."""
 
     seed: int
     in_split: str
     index: int
     size: int
+    rare: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -118,11 +121,13 @@ class Mosaic:
         return windowed(_mosaic(self)[1], window).copy()
 
 
-def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0) -> Dataset:
+def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0, rare: tuple[str, ...] = ()) -> Dataset:
     """Mosaics of `size` × `size` pixels; any number of them, and those of a smaller set begin those of a larger one.
 
+    The chance of a ``rare`` class to be drawn for a mosaic is a twentieth of another's.
+
     Raises:
-        ArgumentError: a number below 1, or a negative seed.
+        ArgumentError: a number below 1, a negative seed, an unknown class, or more than two rare ones.
 
     >>> dataset = materials(train=2, val=1, size=32)
     >>> dataset.classes.count, dataset.split("val")[0].image().shape
@@ -134,7 +139,12 @@ def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0) -
     for name, number in {**counts, "size": size}.items():
         if number < 1:
             raise ArgumentError(f"`{name}` (={number}) must be at least 1.")
-    splits = {split: tuple(Mosaic(seed, split, i, size) for i in range(counts[split])) for split in _SPLITS}
+    unknown = [name for name in rare if name not in CLASSES.names]
+    if unknown or len(rare) > CLASSES.count - MOST:
+        raise ArgumentError(
+            f"`rare` (={', '.join(rare)}) must be at most {CLASSES.count - MOST} of {', '.join(CLASSES.names)}."
+        )
+    splits = {split: tuple(Mosaic(seed, split, i, size, rare) for i in range(counts[split])) for split in _SPLITS}
     layout = f"mosaics of {CLASSES.count} photographs, made as they are needed; train and val from disjoint parts"
     return Dataset("materials", layout, CLASSES, splits)
 
@@ -143,7 +153,7 @@ def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0) -
 def _mosaic(sample: Mosaic) -> tuple[RGBImage, UInt8[np.ndarray, "H W"]]:
     """Image and mask: the largest of some smooth random fields says which material a pixel shows."""
     generator = generator_for(sample.seed, _SPLITS.index(sample.in_split), sample.index)
-    chosen = generator.permutation(CLASSES.count)[: generator.integers(3, 7)]
+    chosen = _drawn_classes(sample, generator)
     field = np.argmax([_smooth_field(sample.size, generator) for _ in chosen], axis=0)
     grey = np.empty((sample.size, sample.size), np.float32)
     for place, material in enumerate(chosen):
@@ -152,6 +162,15 @@ def _mosaic(sample: Mosaic) -> tuple[RGBImage, UInt8[np.ndarray, "H W"]]:
         np.copyto(grey, brightness + contrast * patch, where=field == place)
     image = np.repeat(np.round(grey).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
     return image, chosen[field].astype(np.uint8)
+
+
+def _drawn_classes(sample: Mosaic, generator: np.random.Generator) -> Int[np.ndarray, "N"]:
+    """In random order; without rare ones the bits that mosaics always had."""
+    if not sample.rare:
+        return generator.permutation(CLASSES.count)[: generator.integers(FEWEST, MOST + 1)]
+    chances = np.array([RARITY if name in sample.rare else 1.0 for name in CLASSES.names])
+    count = generator.integers(FEWEST, MOST + 1)
+    return generator.choice(CLASSES.count, count, replace=False, p=chances / chances.sum())
 
 
 def _smooth_field(size: int, generator: np.random.Generator) -> Float[np.ndarray, "H W"]:

@@ -1,6 +1,6 @@
 """What a training minimises."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,7 +21,11 @@ class ObjectiveSettings(Section):
         default_factory=dict,
         description="Of the losses, such as --loss-options.focal.gamma 1 or --loss-options.label-smoothing 0.1.",
     )
-
+    average: Annotated[Literal["pixels", "images"], SELDOM] = Field(
+        default="pixels",
+        description="A loss is taken of all pixels of a batch together, or of each image by itself, which then counts "
+        "as much as another.",
+    )
     auxiliary_weight: Annotated[float | None, SELDOM] = Field(
         default=None, gt=0, allow_inf_nan=False, description="Of each auxiliary output's loss; by default the model's."
     )

@@ -5,12 +5,16 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails
 
-from intarsia.errors import ArgumentError
-from intarsia.runs.loss_names import check_loss
 from intarsia.runs.settings.balancing import HardClasses
-from intarsia.runs.settings.section import SELDOM, Section, read_list
+from intarsia.runs.settings.network import NetworkSettings
+from intarsia.runs.settings.objective import ObjectiveSettings
+from intarsia.runs.settings.optimisation import OptimiserSettings
+from intarsia.runs.settings.schedule import ScheduleSettings
+from intarsia.runs.settings.section import SELDOM, Options, Section, read_list
+from intarsia.runs.settings.task import TaskSettings
+from intarsia.runs.settings.views import ViewSettings
 
 FrozenNorm = bool | Literal["statistics"]
 
@@ -36,13 +40,24 @@ class Stage(Section):
     learning_rate: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="At the stage's first step."
     )
+    schedule: Literal["poly", "cosine", "step", "constant"] | None = Field(
+        default=None, description="How the learning rate falls."
+    )
     warmup: int | None = Field(default=None, ge=0, description="Steps in which the learning rate rises to it.")
+    batch_size: int | None = Field(default=None, ge=1, description="Images of a forward pass, in each process.")
+    accumulate: int | None = Field(default=None, ge=1, description="Forward passes of a step.")
+    crop_size: int | None = Field(default=None, ge=16, description="Rows and columns of a training crop, pixels.")
     output_stride: Literal[8, 16, 32] | None = Field(default=None, description="Dilation follows it.")
     freeze_batch_norm: FrozenNorm | None = Field(default=None, description="As in the recipe.")
     freeze: Names | None = Field(default=None, description="As in the recipe.")
     model: str | None = Field(default=None, description="Another model, which takes the weights that fit by name.")
     form: str | None = Field(default=None, description="Its form.")
+    options: Options | None = Field(default=None, description="Of the form, all of them.")
     loss: str | None = Field(default=None, description="What it minimises.")
+    loss_options: Options | None = Field(
+        default=None,
+        description="Of the losses, all of them; by default the recipe's, as far as the sum has their losses.",
+    )
     hard_classes: HardClasses | None = Field(default=None, description="As in the recipe.")
     optimiser: Literal["restart", "continue"] = Field(
         default="restart", description="Whether momentum begins anew or goes on, for all weights that go on."
@@ -67,7 +82,8 @@ class Stage(Section):
     def replaced(self) -> dict[str, object]:
         """The recipe's fields that are others in this stage."""
         values = {name: getattr(self, name) for name in type(self).model_fields if name != "optimiser"}
-        return {name: value for name, value in values.items() if value is not None}
+        values = {name: value for name, value in values.items() if value is not None}
+        return {**values, "steps": None} if "epochs" in values else values
 
 
 class StageSettings(Section):
@@ -107,16 +123,37 @@ class StageSettings(Section):
 
     @field_validator("stages")
     @classmethod
-    def _losses_of_the_task(cls, stages: tuple[Stage, ...], fields: Any) -> tuple[Stage, ...]:
-        """A stage knows no task, and so cannot tell by itself."""
+    def _fit_the_rest(cls, stages: tuple[Stage, ...], fields: Any) -> tuple[Stage, ...]:
+        """A stage knows neither the task nor what it leaves as it is, and so cannot tell by itself."""
+        if not fields.data.keys() >= _Replaceable.model_fields.keys():
+            return stages  # what they leave as it is was refused
+        checked: list[Stage] = []
         mistakes: list[InitErrorDetails] = []
         for number, stage in enumerate(stages):
             try:
-                if stage.loss is not None:
-                    check_loss(stage.loss, fields.data.get("task", "auto"))
-            except ArgumentError as error:
-                mistake = PydanticCustomError("loss", "{why}", {"why": str(error).removesuffix(".")})
-                mistakes.append(InitErrorDetails(type=mistake, loc=(number, "loss"), input=stage.loss))
+                checked.append(_fitted(stage, fields.data))
+            except ValidationError as error:
+                mistakes += [_within(number, mistake) for mistake in error.errors()]
         if mistakes:
             raise ValidationError.from_exception_data(cls.__name__, mistakes)
-        return stages
+        return tuple(checked)
+
+
+class _Replaceable(OptimiserSettings, ObjectiveSettings, ViewSettings, ScheduleSettings, NetworkSettings, TaskSettings):
+    """The subjects of which a stage replaces something, with their rules."""
+
+
+def _fitted(stage: Stage, values: Mapping[str, Any]) -> Stage:
+    """A stage whose values go with those of the recipe; options of losses stand under the names of these."""
+    own = stage.replaced()
+    if "loss" in own:  # options that the recipe has for other losses are no mistake
+        own = {"loss_options": {}, **own}
+    whole = {name: value for name, value in {**values, **own}.items() if name in _Replaceable.model_fields}
+    options = _Replaceable.model_validate(whole).loss_options
+    return stage if stage.loss_options is None else stage.model_copy(update={"loss_options": options})
+
+
+def _within(number: int, mistake: ErrorDetails) -> InitErrorDetails:
+    """The same mistake, at its place among all stages."""
+    loc = (number, *mistake["loc"])
+    return InitErrorDetails(type=mistake["type"], loc=loc, input=mistake["input"], ctx=mistake.get("ctx", {}))
