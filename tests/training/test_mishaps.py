@@ -21,6 +21,7 @@ from tiny import at_step, run_tiny, same_runs, saved_step
 from intarsia.errors import ArgumentError, DataError, IntarsiaWarning, Interrupted, RunError
 from intarsia.runs import Run, make_conduct, make_recipe
 from intarsia.training import precision, preparation
+from intarsia.training.belonging import check_halving
 from intarsia.training.mishaps import told
 from intarsia.training.progress import Silent
 from intarsia.training.tasks import SegmentationTask
@@ -109,6 +110,14 @@ def test_processes_cannot_halve(discs: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_hard_pixels_of_a_whole_batch_cannot_be_chosen_by_halves(discs: Path) -> None:
     with pytest.raises(ArgumentError, match=r"`on_oom` \(='halve'\) cannot go with `loss` \(='ohem'\)"):
         preparation.prepare(make_recipe(data=str(discs), loss="ohem"), make_conduct(on_oom="halve"), Silent())
+
+
+def test_those_of_each_image_can_and_pairs_never() -> None:
+    check_halving(make_recipe(data="photos", loss="ohem+dice+lovasz", average="images"), 1)
+    with pytest.raises(ArgumentError, match=r"lovasz sorts .* take `average` 'images', or 'stop' and a smaller batch"):
+        check_halving(make_recipe(data="photos", loss="cross_entropy+lovasz"), 1)
+    with pytest.raises(ArgumentError, match=r"aaf takes its means .*; take 'stop' and a smaller batch_size\."):
+        check_halving(make_recipe(data="photos", loss="cross_entropy+aaf", average="images"), 1)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

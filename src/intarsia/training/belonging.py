@@ -3,7 +3,7 @@
 from intarsia.errors import ArgumentError
 from intarsia.models import CATALOG, DEPTH_CATALOG
 from intarsia.runs import Recipe
-from intarsia.runs.loss_names import WHOLE_BATCH, loss_terms
+from intarsia.runs.loss_names import DEPTH_LOSSES, PAIRS, WHOLE_BATCH, loss_terms
 
 NO_MASKS = (  # what only segmentation has
     *("auxiliary", "auxiliary_weight", "refiner", "refiner_options", "train", "loss_options", "average"),
@@ -54,10 +54,11 @@ def check_halving(recipe: Recipe, processes: int) -> None:
             "a step; take 'stop' and a smaller batch_size."
         )
     for term in loss_terms(recipe.loss):
-        if term in WHOLE_BATCH:
+        if term in WHOLE_BATCH and (term == PAIRS or recipe.average == "pixels"):
+            other = "" if term in (PAIRS, *DEPTH_LOSSES) else " `average` 'images', or"
             raise ArgumentError(
-                f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take "
-                "'stop' and a smaller batch_size."
+                f"`on_oom` (='halve') cannot go with `loss` (={recipe.loss!r}), where {term} {WHOLE_BATCH[term]}; take"
+                f"{other} 'stop' and a smaller batch_size."
             )
 
 
