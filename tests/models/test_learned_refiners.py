@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones import BackboneSpec
-from intarsia.diagnostics.anatomy.complexity import complexity
 from intarsia.errors import ArgumentError, IntarsiaWarning
 from intarsia.inference import optimise
 from intarsia.losses import cross_entropy
@@ -258,35 +257,6 @@ def test_a_plain_networks_weights_start_it(kind: str) -> None:
         assert torch.equal(filled.eval()(images()), expected)
 
 
-def test_frozen_it_learns_alone() -> None:
-    net = unet(**LIGHT["spn"], auxiliary=True)
-    net.freeze()
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=0.1)
-    for _ in range(2):
-        logits = net.train()(images())
-        assert isinstance(logits, Tensor)  # nothing auxiliary is learned
-        logits.square().mean().backward()
-        optimiser.step()
-    changed = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert {name.split(".")[0] for name in changed} == {"refiner"}
-    assert "refiner.trunk.norm.running_mean" in changed
-    assert not net.eval().refiner.training
-
-
-def test_counting_leaves_a_frozen_network_in_its_modes() -> None:
-    net = unet(**ALL["cspn"]).train()
-    net.freeze()
-    complexity(net, 32, 32)
-    assert [net.training, net.backbone.training, net.refiner and net.refiner.training] == [False, False, True]
-
-
-def test_a_fixed_layer_of_a_refiner_stays_fixed_when_the_rest_is_frozen() -> None:
-    net = unet(**ALL["spn_paper"])
-    net.freeze()
-    assert not net.get_parameter("refiner.doubling.weight").requires_grad
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -316,8 +286,3 @@ def test_maps_that_lie_elsewhere_are_refused() -> None:
         ArgumentError, match=r"`source` .* maps that tile the image, and .*`test_unet_contracting` do not"
     ):
         create_model("unet_paper", "test_unet_contracting", refiner="spn", refiner_options={"source": "both"})
-
-
-def test_nothing_learns_in_a_frozen_network_without_a_refiner() -> None:
-    with pytest.raises(ArgumentError, match="has no refiner that could learn while it is frozen"):
-        unet().freeze()

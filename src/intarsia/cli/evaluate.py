@@ -80,16 +80,26 @@ def evaluate(
         scores, both = _scores(segmenter, dataset.split(chosen), borders)
     else:
         scores, both = _reported(segmenter, dataset, chosen, borders, run, data, report)
-    said, text = {**scores.to_json(), "protocol": segmenter.protocol}, scores.table()
+    protocol = segmenter.protocol
+    if not refine and Run(run).refinement_path.is_file():
+        protocol = f"{protocol} The run's refinement is left out."
+    print(_json(scores, both, borders, protocol) if as_json else _text(scores, both, borders, protocol))
+
+
+def _json(scores: "Scores", both: "BothScores | None", borders: "Borders | None", protocol: str) -> str:
+    said = {**scores.to_json(), "protocol": protocol}
     if both is not None:
         said |= {"before": both.before.to_json(), "images": both.images, "images_fitted": both.fitted}
-        text = both.table()
     if borders is not None:
         said |= borders.scores.to_json()
-        text = f"{text}\n\n{borders.scores.table()}"
-    if not refine and Run(run).refinement_path.is_file():
-        said["protocol"] = f"{segmenter.protocol} The run's refinement is left out."
-    print(json.dumps(said) if as_json else f"{text}\n{said['protocol']}")
+    return json.dumps(said)
+
+
+def _text(scores: "Scores", both: "BothScores | None", borders: "Borders | None", protocol: str) -> str:
+    tables = [scores.table() if both is None else both.table()]
+    if borders is not None:
+        tables.append(borders.scores.table())
+    return "\n\n".join(tables) + f"\n{protocol}"
 
 
 def _scores(
