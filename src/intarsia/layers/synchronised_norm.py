@@ -1,6 +1,6 @@
 """Batch norm whose statistics are those of the batch of all processes, on a CPU too."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -50,7 +50,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         together = self.training and dist.is_initialized() and dist.get_world_size() > 1
         return self.act(self.drop(self._together(input) if together else super().forward(input)))
 
-    @torch.compiler.disable  # what processes tell each other is no part of a graph
+    @cast(Any, torch.compiler.disable)  # what processes tell each other is no part of a graph
     def _together(self, images: Tensor) -> Tensor:
         count, mean, variance = _statistics(images.detach())
         if count == 1:  # as the library's
