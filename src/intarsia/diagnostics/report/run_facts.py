@@ -2,12 +2,13 @@
 
 import platform
 from pathlib import Path
-from shlex import join, quote
+from shlex import join
 
 import torch
 
 import intarsia
 from intarsia.runs import Recipe, Run
+from intarsia.runs.typed import typed
 
 
 def network_facts(run: Run) -> list[tuple[str, str]]:
@@ -44,20 +45,10 @@ def commands_of(run: Run, data: str | Path, *options: str) -> list[str]:
     """What repeats the training and the evaluation with these options, a line each."""
     recipe = Recipe.read(run.recipe_path)
     default = Recipe(data="", task="depth" if recipe.task == "depth" else "segmentation")
-    changed = [
-        _flag(name.replace("_", "-"), value)
-        for name, value in recipe.model_dump(exclude={"data", "options"}).items()
-        if value != getattr(default, name)
-    ]
-    changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
+    values = recipe.model_dump(exclude={"data"})
+    changed = typed({name: value for name, value in values.items() if value != getattr(default, name)})
+    settings = ["--recipe", str(run.recipe_path)] if recipe.stages else changed  # stages cannot be typed
     return [
-        " ".join(["intarsia train", quote(recipe.data), *changed, "--out", quote(str(run.folder))]),
+        join(["intarsia", "train", recipe.data, *settings, "--out", str(run.folder)]),
         join(["intarsia", "evaluate", str(run.folder), str(data), *options]),
     ]
-
-
-def _flag(name: str, value: object, separator: str = " ") -> str:
-    """How the command line spells it."""
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no-{name}"
-    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else quote(str(value))}"
