@@ -7,7 +7,6 @@ dies between two of its files and two of its stages as well as within a step. ``
 import json
 import os
 import random
-import signal
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import run_tiny, same_runs, same_tensors, write_discs
+from tiny import at_step, run_tiny, same_runs, same_tensors, write_discs
 from together import together
 
 from intarsia.errors import EndedElsewhere
@@ -23,7 +22,7 @@ from intarsia.runs import Run, weights
 from intarsia.training import loop, preparation, state
 
 training = import_module("intarsia.training.train")  # the package gives its function by this name
-KILLS = int(os.environ.get("INTARSIA_KILLS", "4"))
+KILLS = int(os.environ.get("INTARSIA_KILLS", "3"))
 LEARNING = {
     "clip": 0.5,
     "optimiser": "sgd",
@@ -57,6 +56,7 @@ RECIPE: dict[str, Any] = {
         {**ATROUS, **OTHER, "hard_classes": "auto", "split": "trainval"},
     ],
 }
+THREE: dict[str, Any] = {"steps": 4, "batch_size": 1, "crop_size": 48, "checkpoint_minutes": 0}
 SHARED = [  # what all processes do, in the same order
     *((loop.Loop, name) for name in ("step", "_measure_norms", "_validate", "_save")),
     *((state.TrainingState, "restore"), (preparation.Preparation, "next_stage")),
@@ -134,6 +134,7 @@ def same(one: Path, other: Path) -> bool:
     )
 
 
+@pytest.mark.timeout(600)
 def test_killed_at_random_it_ends_with_the_same_bits(discs: Path, tmp_path: Path) -> None:
     deaths = killed_at_random(discs, tmp_path, ACTS)
     assert len(deaths) >= KILLS - 1
@@ -145,22 +146,29 @@ def in_two(rank: int, folder: Path) -> list[str]:
     return killed_at_random(folder / "photos", folder, SHARED)
 
 
-def one_of_two(rank: int, folder: Path, act: tuple[Any, str], moment: int) -> None:
-    """The first process, which writes, is killed in the middle of that."""
-    with pytest.MonkeyPatch.context() as patch:
-        if rank == 0:
-            dying(patch, [act], moment, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        trained(folder / "photos", folder / "shot")
-
-
-def to_its_end(rank: int, folder: Path) -> None:
-    del rank
-    trained(folder / "photos", folder / "shot")
-
-
+@pytest.mark.timeout(600)
 def test_killed_at_random_in_two_processes_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     write_discs(tmp_path / "photos")
     first, second = together(in_two, tmp_path)
     assert first == second
     assert len(first) >= KILLS - 1
     assert same(tmp_path / "whole", tmp_path / "killed"), first
+
+
+def in_three(rank: int, folder: Path) -> None:
+    """Both runs of a small network; what dies at its third step is saved at its second or third."""
+    del rank
+    run_tiny(folder / "photos", folder / "whole", **THREE)
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, 3, end)
+        with pytest.raises((Killed, EndedElsewhere)):
+            run_tiny(folder / "photos", folder / "killed", **THREE)
+    run_tiny(folder / "photos", folder / "killed", resume=True, **THREE)
+
+
+@pytest.mark.slow
+def test_the_order_of_three_summands_is_the_same_in_a_resumed_run(tmp_path: Path) -> None:
+    """Of two it does not matter."""
+    write_discs(tmp_path / "photos", 12)
+    assert together(in_three, tmp_path, processes=3) == [None] * 3
+    assert same_runs(tmp_path / "whole", tmp_path / "killed")

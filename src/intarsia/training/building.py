@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
+from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin, InitProcessGroupKwargs
 
 from intarsia.data.depth import DepthDataset, parse_measuring
 from intarsia.data.depth.measured import how_many
@@ -30,13 +30,21 @@ PATIENCE = timedelta(hours=6)  # of processes while the first looks at all image
 
 
 def create_accelerator() -> Accelerator:
-    """The engine, its settings said outright: neither the environment nor a guess may change a recipe."""
-    return Accelerator(
+    """The engine, its settings said outright: neither the environment nor a guess may change a recipe.
+
+    From three processes on, a sum of gradients depends on its order, which follows from where in a message a gradient
+    lies. The engine lays messages out anew behind its first step, and so behind the first of a resumed run, unless it
+    has to look for weights without a gradient.
+    """
+    accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),  # otherwise processes on CPUs stay strangers to each other
         mixed_precision="no",  # autocast is ours
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # the number alone yields to a variable
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
+    if accelerator.num_processes > 2:
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return accelerator
 
 
 def create_objective(recipe: Recipe, dataset: Data, balance: Balance = Balance()) -> Objective:  # noqa: B008  (frozen)
