@@ -11,8 +11,8 @@ from intarsia.runs import Recipe, Run
 
 
 def network_facts(run: Run) -> list[tuple[str, str]]:
-    """Pairs of a label and a value: network, optimiser, machine, versions."""
-    record, recipe = run.network(), Recipe.read(run.recipe_path)
+    """Pairs of a label and a value: network, optimiser, machine, versions; of the last stage, which left the weights."""
+    record, recipe = run.network(), Recipe.read(run.recipe_path).all_stages[-1]
     return [
         ("Model", f"{record.model}, form {record.form}"),
         ("Backbone", f"{record.backbone} at output stride {record.output_stride}"),
@@ -42,18 +42,21 @@ def trained_sentence(run: Run, data: str | Path, split: str, images: int, refine
 
 def commands_of(run: Run, data: str | Path, *options: str) -> list[str]:
     """What repeats the training and the evaluation with these options, a line each."""
+    training = " ".join(["intarsia train", *_settings_of(run), "--out", quote(str(run.folder))])
+    return [training, join(["intarsia", "evaluate", str(run.folder), str(data), *options])]
+
+
+def _settings_of(run: Run) -> list[str]:
+    """What differs from the defaults; the file of the recipe where that holds stages or other tables."""
     recipe = Recipe.read(run.recipe_path)
     default = Recipe(data="", task="depth" if recipe.task == "depth" else "segmentation")
-    changed = [
-        _flag(name.replace("_", "-"), value)
-        for name, value in recipe.model_dump(exclude={"data", "options"}).items()
-        if value != getattr(default, name)
-    ]
-    changed += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
-    return [
-        " ".join(["intarsia train", quote(recipe.data), *changed, "--out", quote(str(run.folder))]),
-        join(["intarsia", "evaluate", str(run.folder), str(data), *options]),
-    ]
+    dumped = recipe.model_dump(exclude={"data", "options"})
+    changed = {name: value for name, value in dumped.items() if value != getattr(default, name)}
+    if recipe.stages or any(isinstance(value, dict) for value in changed.values()):
+        return ["--recipe", quote(str(run.recipe_path))]
+    flags = [_flag(name.replace("_", "-"), value) for name, value in changed.items()]
+    flags += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
+    return [quote(recipe.data), *flags]
 
 
 def _flag(name: str, value: object, separator: str = " ") -> str:
