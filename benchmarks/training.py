@@ -127,8 +127,8 @@ def page(found: dict[str, dict[str, Any]], size: Size) -> str:
         f"Medians of {size.steps} steps, {torch.get_num_threads()} threads, in one process; all but the first row in "
         "turn. *ratio* is how many times as fast as the eager loop. A step counts three times the multiply-adds of its "
         "forward pass, two operations each; *of matrices* is the share of the rate at which the machine multiplies "
-        f"bfloat16 matrices; zeros around a map count, though far dilated convolutions skip them, so that it may pass 1. "
-        f"*peak MB* is beyond imports, of {size.batch} images in three steps.",
+        "bfloat16 matrices; zeros around a map count, though far dilated convolutions skip them, so that it may pass "
+        f"1. *peak MB* is beyond imports, of {size.batch} images in three steps.",
         "",
         *(line for name, values in found.items() for line in section(SYSTEMS[name], values, size)),
         f"Made by `python benchmarks/training.py --out docs/training_speed.md` (torch {torch.__version__}, torchvision "

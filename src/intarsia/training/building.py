@@ -43,7 +43,8 @@ def create_accelerator() -> Accelerator:
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
     if accelerator.num_processes > 2:
-        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+        same_order = DistributedDataParallelKwargs(find_unused_parameters=True)
+        accelerator.ddp_handler = same_order  # pyright: ignore[reportAttributeAccessIssue]  (declared as None)
     return accelerator
 
 
