@@ -11,7 +11,7 @@ from intarsia.runs import Recipe, Run
 
 
 def network_facts(run: Run) -> list[tuple[str, str]]:
-    """Pairs of a label and a value: network, optimiser, machine, versions; of the last stage, which left the weights."""
+    """Pairs of a label and a value: network, optimiser, machine, versions; of stages the last, whose weights it has."""
     record, recipe = run.network(), Recipe.read(run.recipe_path).all_stages[-1]
     return [
         ("Model", f"{record.model}, form {record.form}"),
