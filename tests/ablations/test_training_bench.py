@@ -1,7 +1,12 @@
 """The bench of training: its questions, its mosaics, several processes, the page."""
 
+import os
 import re
 import shlex
+import signal
+import sys
+import threading
+import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,9 +137,36 @@ def test_several_processes_are_started_as_a_user_starts_them(tmp_path: Path) -> 
 
 def test_a_process_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "W1123 torchrun\nintarsia: There is no folder `nowhere`.\nTraceback …\n"
-    monkeypatch.setattr(work.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=1, stderr=said))
+    monkeypatch.setattr(work, "launched", lambda _: (1, said))
     with pytest.raises(RunError, match=r"^`run` failed in 2 processes: intarsia: There is no folder `nowhere`\.$"):
         trained(make_recipe(data="nowhere"), tmp_path / "run", processes=2)
+
+
+def test_stopped_it_waits_for_the_processes_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `torchrun` does, the command ends its own processes only when it is asked to end, and that takes a while."""
+    program = f"""
+import pathlib, signal, time
+def end(*_):
+    time.sleep(0.6)
+    pathlib.Path({str(tmp_path / "ended")!r}).touch()
+    raise SystemExit(1)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGINT, end)
+pathlib.Path({str(tmp_path / "begun")!r}).touch()
+time.sleep(60)
+"""
+    real = work.launched
+    monkeypatch.setattr(work, "launched", lambda _: real([sys.executable, "-c", program]))
+
+    def stop() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        trained(make_recipe(data="nowhere"), tmp_path / "run", processes=2)
+    assert {path.name for path in tmp_path.iterdir()} == {"begun", "ended"}
 
 
 def test_the_page_says_what_shows() -> None:

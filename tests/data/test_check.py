@@ -9,7 +9,7 @@ from PIL import Image
 
 from intarsia.cli.main import main
 from intarsia.data import open_dataset, read_image, write_folder
-from intarsia.data.checking import check
+from intarsia.data.checking import cache, check
 from intarsia.data.checking.facts import find_shift
 from intarsia.data.samples.materials import materials
 from intarsia.data.skipping import read_skip_list
@@ -127,6 +127,25 @@ def test_kept_facts_are_not_needed_to_write(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "file"))
     assert check(tmp_path / "data").errors == ()
+
+
+def test_where_facts_are_kept(tmp_path, monkeypatch):
+    """An empty variable is none; an account without a home keeps nothing, and lists models all the same."""
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("INTARSIA_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(cache.Path, "home", lambda: tmp_path)
+    assert cache.folder().is_relative_to(tmp_path)
+    monkeypatch.setattr(cache.Path, "home", homeless)
+    cache.write_facts(tmp_path, {"a": 1}, int)
+    assert cache.read_facts(tmp_path, int) == {}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "caches"))
+    cache.write_facts(tmp_path, {"a": 1}, int)
+    assert cache.read_facts(tmp_path, int) == {"a": 1}
 
 
 def test_nothing_usable_is_said(tmp_path, capsys):

@@ -1,14 +1,19 @@
 """The page about a run: the worst images, the yardstick, and facts that are this run's."""
 
 import re
+import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from intarsia.cli.main import main
 from intarsia.data import open_dataset
+from intarsia.diagnostics.report.run_facts import commands_of, network_facts
 from intarsia.diagnostics.report.run_report import _sentence, _Worst, report_on_run
 from intarsia.inference import evaluate_samples, load
-from intarsia.runs import Run
+from intarsia.runs import Recipe, Run, make_recipe
 
 
 def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
@@ -27,6 +32,29 @@ def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
     assert f"intarsia evaluate {disc_run} {discs}" in page
     assert "--options.widths 8,8,8,8,8" in page
     assert "--no-pretrained" in page
+
+
+@pytest.mark.parametrize(
+    ("values", "fact"),
+    [
+        ({"batch_size": 3, "crop_size": 64}, "3 × 64²"),
+        ({"stages": [{"steps": 2}, {"batch_size": 5, "crop_size": 96}]}, "5 × 96²"),
+        ({"loss": "focal", "loss_options": {"gamma": 1}, "crop_size": 64, "batch_size": 2}, "2 × 64²"),
+        ({"class_weights": {"disc": 2.0}, "crop_size": 64, "batch_size": 2}, "2 × 64²"),
+    ],
+)
+def test_what_repeats_a_training_is_that_training(
+    values: dict[str, Any], fact: str, disc_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one in stages, of which the last left the weights; command lines hold no tables."""
+    recipe, run, taken = make_recipe(data="photos", **values), Run(tmp_path / "run"), list[Recipe]()
+    run.folder.mkdir()
+    shutil.copy(disc_run / "network.json", run.folder)
+    recipe.write(run.recipe_path)
+    assert ("Batch and crop", fact) in network_facts(run)
+    monkeypatch.setattr("intarsia.training.train", lambda recipe, **_: taken.append(recipe))
+    assert main(shlex.split(commands_of(run, "photos")[0])[1:]) == 0
+    assert taken == [recipe]
 
 
 def test_the_worst_images_are_kept(discs: Path, disc_run: Path) -> None:

@@ -15,6 +15,7 @@ from intarsia.errors import Interrupted
 from intarsia.inference.execution import Execution
 from intarsia.training import convolution_gradients
 from intarsia.training.convolution_gradients import Kernel, multiply_gradients, weight_gradient
+from intarsia.training.precision import TIMED_STEPS, executions, fastest
 
 FAST = Execution("cpu", "bfloat16", "channels_last")
 LAST = torch.channels_last
@@ -103,6 +104,20 @@ def test_all_but_the_gradients_that_are_meant_keep_their_bits(bias: bool, counte
         true = exact.get_parameter(name).grad
         assert true is not None
         assert 0 < (new - true).norm() < 1.05 * (old - true).norm(), "no further off than the library's"
+
+
+def test_what_is_measured_to_choose_a_precision_is_what_is_trained(counted: list[Kernel]) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 128, 3), nn.Conv2d(128, 128, 1))
+    fastest(executions("cpu", "bfloat16", "auto"), net, torch.randn(2, 3, 8, 8), lambda trial, x: trial(x).sum())
+    assert len(counted) == 1 + TIMED_STEPS, "with channels last alone"
+    assert "forward" not in vars(net[1]), "what is measured is a copy"
+
+
+def test_a_map_that_holds_no_output_is_refused_by_the_library() -> None:
+    net = FAST.place(nn.Sequential(nn.Conv2d(128, 128, 3)))
+    multiply_gradients(net, FAST)
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
+        gradients(net, torch.randn(1, 128, 2, 2))
 
 
 def test_frozen_weights_copies_and_networks_at_rest(counted: list[Kernel]) -> None:

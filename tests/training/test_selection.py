@@ -4,14 +4,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 from tiny import run_tiny, same_runs, same_tensors
 
+from intarsia.data.samples.materials import materials
 from intarsia.errors import ArgumentError, UnknownNameError
 from intarsia.runs import make_recipe
 from intarsia.training import loop, preparation
-from intarsia.training.selection import judged, note, told_best
+from intarsia.training.selection import check_best_by, judged, note, told_best
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import SegmentationTask
 
@@ -105,6 +107,19 @@ def test_the_best_of_one_class(discs: Path, tmp_path: Path, monkeypatch: pytest.
     assert not same_tensors(run.weights_path, run.last_weights_path)
     with pytest.raises(UnknownNameError, match=r"There is no class `class one`; did you mean class 1"):
         run_tiny(discs, tmp_path / "other", best_by="iou:class one")
+
+
+def test_a_class_that_no_validation_image_holds_has_no_best() -> None:
+    dataset = materials(train=1, val=2, size=32)
+    held = np.unique([sample.mask() for sample in dataset.split("val")])
+    for label, name in enumerate(dataset.classes.names):
+        recipe = make_recipe(data="sample:materials", best_by=f"iou:{name}")
+        if label in held:
+            check_best_by(recipe, dataset)
+            continue
+        with pytest.raises(ArgumentError, match=rf"`best_by` .='iou:{name}'. names a class that none of the 2 images"):
+            check_best_by(recipe, dataset)
+    assert 0 < len(held) < dataset.classes.count
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

@@ -18,8 +18,8 @@ LEAST_LABELLED = 0.01  # of a mosaic that is labelled in part
 class Mosaics:
     """The data of all trainings: so many mosaics of ``size`` × ``size`` pixels to train on, and to validate on.
 
-    ``judged``: on how many others that nothing saw a network is scored. ``rare`` classes are drawn a twentieth as often
-    as others. ``in_parts``: of each mosaic to train on another share is labelled, see :class:`InPart`.
+    ``judged``: on how many others that nothing saw a network is scored. ``rare`` classes are in one mosaic of fifteen,
+    others in eleven. ``in_parts``: of each mosaic to train on another share is labelled, see :class:`InPart`.
     """
 
     train: int = 800

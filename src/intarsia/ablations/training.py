@@ -124,9 +124,9 @@ QUESTIONS = (
                 for first, second in (*((v, AS_IT_IS) for v in BALANCED[:-2]), BALANCED[-2:])
                 for score in OF_RARE
             ),
-            f"{' and '.join(RARE.rare)} are drawn a twentieth as often as the other six classes, for training and "
-            "judging alike: one mosaic of fifteen holds one of them, and each has 1.5 per cent of the pixels. Crops "
-            "are whole mosaics, but for the last two rows.",
+            f"{' and '.join(RARE.rare)} are rare, for training and judging alike: each is in one mosaic of fifteen, "
+            "where the other six classes are in eleven, and has 1.5 per cent of the pixels. Crops are whole mosaics, "
+            "but for the last two rows.",
         ),
         RARE,
     ),

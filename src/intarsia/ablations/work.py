@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -105,13 +106,32 @@ def _trained_together(recipe: Recipe, folder: Path, processes: int) -> Run:
     recipe.write(path)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     training = ["intarsia", "train", "--recipe", str(path), "--out", str(folder), "--no-check"]
-    command = [*launcher, "-m", *training, "--checkpoint-minutes", str(SAVE_NEVER)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    path.unlink()
-    if done.returncode:
-        said = next((line for line in done.stderr.splitlines() if line.startswith("intarsia:")), done.stderr.strip())
+    try:
+        status, complaints = launched([*launcher, "-m", *training, "--checkpoint-minutes", str(SAVE_NEVER)])
+    finally:
+        path.unlink()
+    if status:
+        said = next((line for line in complaints.splitlines() if line.startswith("intarsia:")), complaints.strip())
         raise RunError(f"`{folder.name}` failed in {processes} processes: {said[-300:]}")
     return Run(folder)
+
+
+def launched(command: Sequence[str]) -> tuple[int, str]:
+    """The status of a command that starts processes of one thread, and what it complained of.
+
+    After Ctrl-C, of which it learns from here, it is waited for: killed, it would leave its processes behind, which
+    would go on to write where the same training begins anew.
+    """
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, env=alone, start_new_session=True) as launcher:
+        try:
+            _, complaints = launcher.communicate()
+        except BaseException:
+            launcher.terminate()
+            launcher.communicate()
+            raise
+    return launcher.returncode, complaints
 
 
 def machine() -> str:

@@ -93,7 +93,7 @@ class Kernel:
         share = 1.0
         for axis, count in enumerate(inputs):
             inside = sum(of.stop - of.start for _, of, _ in self.taps(axis, count))
-            share *= inside / (self.outputs(axis, count) * self.size[axis])
+            share *= inside / max(1, self.outputs(axis, count) * self.size[axis])  # too small a map: torch says so
         return share
 
 

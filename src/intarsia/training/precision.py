@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from intarsia.inference.execution import Execution, MemoryFormat, Precision
 from intarsia.runs import Recipe
 from intarsia.training.building import Task
+from intarsia.training.convolution_gradients import multiply_gradients
 from intarsia.training.loading import Batch, collate
 from intarsia.training.mishaps import ran_out_of_memory
 from intarsia.training.networks import Network, fewest_images
@@ -55,6 +56,7 @@ def fastest(options: Sequence[Execution], net: nn.Module, images: Float[Tensor, 
 
 def _time(option: Execution, net: nn.Module, images: Tensor, loss: Loss) -> float:
     trial = option.place(copy.deepcopy(net)).train()
+    multiply_gradients(trial, option)  # as it is trained; what `compile` would make of it is not measured
     placed = option.place_images(images.to(option.device))
     durations = []
     for _ in range(1 + TIMED_STEPS):

@@ -4,11 +4,13 @@ import math
 from typing import Any
 
 from intarsia.data import Dataset
+from intarsia.errors import ArgumentError
 from intarsia.runs import Recipe
 from intarsia.runs.settings.selection import ERRORS, IOU_OF
 from intarsia.training.admission import Data
 from intarsia.training.balancing import check_class
 from intarsia.training.building import Task
+from intarsia.training.processes import from_first
 from intarsia.training.state import TrainingState
 
 
@@ -24,14 +26,23 @@ def judged(recipe: Recipe, task: Task, scores: Any, loss: float) -> float:
 
 
 def check_best_by(recipe: Recipe, dataset: Data) -> None:
-    """Refuse the IoU of what is no class.
+    """Refuse the IoU of what is no class, or of a class that no image is validated for: it would be nan, or 0.
 
     Raises:
         UnknownNameError: there is no such class.
+        ArgumentError: no validation mask holds it.
     """
-    if recipe.best_by is not None and recipe.best_by.startswith(IOU_OF):
-        assert isinstance(dataset, Dataset), "only a segmentation has an IoU"
-        check_class(recipe.best_by.removeprefix(IOU_OF), dataset.classes, recipe.data)
+    if recipe.best_by is None or not recipe.best_by.startswith(IOU_OF):
+        return
+    assert isinstance(dataset, Dataset), "only a segmentation has an IoU"
+    name, samples = recipe.best_by.removeprefix(IOU_OF), dataset.split("val")
+    check_class(name, dataset.classes, recipe.data)
+    label = dataset.classes.names.index(name)
+    if not from_first(lambda: any(bool((sample.mask() == label).any()) for sample in samples)):
+        raise ArgumentError(
+            f"`best_by` (={recipe.best_by!r}) names a class that none of the {len(samples)} images to validate on "
+            "holds; take another score, or images that hold it."
+        )
 
 
 def note(state: TrainingState, score: float) -> bool:

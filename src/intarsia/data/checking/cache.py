@@ -18,12 +18,21 @@ Facts = TypeVar("Facts")
 
 
 def folder() -> Path:
-    """Where a user's caches lie: INTARSIA_CACHE, or the system's place for them."""
-    if "INTARSIA_CACHE" in os.environ:
-        return Path(os.environ["INTARSIA_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "intarsia"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "intarsia"
+    """Where a user's caches lie: INTARSIA_CACHE, or the system's place for them; an empty variable is none.
+
+    Raises:
+        OSError: the user has no home.
+    """
+    if own := os.environ.get("INTARSIA_CACHE"):
+        return Path(own)
+    on_windows = sys.platform == "win32"
+    if place := os.environ.get("LOCALAPPDATA" if on_windows else "XDG_CACHE_HOME"):
+        return Path(place) / "intarsia"
+    try:
+        home = Path.home()
+    except RuntimeError as error:  # an account that only a number names, as in a container
+        raise FileNotFoundError("no home") from error
+    return home / ("intarsia" if on_windows else ".cache/intarsia")
 
 
 def read_facts(root: Path, kind: type[Facts]) -> dict[str, Facts]:

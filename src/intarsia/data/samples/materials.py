@@ -38,7 +38,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right
 
 TRAIN_SHARE, VALIDATION_SHARE = 0.6, 0.35
 FEWEST, MOST = 3, 6  # classes of a mosaic
-RARITY = 1 / 20  # of a rare class: how often it is drawn, beside the others
+RARITY = 1 / 20  # of a rare class: its chance at each draw, beside that of another
 _WAVES = 64  # enough that no single wave is seen
 _HILL = 0.25  # the length over which a field changes, as a share of the picture
 _SPLITS = ("train", "val")  # a split's place is part of a mosaic's seed
@@ -124,10 +124,11 @@ class Mosaic:
 def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0, rare: tuple[str, ...] = ()) -> Dataset:
     """Mosaics of `size` × `size` pixels; any number of them, and those of a smaller set begin those of a larger one.
 
-    The chance of a ``rare`` class to be drawn for a mosaic is a twentieth of another's.
+    The classes of a mosaic are drawn one after the other, and at each draw the chance of a ``rare`` one is a twentieth
+    of another's that is left: 1 mosaic of 15 holds it, and 11 of 15 hold a class that is not rare.
 
     Raises:
-        ArgumentError: a number below 1, a negative seed, an unknown class, or more than two rare ones.
+        ArgumentError: a number below 1, a negative seed, an unknown class, more than two rare ones, or one twice.
 
     >>> dataset = materials(train=2, val=1, size=32)
     >>> dataset.classes.count, dataset.split("val")[0].image().shape
@@ -140,9 +141,10 @@ def materials(train: int = 320, val: int = 64, size: int = 256, seed: int = 0, r
         if number < 1:
             raise ArgumentError(f"`{name}` (={number}) must be at least 1.")
     unknown = [name for name in rare if name not in CLASSES.names]
-    if unknown or len(rare) > CLASSES.count - MOST:
+    if unknown or len(rare) > CLASSES.count - MOST or len(set(rare)) < len(rare):
         raise ArgumentError(
-            f"`rare` (={', '.join(rare)}) must be at most {CLASSES.count - MOST} of {', '.join(CLASSES.names)}."
+            f"`rare` (={', '.join(rare)}) must be at most {CLASSES.count - MOST} of {', '.join(CLASSES.names)}, each "
+            "once."
         )
     splits = {split: tuple(Mosaic(seed, split, i, size, rare) for i in range(counts[split])) for split in _SPLITS}
     layout = f"mosaics of {CLASSES.count} photographs, made as they are needed; train and val from disjoint parts"

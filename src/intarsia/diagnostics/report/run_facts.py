@@ -12,8 +12,8 @@ from intarsia.runs.typed import typed
 
 
 def network_facts(run: Run) -> list[tuple[str, str]]:
-    """Pairs of a label and a value: network, optimiser, machine, versions."""
-    record, recipe = run.network(), Recipe.read(run.recipe_path)
+    """Pairs of a label and a value: network, optimiser, machine, versions; of stages the last, whose weights it has."""
+    record, recipe = run.network(), Recipe.read(run.recipe_path).all_stages[-1]
     return [
         ("Model", f"{record.model}, form {record.form}"),
         ("Backbone", f"{record.backbone} at output stride {record.output_stride}"),
@@ -42,13 +42,13 @@ def trained_sentence(run: Run, data: str | Path, split: str, images: int, refine
 
 
 def commands_of(run: Run, data: str | Path, *options: str) -> list[str]:
-    """What repeats the training and the evaluation with these options, a line each."""
+    """What repeats the training and the evaluation with these options, a line each; stages stand in the recipe."""
     recipe = Recipe.read(run.recipe_path)
     default = Recipe(data="", task="depth" if recipe.task == "depth" else "segmentation")
     values = recipe.model_dump(exclude={"data"})
-    changed = typed({name: value for name, value in values.items() if value != getattr(default, name)})
-    settings = ["--recipe", str(run.recipe_path)] if recipe.stages else changed  # stages cannot be typed
+    changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+    settings = ["--recipe", str(run.recipe_path)] if recipe.stages else [recipe.data, *typed(changed)]
     return [
-        join(["intarsia", "train", recipe.data, *settings, "--out", str(run.folder)]),
+        join(["intarsia", "train", *settings, "--out", str(run.folder)]),
         join(["intarsia", "evaluate", str(run.folder), str(data), *options]),
     ]
