@@ -176,7 +176,7 @@ def test_the_page_says_what_shows() -> None:
     assert "| norm over all processes > norm of each process alone | mean IoU | +2.0 | +2.0, +2.0, +2.0 |" in text
     assert "16, then 8 with norms frozen > one stage, output stride 16 | mean IoU | -4.0 |" in text
     assert "torchrun --nproc-per-node 4 -m intarsia train runs/claims/mosaics_1600_64_96 " in text
-    assert text.count("# STAGES.toml\n[recipe]\n") == 3
+    assert text.count("# STAGES.toml\n[recipe]\n") == 4
     anchors = {re.sub(r"[^\w\- ]", "", q.claim.title.lower()).replace(" ", "-") for q in QUESTIONS}
     assert set(re.findall(r"\]\(#(.*?)\)", text)) == anchors
 

@@ -56,6 +56,7 @@ ONE_STAGE = _v3("one stage, output stride 16")
 ONE_FINER = _v3("one stage, output stride 8", output_stride=8)
 TWO = _two_stages("16, then 8 with norms frozen", {"output_stride": 8, "freeze_batch_norm": True})
 TWO_LIVE = _two_stages("16, then 8", {"output_stride": 8})
+TWO_SAME_LIVE = _two_stages("16, then 16", {})
 TWO_SAME = _two_stages("16, then 16 with norms frozen", {"freeze_batch_norm": True})
 
 SYNCHRONISED = _v3("norm over all processes", processes=4, batch_size=2)
@@ -88,14 +89,17 @@ QUESTIONS = (
             "DeepLab v3, arXiv:1706.05587, section 4.1",
             "Trained at output stride 16, then on at 8 with batch norm frozen and a smaller rate: cheaper than output "
             "stride 8 throughout, and better than 16 throughout.",
-            (ONE_STAGE, ONE_FINER, TWO, TWO_LIVE, TWO_SAME),
+            (ONE_STAGE, ONE_FINER, TWO, TWO_SAME, TWO_LIVE, TWO_SAME_LIVE),
             (
                 Comparison(TWO.label, ONE_STAGE.label, score=SCORE),
                 Comparison(TWO.label, ONE_FINER.label, "no worse", SCORE),
-                Comparison(TWO.label, TWO_LIVE.label, score=SCORE),
                 Comparison(TWO.label, TWO_SAME.label, score=SCORE),
+                Comparison(TWO_LIVE.label, TWO_SAME_LIVE.label, score=SCORE),
+                Comparison(TWO.label, TWO_LIVE.label, score=SCORE),
             ),
-            f"All take {STEPS} steps, in two stages half of them each; the second rate is a quarter of the first.",
+            f"All take {STEPS} steps, in two stages half of them each; the second rate is a quarter of the first, and "
+            "each stage's falls to zero. The paper trains each stage to its end. Rows that stay at 16 show what the "
+            "second stage itself changes, and those without frozen norms what freezing does.",
         ),
     ),
     Question(
