@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 from intarsia.ablations.mosaics import MOSAICS, Mosaics
 from intarsia.runs import Recipe, make_recipe
+from intarsia.runs.typed import typed
 
 SEEDS = (0, 1, 2)
 BASE: dict[str, Any] = {
@@ -68,18 +70,10 @@ class Variant:
     def command(self, mosaics: Mosaics, data: str, seed: int = 0) -> str:
         """The training as it is typed; stages stand in a file, see :meth:`stages_file`."""
         values: dict[str, Any] = BASE | {"crop_size": mosaics.size} | self.settings | {"seed": seed}
-        stages = ["--recipe STAGES.toml"] if values.pop("stages", ()) else []
-        nested = {name: values.pop(name, {}) for name in ("options", "refiner_options", "loss_options")}
-        flags = [_flag(name, value) for name, value in values.items()]
-        flags += [
-            f"--{kind.replace('_', '-')}.{name} {_text(value)}"
-            for kind, o in nested.items()
-            for name, value in o.items()
-        ]
-        if self.after is not None:
-            flags.append("--weights FIRST")
+        stages = ["--recipe", "STAGES.toml"] if self.settings.get("stages") else []
+        before = [] if self.after is None else ["--weights", "FIRST"]
         launched = f"torchrun --nproc-per-node {self.processes} -m " if self.processes > 1 else ""
-        return f"{launched}intarsia train {data} {' '.join([*stages, *flags])} --out RUN"
+        return f"{launched}{join(['intarsia', 'train', data, *stages, *typed(values), *before, '--out', 'RUN'])}"
 
     def stages_file(self, data: str) -> str:
         """What STAGES.toml holds, or nothing."""
@@ -90,21 +84,3 @@ class Variant:
 
 def _toml(values: Mapping[str, object]) -> str:
     return "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
-
-
-def _flag(name: str, value: object) -> str:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{flag}" if value else f"--no-{flag}"
-    if isinstance(value, tuple) and not any(isinstance(part, str) for part in value):
-        return f"--{flag} {' '.join(map(_text, value))}"
-    return f"--{flag} {_text(value)}"
-
-
-def _text(value: object) -> str:
-    """Of one option, as the command line reads it: rates ``1,2,3``, a single one ``2,``, and none ``""``."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) + ("," if len(value) == 1 else "") or '""'
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,12 +2,13 @@
 
 import platform
 from pathlib import Path
-from shlex import join, quote
+from shlex import join
 
 import torch
 
 import intarsia
 from intarsia.runs import Recipe, Run
+from intarsia.runs.typed import typed
 
 
 def network_facts(run: Run) -> list[tuple[str, str]]:
@@ -41,26 +42,13 @@ def trained_sentence(run: Run, data: str | Path, split: str, images: int, refine
 
 
 def commands_of(run: Run, data: str | Path, *options: str) -> list[str]:
-    """What repeats the training and the evaluation with these options, a line each."""
-    training = " ".join(["intarsia train", *_settings_of(run), "--out", quote(str(run.folder))])
-    return [training, join(["intarsia", "evaluate", str(run.folder), str(data), *options])]
-
-
-def _settings_of(run: Run) -> list[str]:
-    """What differs from the defaults; the file of the recipe where that holds stages or other tables."""
+    """What repeats the training and the evaluation with these options, a line each; stages stand in the recipe."""
     recipe = Recipe.read(run.recipe_path)
     default = Recipe(data="", task="depth" if recipe.task == "depth" else "segmentation")
-    dumped = recipe.model_dump(exclude={"data", "options"})
-    changed = {name: value for name, value in dumped.items() if value != getattr(default, name)}
-    if recipe.stages or any(isinstance(value, dict) for value in changed.values()):
-        return ["--recipe", quote(str(run.recipe_path))]
-    flags = [_flag(name.replace("_", "-"), value) for name, value in changed.items()]
-    flags += [_flag(f"options.{name}", value, ",") for name, value in recipe.options.items()]
-    return [quote(recipe.data), *flags]
-
-
-def _flag(name: str, value: object, separator: str = " ") -> str:
-    """How the command line spells it."""
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no-{name}"
-    return f"--{name} {separator.join(map(str, value)) if isinstance(value, tuple) else quote(str(value))}"
+    values = recipe.model_dump(exclude={"data"})
+    changed = {name: value for name, value in values.items() if value != getattr(default, name)}
+    settings = ["--recipe", str(run.recipe_path)] if recipe.stages else [recipe.data, *typed(changed)]
+    return [
+        join(["intarsia", "train", *settings, "--out", str(run.folder)]),
+        join(["intarsia", "evaluate", str(run.folder), str(data), *options]),
+    ]
