@@ -1,6 +1,7 @@
 """`intarsia bench` from end to end, tiny; its page and charts; refusals."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -214,6 +215,11 @@ def test_refusals_are_errors_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="is no folder that can be written to"):
         NetworkBench(tmp_path / "file").claims(tmp_path / "page.md")
+
+
+def test_the_command_of_a_page_names_its_places_as_a_shell_takes_them(tmp_path: Path) -> None:
+    words = ["intarsia", "bench", "models", "--only", "unet", "--out", "p.md", "--runs", str(tmp_path / "my runs")]
+    assert shlex.split(NetworkBench(tmp_path / "my runs").command("models", Path("p.md"), ["unet"])) == words
 
 
 def test_a_variant_of_several_claims_takes_the_scores_of_all() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from intarsia.cli.main import main
 from intarsia.data import open_dataset
-from intarsia.diagnostics.report.run_facts import commands_of, network_facts
+from intarsia.diagnostics.report.run_facts import commands_of, network_facts, trained_sentence
 from intarsia.diagnostics.report.run_report import _sentence, _Worst, report_on_run
 from intarsia.inference import evaluate_samples, load
 from intarsia.runs import Recipe, Run, make_recipe
@@ -34,6 +34,30 @@ def test_it_tells_this_run(discs: Path, disc_run: Path, tmp_path: Path) -> None:
     assert "--no-pretrained" in page
 
 
+def with_recipe(values: dict[str, Any], run: Path, folder: Path) -> Run:
+    """As far as facts need it: another run's network, trained otherwise."""
+    shutil.copy(run / "network.json", folder)
+    make_recipe(data="photos", **values).write(Run(folder).recipe_path)
+    return Run(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "split", "unseen"),
+    [
+        ({}, "val", True),
+        ({}, "trainval", False),
+        ({"split": "trainval"}, "val", False),
+        ({"stages": [{"split": "trainaug"}, {"split": "trainval"}]}, "val", False),
+        ({"stages": [{}, {"split": "trainval"}]}, "test", True),
+    ],
+)
+def test_only_what_no_stage_learned_from_is_called_unseen(
+    values: dict[str, Any], split: str, unseen: bool, disc_run: Path, tmp_path: Path
+) -> None:
+    said = trained_sentence(with_recipe(values, disc_run, tmp_path), "photos", split, 2)
+    assert said.endswith(", on which it was not trained.") == unseen
+
+
 @pytest.mark.parametrize(
     ("values", "fact"),
     [
@@ -47,10 +71,7 @@ def test_what_repeats_a_training_is_that_training(
     values: dict[str, Any], fact: str, disc_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one in stages, of which the last left the weights; command lines hold no tables."""
-    recipe, run, taken = make_recipe(data="photos", **values), Run(tmp_path / "run"), list[Recipe]()
-    run.folder.mkdir()
-    shutil.copy(disc_run / "network.json", run.folder)
-    recipe.write(run.recipe_path)
+    recipe, run, taken = make_recipe(data="photos", **values), with_recipe(values, disc_run, tmp_path), list[Recipe]()
     assert ("Batch and crop", fact) in network_facts(run)
     monkeypatch.setattr("intarsia.training.train", lambda recipe, **_: taken.append(recipe))
     assert main(shlex.split(commands_of(run, "photos")[0])[1:]) == 0

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import join
 
 from PIL import Image
 
@@ -39,7 +40,7 @@ class Bench:
     def command(self, what: str, out: Path, only: Collection[str] = ()) -> str:
         """What makes the same page again from the same results."""
         kept = [] if self.runs == RUNS else ["--runs", str(self.runs)]
-        return " ".join(["intarsia bench", what, *(["--only", *only] if only else []), "--out", str(out), *kept])
+        return join(["intarsia", "bench", what, *(["--only", *only] if only else []), "--out", str(out), *kept])
 
 
 def write_picture(path: Path, picture: RGBImage) -> None:

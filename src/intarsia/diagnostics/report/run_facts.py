@@ -33,12 +33,18 @@ def trained_sentence(run: Run, data: str | Path, split: str, images: int, refine
     time = f"{seconds:.0f} seconds" if seconds < 60 else f"{seconds / 60:.1f} minutes"
     epochs = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
     of = "the 1 image" if images == 1 else f"the {images} images"
-    unseen = ", on which it was not trained" if str(data) == recipe.data and split != "train" else ""
+    unseen = ", on which it was not trained" if str(data) == recipe.data and split not in _learnt(recipe) else ""
     return (
         f"A {record.model} on {record.backbone} (backbone weights: {record.weights_source}){refined} was trained "
         f"for {epochs} on {recipe.data} in {time}, and scored on {of} of the {split} split of "
         f"{data}{unseen}."
     )
+
+
+def _learnt(recipe: Recipe) -> set[str]:
+    """Splits of which a training may have seen images, in any of its stages."""
+    learnt = {stage.split for stage in recipe.all_stages}
+    return {*learnt, "train", "trainval", *(["val"] if "trainval" in learnt else [])}
 
 
 def commands_of(run: Run, data: str | Path, *options: str) -> list[str]:
