@@ -5,6 +5,7 @@ from inspect import signature
 import pytest
 import torch
 
+from intarsia.errors import ArgumentError
 from intarsia.losses import AdaptiveAffinityField, Objective, cross_entropy, dice, focal, ohem_cross_entropy
 from intarsia.losses.objective import PAIRS, PIXELS
 from intarsia.runs.loss_names import LOSSES, OPTIONS, loss_terms
@@ -74,6 +75,12 @@ def test_a_mean_over_no_image_is_nothing_with_a_gradient_of_nothing() -> None:
     loss = Objective({"cross_entropy": 1.0, "lovasz": 1.0}, 3, average="images")(logits, torch.full_like(LABELS, 255))
     loss.backward()
     assert (loss.item(), logits.grad is not None and logits.grad.abs().sum().item()) == (0.0, 0.0)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_another_average_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"`average` \(='batch'\) must be 'pixels' or 'images'"):
+        Objective({"cross_entropy": 1.0}, 3, average="batch")  # pyright: ignore[reportArgumentType]
 
 
 def test_pairs_of_a_mean_over_images_are_those_of_the_batch() -> None:

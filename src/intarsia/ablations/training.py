@@ -130,7 +130,8 @@ QUESTIONS = (
             ),
             f"{' and '.join(RARE.rare)} are rare, for training and judging alike: each is in one mosaic of fifteen, "
             "where the other six classes are in eleven, and has 1.5 per cent of the pixels. Crops are whole mosaics, "
-            "but for the last two rows.",
+            "but for the last two rows, whose crops of 64 × 64 show nearly half of one: there a choice of crops has "
+            "little to choose, and the rare classes' share of the pixels that are seen stays the same.",
         ),
         RARE,
     ),

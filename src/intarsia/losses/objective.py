@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from intarsia.errors import ArgumentError
 from intarsia.losses.adaptive_affinity_field import AdaptiveAffinityField
 from intarsia.losses.border import border_weighted_cross_entropy
 from intarsia.losses.cross_entropy import cross_entropy
@@ -46,6 +47,9 @@ class Objective(nn.Module):
             is the mean over the images that have a pixel of any weight. Each image counts as much as another, and
             every one of these losses adds up over the parts of a batch, also those that choose or sort.
 
+    Raises:
+        ArgumentError: another ``average``.
+
     >>> objective = Objective({"focal": 1.0, "dice": 0.5, "aaf": 1.0}, classes=3, options={"focal": {"gamma": 1.0}})
     >>> [name for name, _ in objective.named_parameters()]
     ['pairs.0.edge', 'pairs.0.not_edge']
@@ -62,6 +66,8 @@ class Objective(nn.Module):
         average: Average = "pixels",
     ) -> None:
         super().__init__()
+        if average not in ("pixels", "images"):
+            raise ArgumentError(f"`average` (={average!r}) must be 'pixels' or 'images'.")
         self.average = average
         given = options or {}
         self.pixels = [(w, partial(PIXELS[name], **given.get(name, {}))) for name, w in terms.items() if name in PIXELS]
