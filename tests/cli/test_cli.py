@@ -14,6 +14,7 @@ from tiny import TINY
 
 from intarsia.cli.main import COMMANDS, main, notes
 from intarsia.data import open_dataset, write_folder
+from intarsia.runs import Recipe, make_recipe
 
 
 def test_what_the_package_logs_is_said(capsys: Capture) -> None:
@@ -101,6 +102,20 @@ def test_the_recipe_of_a_run_trains_again(discs: Path, tmp_path: Path) -> None:
     assert main(["train", "--recipe", str(first / "recipe.json"), "--seed", "1", "--out", str(second)]) == 0
     a, b = (json.loads((run / "recipe.json").read_text()) for run in (first, second))
     assert {name for name in a if a[name] != b[name]} == {"seed"}
+
+
+def test_a_length_that_is_typed_overrides_whichever_the_recipe_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    taken: list[Recipe] = []
+    monkeypatch.setattr("intarsia.training.train", lambda recipe, **_: taken.append(recipe))
+    for name, values in {"short": {"steps": 7}, "long": {"epochs": 9}}.items():
+        make_recipe(data="photos", **values).write(tmp_path / f"{name}.json")
+    assert main(["train", "--recipe", str(tmp_path / "short.json"), "--epochs", "3"]) == 0
+    assert main(["train", "--recipe", str(tmp_path / "long.json"), "--steps", "5"]) == 0
+    assert [(recipe.epochs, recipe.steps) for recipe in taken] == [(3, None), (20, 5)]
+    assert main(["train", "photos", "--epochs", "3", "--steps", "5"]) == 1
+    assert "`--epochs` and `--steps` both say how long the training is; give one of them." in capsys.readouterr().err
 
 
 def test_out_is_named_after_the_data(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

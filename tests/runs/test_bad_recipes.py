@@ -90,10 +90,14 @@ def test_all_wrong_fields_are_named_at_once(tmp_path: Path) -> None:
 
 
 FILES: list[tuple[str, str, str]] = [
-    ("recipe.json", "{", "is not a recipe: Expecting property name"),
+    (
+        "recipe.json",
+        "{",
+        "is not a recipe: it is not JSON; a recipe in TOML has a name that ends in .toml (Expecting property name",
+    ),
     ("recipe.json", "[1]", 'is not a recipe: it holds a list instead of fields such as {"data": "photos/"}.'),
     ("recipe.json", "7", "is not a recipe: it holds `7` instead of fields"),
-    ("recipe.toml", "epochs 3", "is not a recipe: Expected '=' after a key"),
+    ("recipe.toml", "epochs 3", "is not a recipe: it is not TOML (Expected '=' after a key"),
     ("recipe.toml", "", "is not a recipe: the table [recipe] with the fields is missing."),
     ("recipe.toml", "[recip]", "`recip` is none of its tables [published] and [recipe]; the nearest is [recipe]."),
     ("recipe.toml", "epochs = 3", "`epochs` is none of its tables [published] and [recipe]; move it under [recipe]."),

@@ -332,10 +332,8 @@ def test_a_stage_finds_hard_what_the_one_before_did_worst(
     """Also when it is interrupted in the second stage: then the evaluation is not asked again."""
     whole = run_tiny(discs, tmp_path / "whole", quiet=False, **STAGED)
     said = " ".join(capsys.readouterr().err.split())
-    assert "Stage 2 of 2, whose best begins anew: " in said
-    assert re.search(
-        r"begins anew: .* Class weights: class 0 1, class 1 2\. (Images with|Hard classes are) class", said
-    )
+    anew = r"Stage 2 of 2; the best score is counted anew: .*"
+    assert re.search(rf"{anew} Class weights: class 0 1, class 1 2\. (Images with|Hard classes are) class", said)
     first, second = read_balances(whole.balance_path, 2)
     ious = whole.history()[0]["per_class_iou"]
     assert (first.hard_classes, second.hard_classes) == ((), (min(ious, key=lambda name: ious[name]),))

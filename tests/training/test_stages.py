@@ -18,11 +18,11 @@ from intarsia.errors import ArgumentError, DataError, IntarsiaWarning, Interrupt
 from intarsia.inference import load
 from intarsia.layers.freezing import batch_norms
 from intarsia.losses import Objective
-from intarsia.runs import NetworkRecord, Run
+from intarsia.runs import NetworkRecord, Run, make_recipe
 from intarsia.training import loop, preparation, train
 from intarsia.training.gradient import Gradient
 from intarsia.training.loading import Batch
-from intarsia.training.stages import carry_over
+from intarsia.training.stages import carry_over, learns_from_judges, no_effect
 from intarsia.training.state import TrainingState
 from intarsia.training.tasks import SegmentationTask
 
@@ -305,15 +305,30 @@ def test_a_run_keeps_the_best_weights_of_its_last_stage(
         ([{}, {"split": "trainaug"}], DataError, "has no split `trainaug`: it has train and val"),
         ([{}, {"model": "pspnet"}], ArgumentError, r"^stages\[1\]: `crop_size` .=32. at output stride 8 gives a 4 × 4"),
         ([{}, {"options": {"width": 8}}], ArgumentError, r"^stages\[1\]: .*`width`"),
+        ([{"split": "trainaug"}, {}], DataError, r"^stages\[0\]: `.*` has no split `trainaug`"),
+        ([{"options": {"width": 8}}, {}], ArgumentError, r"^stages\[0\]: .*`width`"),
+        ([{"hard_classes": "auto"}, {}], ArgumentError, r"^stages\[0\]: .* give --weights RUN, or name the classes"),
         ([{}, {}, {"accumulate": 9}], ArgumentError, r"^stages\[2\]: 9 passes a step in each of 1 processes need 9"),
     ],
 )
-def test_a_mistake_in_a_later_stage_is_found_before_the_first(
+def test_a_mistake_in_a_stage_is_found_before_the_first_step(
     discs: Path, tmp_path: Path, stages: list[dict[str, Any]], error: type[Exception], sentence: str
 ) -> None:
     with pytest.raises(error, match=sentence):
         run_tiny(discs, tmp_path / "run", stages=stages, options={})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_what_a_recipe_says_in_vain_or_at_a_price_is_said() -> None:
+    lengths = [{"steps": 2}, {"epochs": 1, "split": "trainval"}]
+    recipe = make_recipe(data="sample:brain", steps=9, stages=lengths)
+    assert no_effect(recipe) == ("Every stage says how long it is, so that `steps` (=9) of the recipe has no effect.")
+    assert no_effect(make_recipe(data="sample:brain", steps=9, stages=[*lengths, {}])) is None
+    assert no_effect(make_recipe(data="sample:brain", stages=lengths)) is None
+    first, second = recipe.all_stages
+    assert learns_from_judges(first, open_dataset("sample:brain")) is None
+    assert (learns_from_judges(second, open_dataset("sample:brain")) or "").startswith("Split trainval holds images ")
 
 
 @pytest.mark.parametrize("source", ["sample:materials", "sample:motorcycle"])

@@ -39,6 +39,11 @@ def train(
     if recipe is None and data is None and resume and out is not None:
         recipe = out / "recipe.json"
     values = Recipe.read(recipe).model_dump() if recipe else {}
+    lengths = settings.model_fields_set & {"epochs", "steps"}
+    if len(lengths) > 1:
+        raise ArgumentError("`--epochs` and `--steps` both say how long the training is; give one of them.")
+    if lengths:  # one that is given overrides whichever the recipe has
+        values = {name: value for name, value in values.items() if name not in ("epochs", "steps")}
     values |= {name: getattr(settings, name) for name in settings.model_fields_set}
     if data is not None:
         values["data"] = data

@@ -66,7 +66,8 @@ def read_recipe_file(path: Path) -> RecipeFile:
             f"`{path}` cannot be read ({error.strerror}); give the path of a recipe.json or of a .toml file."
         ) from None
     except ValueError as error:
-        raise RunError(f"`{path}` is not a recipe: {error}") from error
+        kind = "TOML" if path.suffix.lower() == ".toml" else "JSON; a recipe in TOML has a name that ends in .toml"
+        raise RunError(f"`{path}` is not a recipe: it is not {kind} ({error}).") from error
     if not isinstance(content, dict):
         kind = "a list" if isinstance(content, list) else f"`{content}`"
         raise RunError(f'`{path}` is not a recipe: it holds {kind} instead of fields such as {{"data": "photos/"}}.')

@@ -83,7 +83,7 @@ def _last_evaluation(recipe: Recipe, history: History | None) -> Mapping[str, fl
     if not history or "per_class_iou" not in history[-1]:
         raise ArgumentError(
             "`hard_classes` (='auto') are those that an earlier run or stage did worst, and `weights` "
-            f"(={recipe.weights!r}) is no run with an evaluation; name one, or the classes."
+            f"(={recipe.weights!r}) is no run with an evaluation; give --weights RUN, or name the classes."
         )
     return history[-1]["per_class_iou"]
 
@@ -132,7 +132,9 @@ def read_image_weights(path: str | Path, samples: Sequence[Sample]) -> Float[np.
     try:
         lines = read_text(path).splitlines()
     except OSError as error:
-        raise DataError(f"The image weights `{path}` cannot be read ({error.strerror}): correct the path.") from None
+        raise DataError(
+            f"The image weights `{path}` cannot be read ({error.strerror}): correct the path, or write rarity."
+        ) from None
     places = {sample.name: i for i, sample in enumerate(samples)}
     weights = np.ones(len(samples))
     for line in lines:

@@ -54,7 +54,10 @@ from intarsia.training.stages import (
     first_network,
     freeze_for_stage,
     go_on_from,
+    learns_from_judges,
     network_of_stage,
+    no_effect,
+    said_of,
     same_batch,
     same_objective,
 )
@@ -138,12 +141,13 @@ class Preparation:
         recipe = self.whole.at_stage(number)
         set_seed((recipe.seed + number) % 2**32)  # what begins anew does so alike when a run is resumed here
         net, record = network_of_stage(record, recipe)
-        said = f"Stage {number + 1} of {self.whole.stage_count}, whose best begins anew"
+        said = f"Stage {number + 1} of {self.whole.stage_count}; the best score is counted anew"
         self.reporter.say(f"{said}: {go_on_from(net, self.net)}")
         freeze_for_stage(recipe, net)
         balance = from_first(lambda: find_balance(recipe, self.dataset, state.history))
-        if told := balance.text():
-            self.reporter.say(told)
+        for told in (balance.text(), learns_from_judges(recipe, self.dataset)):
+            if told:
+                self.reporter.say(told)
         goes_on = same_objective((recipe, balance), (self.recipe, self.balance))
         objective = self.objective if goes_on else create_objective(recipe, self.dataset, balance)
         objective, balances = objective.to(self.accelerator.device), (*self.balances, balance)
@@ -214,17 +218,21 @@ def prepare(
     check_best_by(recipe, dataset)
     reporter.say(describe(dataset))
     number = saved_stage(resumed[0].checkpoint_path) if resumed else 0
-    net, record = first_network(recipe, number, dataset, resumed[1] if resumed else None)
+    with said_of(stages, number):
+        net, record = first_network(recipe, number, dataset, resumed[1] if resumed else None)
     if recipe.weights is not None and isinstance(net, SegmentationNetwork) and not resumed:  # that brings its own
         reporter.say(start_from(recipe.weights, net, frozen=recipe.train == "refiner"))
-    freeze_for_stage(stages[number], net)
-    check_stage(stages[number], dataset, net, processes)
+    with said_of(stages, number):
+        freeze_for_stage(stages[number], net)
+        check_stage(stages[number], dataset, net, processes)
     check_each(stages, lambda stage: check_later(stage, dataset, processes), first=number + 1)
     if resumed:
         balances = read_balances(resumed[0].balance_path, number + 1)
     else:
-        balances = (from_first(lambda: find_balance(stages[0], dataset)),)
-    if said := balances[number].text():
-        reporter.say(said)
+        with said_of(stages, 0):
+            balances = (from_first(lambda: find_balance(stages[0], dataset)),)
+    for said in (balances[number].text(), no_effect(recipe), learns_from_judges(stages[number], dataset)):
+        if said:
+            reporter.say(said)
     objective = create_objective(stages[number], dataset, balances[number]).to(accelerator.device)
     return Preparation(recipe, number, conduct, dataset, net, record, balances, objective, accelerator, reporter)

@@ -63,12 +63,13 @@ class Rehearsal:
         """Seven lines for a person."""
         parts = f", in {self.parts} parts" if self.parts > 1 else ""
         beside = f", beside {self.workers} loading processes" if self.workers else ""
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         most = "at most " if self.steps < self.epochs * self.steps_per_epoch else ""
         return "\n".join(
             [
                 self.found,
                 self.network,
-                f"{self.epochs} epochs of {most}{self.steps_per_epoch} steps, {self.steps} steps in all; a "
+                f"{epochs} of {most}{self.steps_per_epoch} steps, {self.steps} steps in all; a "
                 f"step takes {self.images_per_step} images of {self.crop_size} × {self.crop_size} pixels{parts}.",
                 f"Time: {duration(self.step_seconds)} a step, {duration(self.validation_seconds)} a validation, "
                 f"{duration(self.epoch_seconds)} an epoch, {duration(self.seconds)} in all.",

@@ -1,6 +1,7 @@
 """From one stage to the next: what goes on, what begins anew."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -65,14 +66,21 @@ def first_network(
 
 
 def check_each(stages: Sequence[Recipe], check: Callable[[Recipe], object], first: int = 0) -> None:
-    """Check the stages from the ``first`` on; a mistake in a later one than number 0 says in which it is."""
+    """Check the stages from the ``first`` on; of several, a mistake says in which it is."""
     for number, stage in enumerate(stages[first:], first):
-        try:
+        with said_of(stages, number):
             check(stage)
-        except IntarsiaError as error:
-            if number:
-                error.args = (f"stages[{number}]: {error}",)
-            raise
+
+
+@contextmanager
+def said_of(stages: Sequence[Recipe], number: int) -> Iterator[None]:
+    """Mistakes in here are those of one stage, and where there are several, they say of which."""
+    try:
+        yield
+    except IntarsiaError as error:
+        if len(stages) > 1:
+            error.args = (f"stages[{number}]: {error}",)
+        raise
 
 
 def check_later(stage: Recipe, dataset: Data, processes: int) -> None:
@@ -83,6 +91,21 @@ def check_later(stage: Recipe, dataset: Data, processes: int) -> None:
     check_stage(stage, dataset, net, processes)
     check_hard_classes(stage, dataset)
     create_objective(stage, dataset)
+
+
+def no_effect(recipe: Recipe) -> str | None:
+    """A sentence for a length that every stage replaces."""
+    if recipe.steps is None or not recipe.stages or any(not (s.steps or s.epochs) for s in recipe.stages):
+        return None
+    return f"Every stage says how long it is, so that `steps` (={recipe.steps}) of the recipe has no effect."
+
+
+def learns_from_judges(stage: Recipe, dataset: Data) -> str | None:
+    """A sentence for a stage whose images are validated on, too."""
+    judges = {sample.name for sample in dataset.split("val")} if stage.split != "train" else set[str]()
+    if not any(sample.name in judges for sample in dataset.split(stage.split)):
+        return None
+    return f"Split {stage.split} holds images that are validated on, too: scores are no longer those of unseen images."
 
 
 def go_on_from(net: Network, before: Network) -> str:
