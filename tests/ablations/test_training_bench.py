@@ -172,7 +172,7 @@ time.sleep(60)
 def test_the_page_says_what_shows() -> None:
     text = training_page(QUESTIONS, made_up(), "command")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [question.claim.title for question in QUESTIONS]
-    assert f"the\n  {COUNT} trainings take {(COUNT - 6) / 2 + 6:.0f} minutes." in text
+    assert f"The\n  {COUNT} trainings took {(COUNT - 6) / 2 + 6:.0f} minutes, two at a time" in text
     assert "| norm over all processes > norm of each process alone | mean IoU | +2.0 | +2.0, +2.0, +2.0 |" in text
     assert "16, then 8 with norms frozen > one stage, output stride 16 | mean IoU | -4.0 |" in text
     assert "torchrun --nproc-per-node 4 -m intarsia train runs/claims/mosaics_1600_64_96 " in text

@@ -49,8 +49,8 @@ network, images and order, one setting changed.
 
 * **Trainings.** EfficientNet-Lite0 with ImageNet weights under every head; {STEPS} steps of {BASE["batch_size"]}
   mosaics of {mosaics.size} × {mosaics.size} pixels from the photographs of `sample:materials`; AdamW, float32, one
-  thread, the rate falling from {BASE["learning_rate"]:g}; seeds {", ".join(map(str, SEEDS))}. Two at a time, the
-  {len(minutes)} trainings take {sum(minutes):.0f} minutes.
+  thread, the rate falling from {BASE["learning_rate"]:g}; seeds {", ".join(map(str, SEEDS))}. The
+  {len(minutes)} trainings took {sum(minutes):.0f} minutes, two at a time, by their own clocks.
 * **Scores** are in per cent, over all pixels of {" or, for rare classes, ".join(map(str, judged))} other mosaics, of
   parts of the photographs and of patterns that no training saw: the mean over the seeds, the smallest and the largest.
 * **The rule** is that of [the claims](claims.md): a difference shows if it has the same sign for all {len(SEEDS)} seeds
