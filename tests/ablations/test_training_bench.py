@@ -163,9 +163,13 @@ time.sleep(60)
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     threading.Thread(target=stop, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        trained(make_recipe(data="nowhere"), tmp_path / "run", processes=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trained(make_recipe(data="nowhere"), tmp_path / "run", processes=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "ended"}
 
 
