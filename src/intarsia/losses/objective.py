@@ -84,9 +84,8 @@ class Objective(nn.Module):
         auxiliary: bool = False,
     ) -> Float[Tensor, ""]:
         """The sum for the main output of a network, or for an ``auxiliary`` one."""
-        losses = [self._of_images(logits, target, ignore)] if self.average == "images" else []
-        if self.average == "pixels":
-            losses = self._of_pixels(logits, target, ignore)
+        by_images = self.average == "images"
+        losses = [self._of_images(logits, target, ignore)] if by_images else self._of_pixels(logits, target, ignore)
         if not auxiliary:
             losses += [w * loss(logits, target, ignore) for w, loss in zip(self.pair_factors, self.pairs, strict=True)]
         return sum(losses[1:], losses[0])
